@@ -1,0 +1,96 @@
+#pragma once
+// HTTP messages as plain values: what protocol modules (rest, api) take and give, with no socket in sight.
+// net/http_server.h serves a Handler, net/http_client.h sends a Request.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/base/status.h"
+
+namespace moraine::net {
+
+enum class Method { kGet, kHead, kPost, kPut, kDelete, kOptions, kPatch };
+std::string_view MethodName(Method method);
+
+/// Names compare without case; order is kept; a name may repeat.
+class Headers {
+ public:
+  void Add(std::string name, std::string value);
+  void Set(std::string name, std::string value);
+  /// The first value, or nothing.
+  std::optional<std::string_view> Get(std::string_view name) const;
+  const std::vector<std::pair<std::string, std::string>>& all() const { return fields_; }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> fields_;
+};
+
+struct Request {
+  Method method = Method::kGet;
+  /// The path as sent, still percent-encoded, without the query: "/iceberg/v1/namespaces/a%1Fb".
+  std::string path;
+  /// Decoded query parameters in order.
+  std::vector<std::pair<std::string, std::string>> query;
+  Headers headers;
+  std::string body;
+  std::string peer;  ///< "127.0.0.1:50312", empty outside a server
+
+  /// The first query parameter of this name.
+  std::optional<std::string_view> Query(std::string_view name) const;
+};
+
+/// A body: immutable shared bytes, so that caches are sent without a copy.
+using SharedBytes = std::shared_ptr<const std::string>;
+
+struct Response {
+  int status = 200;
+  Headers headers;
+  /// Pieces sent one after the other; a cached metadata file stands between two small own pieces.
+  std::vector<SharedBytes> body;
+
+  static Response Json(int status, std::string body);
+  static Response Text(int status, std::string body);
+  static Response Empty(int status);
+  /// All pieces in one string; for tests.
+  std::string BodyText() const;
+};
+
+/// Wakes a parked request. A handler that has to wait for an event answers Later: the connection is parked
+/// at no thread's cost until Wake() is called or the time is over; then resume runs on the request pool.
+/// resume may answer Later again.
+class Waiter {
+ public:
+  /// Thread-safe, any number of times, before or after parking; never blocks.
+  virtual void Wake() = 0;
+  virtual ~Waiter() = default;
+};
+
+struct Later;
+using Answer = std::variant<Response, std::shared_ptr<Later>>;
+
+struct Later {
+  /// At the latest then, by the call's clock, resume runs with timed_out.
+  MonoTime until;
+  enum class Reason { kWoken, kTimedOut };
+  std::function<Answer(Call&, Reason)> resume;
+  /// Given once by the server when the connection is parked; whoever makes the event calls Wake().
+  std::function<void(std::shared_ptr<Waiter>)> on_parked;
+};
+
+/// Thread-safe; runs on a thread of the request pool and may block until the call's deadline.
+using Handler = std::function<Answer(Call&, const Request&)>;
+
+/// The HTTP status of a code, by the table of docs/guide errors (rest has its own on commit routes).
+int HttpStatusOf(Code code);
+
+/// Answers a handler's Later by waiting in place: for tests and simple callers.
+Response AnswerNow(Call& call, Answer answer);
+
+}  // namespace moraine::net

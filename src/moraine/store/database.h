@@ -1,0 +1,108 @@
+#pragma once
+// SQL as the other modules see it: statements with named-by-position parameters, rows, transactions.
+// SQLite today (store/sqlite.cc through SOCI, the only door to it); PostgreSQL and MySQL implement the same
+// interface later, so statements keep to the dialect all of them share (docs/design/0004-store.md).
+//
+// One transaction per Call, never nested. Errors: AlreadyExists (unique or primary key), Conflict
+// (serialisation, busy database after the timeout), InvalidArgument (a statement that does not compile: a
+// bug), Unavailable, Deadline. A failure of COMMIT itself whose outcome is not known is CommitUnknown.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/base/status.h"
+
+namespace moraine::store {
+
+/// NULL, BIGINT, DOUBLE or TEXT.
+using Value = std::variant<std::nullptr_t, int64_t, double, std::string>;
+
+/// One row of a result; columns by position, checked: reading a NULL or another kind is Corruption.
+class Row {
+ public:
+  explicit Row(std::vector<Value> values) : values_(std::move(values)) {}
+  size_t size() const { return values_.size(); }
+  bool IsNull(size_t column) const;
+  Result<int64_t> Int(size_t column) const;
+  Result<std::string> Text(size_t column) const;
+  Result<double> Double(size_t column) const;
+  Result<std::optional<int64_t>> OptInt(size_t column) const;
+  Result<std::optional<std::string>> OptText(size_t column) const;
+
+ private:
+  std::vector<Value> values_;
+};
+
+/// Runs statements inside one transaction. "?" stands for a parameter. Used by one thread.
+class Transaction {
+ public:
+  virtual ~Transaction() = default;
+  /// Rows changed.
+  virtual Result<int64_t> Execute(std::string_view sql, const std::vector<Value>& parameters) = 0;
+  /// All rows; Exhausted beyond max_rows.
+  virtual Result<std::vector<Row>> Query(std::string_view sql, const std::vector<Value>& parameters,
+                                         size_t max_rows = 100'000) = 0;
+  /// The id that the last INSERT of this transaction gave to an automatic key.
+  virtual Result<int64_t> LastInsertId() = 0;
+  /// The store's clock, ms since the epoch: leases compare with this, inside SQL or by this value.
+  virtual Result<int64_t> NowMs() = 0;
+};
+
+enum class Access { kRead, kWrite };
+
+/// Thread-safe.
+class Database {
+ public:
+  virtual ~Database() = default;
+  /// Runs body in one transaction and commits if it returns OK, else rolls back and returns its error.
+  /// Write transactions take the write lock at their begin. Body may run only once.
+  virtual Status Run(Call& call, Access access, const std::function<Status(Transaction&)>& body) = 0;
+  /// "sqlite", "postgresql", "mysql".
+  virtual std::string_view dialect() const = 0;
+};
+
+/// Run for a body that gives a value.
+template <typename Body>
+auto RunFor(Call& call, Database& database, Access access, Body&& body)
+    -> std::invoke_result_t<Body, Transaction&> {
+  using R = std::invoke_result_t<Body, Transaction&>;
+  std::optional<R> result;
+  Status status = database.Run(call, access, [&](Transaction& transaction) -> Status {
+    result.emplace(body(transaction));
+    return result->status();
+  });
+  if (!status.ok()) return status;
+  return std::move(*result);
+}
+
+struct StoreOptions {
+  int readers = 4;                 ///< connections for reading beside the one that writes (SQLite)
+  Millis busy_timeout = Millis(10'000);
+};
+
+/// Opens by URL: "sqlite:///absolute/file" or "sqlite://:memory:" (tests). Creates the file, takes it for
+/// this process alone (file lock), sets WAL, synchronous=FULL, foreign keys.
+/// Errors: Unavailable if another server holds it, InvalidArgument for a bad URL, Unsupported scheme.
+Result<std::unique_ptr<Database>> OpenDatabase(Call& call, const std::string& url,
+                                               const StoreOptions& options);
+
+struct Migration {
+  int version;
+  std::string_view name;
+  /// Statements parted by ";\n" ; the dialect-neutral types {id}, {text}, {bigint} are replaced.
+  std::string_view sql;
+};
+
+/// Brings the schema of this module up to date, one transaction per step; table schema_version keeps
+/// (module, version). Errors: Unsupported if the store is newer than this binary.
+Status Migrate(Call& call, Database& database, std::string_view module,
+               const std::vector<Migration>& migrations);
+
+}  // namespace moraine::store
