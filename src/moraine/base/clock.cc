@@ -1,5 +1,7 @@
 #include "moraine/base/clock.h"
 
+#include <utility>
+
 namespace moraine {
 
 void Clock::SleepFor(std::chrono::nanoseconds duration, std::stop_token stop) {
