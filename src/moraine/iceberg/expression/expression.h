@@ -85,9 +85,13 @@ bool MetricsMustMatch(const ExpressionPtr& bound, const Schema& schema, const Da
 
 /// The REST protocol's expression objects ({"type":"and","left":..}, {"type":"eq","term":"a","value":1}).
 Result<ExpressionPtr> ExpressionFromJson(const JsonCursor& json);
+/// Bound predicates are written with a reference by id; Unbind first for other readers.
 void WriteExpression(const Expression& expression, JsonWriter* out);
+/// Bound predicates become predicates by name again.
+ExpressionPtr Unbind(const ExpressionPtr& bound, const Schema& schema);
 /// The SQL subset of self-optimizing.filter and of the console: a = 1 and b in ('x','y') and c is null,
-/// comparison, between, like 'p%', not, parentheses, date '..' and timestamp '..' literals.
+/// comparison, between, like 'p%', not, parentheses, date '..' and timestamp '..' literals. As in SQL a
+/// null matches nothing but "is null": negations carry "is not null" with them.
 /// Errors: InvalidArgument with the column where it stopped.
 Result<ExpressionPtr> ParseFilter(std::string_view text);
 
