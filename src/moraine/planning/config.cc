@@ -1,0 +1,125 @@
+#include "moraine/planning/config.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "moraine/base/text.h"
+
+namespace moraine::planning {
+namespace {
+
+constexpr std::string_view kPrefix = "self-optimizing.";
+
+/// Reads properties one by one and collects a sentence for each that can't be read.
+class PropertyReader {
+ public:
+  PropertyReader(const iceberg::StringMap& properties, std::vector<std::string>* problems)
+      : properties_(properties), problems_(problems) {}
+
+  void Bool(std::string_view key, bool* out) {
+    const std::string* text = Find(key);
+    if (text == nullptr) return;
+    std::string lower = ToLowerAscii(*text);
+    if (lower == "true" || lower == "false") {
+      *out = lower == "true";
+    } else {
+      Problem(key, *text, "true or false");
+    }
+  }
+
+  template <typename T>
+  void Number(std::string_view key, T low, T high, T* out) {
+    const std::string* text = Find(key);
+    if (text == nullptr) return;
+    auto value = ParseDouble(*text);
+    if (!value.ok() || !(*value >= static_cast<double>(low)) ||
+        !(*value <= static_cast<double>(high))) {
+      Problem(key, *text, fmt::format("a number from {} to {}", low, high));
+      return;
+    }
+    *out = static_cast<T>(*value);
+  }
+
+  void Interval(std::string_view key, Millis* out) {
+    int64_t millis = out->count();
+    Number<int64_t>(key, -1, int64_t{1} << 50, &millis);
+    *out = Millis(millis);
+  }
+
+  void Text(std::string_view key, std::string* out) {
+    if (const std::string* text = Find(key); text != nullptr && !text->empty()) *out = *text;
+  }
+
+  bool Has(std::string_view key) const { return Find(key) != nullptr; }
+
+ private:
+  const std::string* Find(std::string_view key) const {
+    auto found = properties_.find(std::string(kPrefix) + std::string(key));
+    return found == properties_.end() ? nullptr : &found->second;
+  }
+  void Problem(std::string_view key, std::string_view text, std::string_view expected) {
+    problems_->push_back(fmt::format("{}{} is '{}', expected {}; its default is used", kPrefix, key,
+                                     text.substr(0, 60), expected));
+  }
+
+  const iceberg::StringMap& properties_;
+  std::vector<std::string>* problems_;
+};
+
+}  // namespace
+
+OptimizingConfig ConfigOf(const iceberg::StringMap& properties) {
+  OptimizingConfig config;
+  PropertyReader read(properties, &config.problems);
+  constexpr int64_t kMaxSize = int64_t{1} << 40;
+  read.Bool("enabled", &config.enabled);
+  config.enabled_is_explicit = read.Has("enabled");
+  read.Bool("allow-partial-commit", &config.allow_partial_commit);
+  read.Text("group", &config.group);
+  read.Number("quota", 0.0, 100'000.0, &config.quota);
+  read.Number("execute.num-retries", 0, 1000, &config.num_retries);
+  read.Number("target-size", int64_t{1}, kMaxSize, &config.target_size);
+  read.Number("max-task-size-bytes", int64_t{1}, kMaxSize, &config.max_task_size);
+  read.Number("fragment-ratio", int64_t{1}, int64_t{1'000'000}, &config.fragment_ratio);
+  read.Number("min-target-size-ratio", 0.0, 1.0, &config.min_target_size_ratio);
+  read.Number("minor.trigger.file-count", int64_t{1}, int64_t{1'000'000'000},
+              &config.minor_trigger_file_count);
+  read.Interval("minor.trigger.interval", &config.minor_trigger_interval);
+  read.Number("major.trigger.duplicate-ratio", 0.0, 1.0, &config.major_trigger_duplicate_ratio);
+  read.Interval("full.trigger.interval", &config.full_trigger_interval);
+  read.Bool("full.rewrite-all-files", &config.full_rewrite_all_files);
+  read.Text("filter", &config.filter);
+  read.Interval("min-plan-interval", &config.min_plan_interval);
+  read.Interval("hot-partition-delay", &config.hot_partition_delay);
+  return config;
+}
+
+int64_t QuotaThreads(const OptimizingConfig& config, int64_t group_threads) {
+  double threads = config.quota > 1 ? config.quota
+                                    : std::ceil(config.quota * static_cast<double>(group_threads));
+  return std::max<int64_t>(1, static_cast<int64_t>(threads));
+}
+
+std::string Obstacle(const iceberg::TableMetadata& metadata, const OptimizingConfig& config,
+                     bool registered) {
+  if (!config.enabled) return "self-optimizing.enabled is false";
+  if (registered && !config.enabled_is_explicit) {
+    return "the table was registered, not created here: set self-optimizing.enabled=true to have "
+           "it optimized";
+  }
+  if (metadata.format_version > 2) {
+    return fmt::format("optimizing tables of format version {} is not there yet",
+                       metadata.format_version);
+  }
+  if (!metadata.encryption_keys.empty() || metadata.properties.contains("encryption.key-id")) {
+    return "the table is encrypted";
+  }
+  if (!metadata.BoolProperty("gc.enabled", true)) {
+    return "gc.enabled is false: the files of the table belong to another table, too";
+  }
+  if (metadata.CurrentSnapshot() == nullptr) return "the table has no snapshot yet";
+  return "";
+}
+
+}  // namespace moraine::planning

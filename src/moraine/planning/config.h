@@ -1,0 +1,53 @@
+#pragma once
+// The self-optimizing.* properties of one table, read once per decision. Names, meanings and
+// defaults are the reference system's (docs/guide/self-optimizing.md lists them all).
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "moraine/base/clock.h"
+#include "moraine/iceberg/metadata/table_metadata.h"
+
+namespace moraine::planning {
+
+struct OptimizingConfig {
+  bool enabled = true;
+  bool enabled_is_explicit = false;  ///< the table says so itself; registered tables need that
+  bool allow_partial_commit = false;
+  std::string group = "default";
+  double quota = 0.5;   ///< > 1: threads; <= 1: part of the group's threads
+  int num_retries = 5;  ///< per task
+  int64_t target_size = 128 << 20;
+  int64_t max_task_size = 128 << 20;
+  int64_t fragment_ratio = 8;
+  double min_target_size_ratio = 0.75;
+  int64_t minor_trigger_file_count = 12;
+  Millis minor_trigger_interval{3'600'000};  ///< negative: off
+  double major_trigger_duplicate_ratio = 0.1;
+  Millis full_trigger_interval{-1};  ///< negative: off
+  bool full_rewrite_all_files = true;
+  std::string filter;
+  Millis min_plan_interval{60'000};
+  Millis hot_partition_delay{120'000};
+  /// One sentence per property whose value could not be read; its default is used.
+  std::vector<std::string> problems;
+
+  int64_t fragment_size() const { return target_size / fragment_ratio; }
+  int64_t undersized_size() const {
+    return static_cast<int64_t>(static_cast<double>(target_size) * min_target_size_ratio);
+  }
+  int64_t bin_size() const { return target_size > max_task_size ? target_size : max_task_size; }
+};
+
+OptimizingConfig ConfigOf(const iceberg::StringMap& properties);
+
+/// The threads that a table may use of a group: quota > 1 is a number, else a part of them, at
+/// least 1.
+int64_t QuotaThreads(const OptimizingConfig& config, int64_t group_threads);
+
+/// Why a table can't be optimized at all, in one sentence; empty when it can.
+std::string Obstacle(const iceberg::TableMetadata& metadata, const OptimizingConfig& config,
+                     bool registered);
+
+}  // namespace moraine::planning

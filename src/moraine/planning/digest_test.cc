@@ -1,0 +1,156 @@
+#include "moraine/planning/digest.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "moraine/planning/health.h"
+
+namespace moraine::planning {
+namespace {
+
+using iceberg::DataFile;
+using iceberg::FileContent;
+using iceberg::ManifestFile;
+using iceberg::PartitionTuple;
+using iceberg::Value;
+
+DataFile File(PartitionTuple partition, int64_t size, FileContent content = FileContent::kData) {
+  DataFile file;
+  file.content = content;
+  file.spec_id = 1;
+  file.partition = std::move(partition);
+  file.file_size_in_bytes = size;
+  file.record_count = 10;
+  return file;
+}
+
+TEST(PartitionKey, IsEqualExactlyForTheSameTuple) {
+  std::string a = PartitionKey(1, {Value(std::string("x")), Value(int32_t{1})});
+  EXPECT_EQ(a, PartitionKey(1, {Value(std::string("x")), Value(int32_t{1})}));
+  EXPECT_NE(a, PartitionKey(2, {Value(std::string("x")), Value(int32_t{1})}));
+  EXPECT_NE(a, PartitionKey(1, {Value(), Value(int32_t{1})}));
+  EXPECT_EQ(PartitionKey(0, {Value(std::nan("1"))}), PartitionKey(0, {Value(-std::nan("2"))}));
+  EXPECT_NE(PartitionKey(0, {Value(0.0)}), PartitionKey(0, {Value(-0.0)}));
+}
+
+TEST(PartitionKey, ReadsBack) {
+  PartitionTuple tuple = {Value(true), Value(int32_t{-7}),         Value(int64_t{1} << 60),
+                          Value(1.5f), Value(iceberg::Int128{-5}), Value(std::string("ä\0b", 4)),
+                          Value()};
+  auto id = PartitionIdFromKey(PartitionKey(300, tuple));
+  ASSERT_TRUE(id.ok());
+  EXPECT_EQ(id->spec_id, 300);
+  EXPECT_TRUE(iceberg::SameTuple(id->partition, tuple));
+}
+
+ManifestDigest Example() {
+  ManifestDigest digest;
+  for (int i = 0; i < 20; ++i) {
+    AddToDigest(File({Value(int32_t{i % 3})}, 1000 << i % 10), &digest);
+  }
+  AddToDigest(File({Value(int32_t{1})}, 50, FileContent::kPositionDeletes), &digest);
+  AddToDigest(File({Value(int32_t{1})}, 60, FileContent::kEqualityDeletes), &digest);
+  return digest;
+}
+
+TEST(Digest, ReadsBackFromText) {
+  auto read = DigestFromText(DigestToText(Example()));
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(*read, Example());
+}
+
+TEST(Digest, RefusesBrokenText) {
+  std::string text = DigestToText(Example());
+  for (size_t length = 0; length < text.size(); length += 4) {
+    EXPECT_EQ(DigestFromText(text.substr(0, length)).status().code(), Code::kCorruption);
+  }
+  EXPECT_FALSE(DigestFromText("%%%%").ok());
+}
+
+ManifestFile Manifest(std::string path) {
+  ManifestFile manifest;
+  manifest.manifest_path = std::move(path);
+  return manifest;
+}
+
+TEST(HealthSum, EqualsTheSumOfTheCurrentManifestsAfterAnyHistory) {
+  std::map<std::string, HealthSum::DigestPtr> all;
+  for (int m = 0; m < 6; ++m) {
+    ManifestDigest digest;
+    for (int i = 0; i < 5; ++i)
+      AddToDigest(File({Value(int32_t{(m + i) % 4})}, 1000 * (m + 1)), &digest);
+    all["m" + std::to_string(m)] = std::make_shared<const ManifestDigest>(std::move(digest));
+  }
+  int loads = 0;
+  auto load = [&](const ManifestFile& manifest) -> Result<HealthSum::DigestPtr> {
+    ++loads;
+    return all.at(manifest.manifest_path);
+  };
+  HealthSum moving;
+  std::vector<std::vector<int>> history = {{0}, {0, 1}, {0, 1, 2}, {3}, {3, 4}, {0, 1}, {}, {5, 0}};
+  for (const auto& step : history) {
+    std::vector<ManifestFile> manifests;
+    for (int m : step) manifests.push_back(Manifest("m" + std::to_string(m)));
+    ASSERT_TRUE(moving.Update(manifests, load).ok());
+    HealthSum fresh;
+    ASSERT_TRUE(fresh.Update(manifests, load).ok());
+    EXPECT_EQ(moving.total(), fresh.total());
+    EXPECT_EQ(moving.partitions(), fresh.partitions());
+  }
+}
+
+TEST(HealthSum, LoadsOnlyWhatIsNew) {
+  auto digest = std::make_shared<const ManifestDigest>(Example());
+  int loads = 0;
+  auto load = [&](const ManifestFile&) -> Result<HealthSum::DigestPtr> {
+    ++loads;
+    return digest;
+  };
+  HealthSum sum;
+  ASSERT_TRUE(sum.Update({Manifest("a"), Manifest("b")}, load).ok());
+  EXPECT_EQ(loads, 2);
+  ASSERT_TRUE(sum.Update({Manifest("b"), Manifest("a"), Manifest("c")}, load).ok());
+  EXPECT_EQ(loads, 3);
+}
+
+TEST(Health, ScoresSmallFilesAndDeletes) {
+  OptimizingConfig config;
+  PartitionCounts healthy;
+  healthy.data_files = 3;
+  healthy.data_bytes = int64_t{3} << 27;
+  healthy.data_records = 1000;
+  for (int i = 0; i < 3; ++i) healthy.sizes.Add(1 << 27);
+  EXPECT_EQ(ScorePartition(healthy, config).total, 100);
+
+  PartitionCounts shredded;
+  shredded.data_files = 1000;
+  shredded.data_bytes = 1000 * 200'000;
+  shredded.data_records = 1'000'000;
+  for (int i = 0; i < 1000; ++i) shredded.sizes.Add(200'000);
+  auto score = ScorePartition(shredded, config);
+  EXPECT_EQ(score.small_files, 1);
+  EXPECT_EQ(score.equality_deletes, 40);
+  shredded.equality_delete_files = 5;
+  shredded.equality_delete_records = 200'000;
+  EXPECT_EQ(ScorePartition(shredded, config).equality_deletes, 0);
+}
+
+TEST(Health, GlobalEqualityDeletesMakeEveryPartitionACandidate) {
+  ManifestDigest digest;
+  AddToDigest(File({Value(int32_t{1})}, 1 << 27), &digest);
+  AddToDigest(File({Value(int32_t{2})}, 1 << 27), &digest);
+  DataFile global = File({}, 10, FileContent::kEqualityDeletes);
+  global.spec_id = 0;
+  AddToDigest(global, &digest);
+  auto shared = std::make_shared<const ManifestDigest>(digest);
+  HealthSum sum;
+  ASSERT_TRUE(
+      sum.Update({Manifest("a")},
+                 [&](const ManifestFile&) -> Result<HealthSum::DigestPtr> { return shared; })
+          .ok());
+  EXPECT_EQ(DecideHealth(sum, OptimizingConfig(), false, 10).candidates.size(), 2u);
+}
+
+}  // namespace
+}  // namespace moraine::planning

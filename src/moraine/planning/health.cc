@@ -1,0 +1,187 @@
+#include "moraine/planning/health.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "moraine/base/text.h"
+
+namespace moraine::planning {
+namespace {
+
+constexpr double kSmallFileShare = 40;
+constexpr double kEqualityDeleteShare = 40;
+constexpr double kPositionDeleteShare = 20;
+constexpr double kFullPenaltyFiles = 12;
+constexpr double kWorstEqualityRatio = 0.1;
+constexpr double kWorstPositionRatio = 0.2;
+
+/// How much a number of files with so many bytes weighs: 0 for at most one, 1 for a dozen of some
+/// size.
+double Penalty(double files, double bytes, double threshold) {
+  if (files <= 1 || threshold <= 0) return 0;
+  return std::min(files, kFullPenaltyFiles) / kFullPenaltyFiles * std::min(bytes, threshold) /
+         threshold;
+}
+
+int Share(double share, double penalty) {
+  return static_cast<int>(std::ceil(share - share * penalty));
+}
+
+double DeletedRatio(int64_t deletes, int64_t rows) {
+  if (rows <= 0) return deletes > 0 ? 1 : 0;
+  return static_cast<double>(std::min(deletes, rows)) / static_cast<double>(rows);
+}
+
+/// Equality deletes of an unpartitioned spec reach every partition.
+bool MayNeedWork(const PartitionCounts& counts, const OptimizingConfig& config) {
+  auto fragments = counts.sizes.AtMost(config.fragment_size());
+  auto small = counts.sizes.AtMost(config.undersized_size());
+  return counts.equality_delete_files > 0 || counts.position_delete_files > 0 ||
+         fragments.files > 1 || (small.files > 1 && small.bytes >= config.target_size);
+}
+
+std::string Explain(const Health& health, const OptimizingConfig& config) {
+  const auto& total = health.total;
+  if (total.data_files == 0) return "the table has no data files";
+  if (health.candidate_count == 0) {
+    return fmt::format("{} data files of {} on average: nothing to do", total.data_files,
+                       FormatByteSize(total.data_bytes / total.data_files));
+  }
+  std::vector<std::string> parts;
+  if (health.small_files > 1) {
+    parts.push_back(fmt::format("{} of {} data files are smaller than {}", health.small_files,
+                                total.data_files, FormatByteSize(config.undersized_size())));
+  }
+  if (total.equality_delete_files > 0) {
+    parts.push_back(fmt::format("{} equality delete files", total.equality_delete_files));
+  }
+  if (total.position_delete_files > 0) {
+    parts.push_back(fmt::format("{} position delete files", total.position_delete_files));
+  }
+  if (parts.empty()) parts.push_back("the full optimizing interval has passed");
+  return fmt::format("{} in {} of {} partitions", fmt::join(parts, ", "), health.candidate_count,
+                     health.partitions);
+}
+
+}  // namespace
+
+Status HealthSum::Update(
+    const std::vector<iceberg::ManifestFile>& manifests,
+    const std::function<Result<DigestPtr>(const iceberg::ManifestFile&)>& load) {
+  std::unordered_map<std::string, DigestPtr> next;
+  std::vector<DigestPtr> added;
+  for (const auto& manifest : manifests) {
+    if (!manifest.has_live()) continue;
+    auto held = manifests_.find(manifest.manifest_path);
+    if (held != manifests_.end()) {
+      next.insert(*held);
+      continue;
+    }
+    MORAINE_ASSIGN(auto digest, load(manifest));
+    if (next.emplace(manifest.manifest_path, digest).second) added.push_back(std::move(digest));
+  }
+  for (const auto& [path, digest] : manifests_) {
+    if (!next.contains(path)) Merge(*digest, -1);
+  }
+  for (const auto& digest : added) Merge(*digest, 1);
+  manifests_ = std::move(next);
+  return {};
+}
+
+std::vector<std::string> HealthSum::ManifestPaths() const {
+  std::vector<std::string> paths;
+  paths.reserve(manifests_.size());
+  for (const auto& [path, _] : manifests_) paths.push_back(path);
+  return paths;
+}
+
+void HealthSum::Merge(const ManifestDigest& digest, int64_t sign) {
+  for (const auto& [key, counts] : digest) {
+    auto& mine = partitions_[key];
+    mine.Merge(counts, sign);
+    total_.Merge(counts, sign);
+    if (mine.empty()) partitions_.erase(key);
+  }
+}
+
+HealthScore ScorePartition(const PartitionCounts& counts, const OptimizingConfig& config) {
+  auto threshold = static_cast<double>(config.undersized_size());
+  auto small = counts.sizes.AtMost(config.undersized_size());
+  HealthScore score;
+  if (small.files > 0) {
+    double average = static_cast<double>(small.bytes) / static_cast<double>(small.files);
+    double penalty =
+        Penalty(static_cast<double>(small.files), static_cast<double>(small.bytes), threshold);
+    score.small_files =
+        Share(kSmallFileShare, penalty * (1 - std::min(average, threshold) / threshold));
+  }
+  int64_t deletes = counts.position_delete_files + counts.equality_delete_files;
+  double penalty = Penalty(static_cast<double>(counts.data_files + deletes),
+                           static_cast<double>(counts.data_bytes + counts.delete_bytes), threshold);
+  double equality = DeletedRatio(counts.equality_delete_records, counts.data_records);
+  double position = DeletedRatio(counts.position_delete_records, counts.data_records);
+  score.equality_deletes =
+      Share(kEqualityDeleteShare,
+            penalty * std::min(equality, kWorstEqualityRatio) / kWorstEqualityRatio);
+  score.position_deletes =
+      Share(kPositionDeleteShare,
+            penalty * std::min(position, kWorstPositionRatio) / kWorstPositionRatio);
+  score.total = score.small_files + score.equality_deletes + score.position_deletes;
+  return score;
+}
+
+Health DecideHealth(const HealthSum& sum, const OptimizingConfig& config, bool full_due,
+                    size_t max_candidates) {
+  Health health;
+  health.total = sum.total();
+  health.partitions = static_cast<int64_t>(sum.partitions().size());
+  health.manifests = static_cast<int64_t>(sum.manifest_count());
+  auto small = sum.total().sizes.AtMost(config.undersized_size());
+  health.small_files = small.files;
+  health.small_bytes = small.bytes;
+
+  // A partition of deletes alone belongs to an unpartitioned spec whose equality deletes are
+  // global.
+  bool global_deletes = false;
+  int64_t small_score = 0;
+  int64_t equality_score = 0;
+  int64_t position_score = 0;
+  std::vector<std::pair<int, const std::string*>> ranked;
+  for (const auto& [key, counts] : sum.partitions()) {
+    HealthScore score = ScorePartition(counts, config);
+    small_score += score.small_files;
+    equality_score += score.equality_deletes;
+    position_score += score.position_deletes;
+    if (counts.data_files == 0 && counts.equality_delete_files > 0) global_deletes = true;
+    if (full_due || MayNeedWork(counts, config)) ranked.emplace_back(score.total, &key);
+  }
+  if (global_deletes) {
+    ranked.clear();
+    for (const auto& [key, counts] : sum.partitions()) {
+      if (counts.data_files > 0) ranked.emplace_back(ScorePartition(counts, config).total, &key);
+    }
+  }
+  if (health.partitions > 0) {
+    auto mean = [&](int64_t scores) {
+      return static_cast<int>((scores + health.partitions - 1) / health.partitions);
+    };
+    health.score.small_files = mean(small_score);
+    health.score.equality_deletes = mean(equality_score);
+    health.score.position_deletes = mean(position_score);
+    health.score.total =
+        health.score.small_files + health.score.equality_deletes + health.score.position_deletes;
+  }
+  health.candidate_count = static_cast<int64_t>(ranked.size());
+  std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first < b.first : *a.second < *b.second;
+  });
+  if (ranked.size() > max_candidates) ranked.resize(max_candidates);
+  for (const auto& [_, key] : ranked) health.candidates.push_back(*key);
+  health.explanation = Explain(health, config);
+  return health;
+}
+
+}  // namespace moraine::planning

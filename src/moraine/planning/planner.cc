@@ -1,0 +1,211 @@
+#include "moraine/planning/planner.h"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "moraine/base/text.h"
+
+namespace moraine::planning {
+namespace {
+
+using iceberg::FileContent;
+using tasks::InputFile;
+
+/// First-fit over bins that stay open; files come largest first, so bins fill up well.
+std::vector<std::vector<size_t>> PackBins(const PartitionFiles& partition,
+                                          std::vector<size_t> files, int64_t capacity) {
+  constexpr size_t kOpenBins = 64;
+  struct Bin {
+    std::vector<size_t> files;
+    int64_t bytes = 0;
+  };
+  auto size_of = [&](size_t i) { return partition.files[i].file.file_size_in_bytes; };
+  std::stable_sort(files.begin(), files.end(),
+                   [&](size_t a, size_t b) { return size_of(a) > size_of(b); });
+  std::vector<Bin> bins;
+  for (size_t file : files) {
+    Bin* home = nullptr;
+    size_t first = bins.size() > kOpenBins ? bins.size() - kOpenBins : 0;
+    for (size_t i = first; i < bins.size() && home == nullptr; ++i) {
+      if (bins[i].bytes + size_of(file) <= capacity &&
+          static_cast<int64_t>(bins[i].files.size()) < kMaxFilesPerTask) {
+        home = &bins[i];
+      }
+    }
+    if (home == nullptr) home = &bins.emplace_back();
+    home->files.push_back(file);
+    home->bytes += size_of(file);
+  }
+  std::vector<std::vector<size_t>> packed;
+  for (auto& bin : bins) packed.push_back(std::move(bin.files));
+  return packed;
+}
+
+bool IsSharedPositionDelete(const iceberg::DataFile& file) {
+  return file.content == FileContent::kPositionDeletes && !file.referenced_data_file;
+}
+
+/// A position delete file over several data files must end with all of them, else the new files,
+/// which carry the sequence number of the snapshot, would still be matched by it and be rewritten
+/// again and again.
+void TakeSharersOfDeletes(const TableFiles& table, const PartitionFiles& partition,
+                          std::vector<FileWork>* work) {
+  std::set<int32_t> ending;
+  for (size_t i = 0; i < partition.files.size(); ++i) {
+    if ((*work)[i] == FileWork::kLeave) continue;
+    for (int32_t index : partition.files[i].deletes) {
+      if (IsSharedPositionDelete(table.deletes[static_cast<size_t>(index)].file))
+        ending.insert(index);
+    }
+  }
+  for (size_t i = 0; i < partition.files.size(); ++i) {
+    if ((*work)[i] != FileWork::kLeave) continue;
+    const auto& deletes = partition.files[i].deletes;
+    if (std::any_of(deletes.begin(), deletes.end(),
+                    [&](int32_t d) { return ending.contains(d); })) {
+      (*work)[i] = FileWork::kPositions;
+    }
+  }
+}
+
+class PartitionPlanner {
+ public:
+  PartitionPlanner(const TableFiles& table, size_t index, const PartitionEvaluation& evaluation,
+                   const OptimizingConfig& config)
+      : table_(table),
+        index_(index),
+        partition_(table.partitions[index]),
+        config_(config),
+        work_(evaluation.work) {}
+
+  std::vector<TaskPlan> Plan() {
+    std::vector<size_t> undersized = FilesWith(FileWork::kUndersized);
+    for (const auto& bin : PackBins(partition_, undersized, config_.bin_size())) {
+      if (bin.size() > 1) {
+        AddTask(bin);
+      } else {
+        bool has_deletes = !partition_.files[bin[0]].deletes.empty();
+        work_[bin[0]] = has_deletes ? FileWork::kPositions : FileWork::kLeave;
+      }
+    }
+    TakeSharersOfDeletes(table_, partition_, &work_);
+    std::vector<size_t> rest = FilesWith(FileWork::kRewrite);
+    std::vector<size_t> positions = FilesWith(FileWork::kPositions);
+    rest.insert(rest.end(), positions.begin(), positions.end());
+    for (const auto& bin : PackBins(partition_, rest, config_.bin_size())) {
+      bool pointless = bin.size() == 1 && partition_.files[bin[0]].deletes.empty();
+      if (!pointless) AddTask(bin);
+    }
+    return std::move(tasks_);
+  }
+
+ private:
+  std::vector<size_t> FilesWith(FileWork work) const {
+    std::vector<size_t> files;
+    for (size_t i = 0; i < work_.size(); ++i) {
+      if (work_[i] == work) files.push_back(i);
+    }
+    return files;
+  }
+
+  void AddTask(const std::vector<size_t>& files) {
+    TaskPlan task;
+    task.partition = index_;
+    for (size_t file : files) {
+      (work_[file] == FileWork::kPositions ? task.rewrite_positions : task.rewrite).push_back(file);
+      task.input_bytes += partition_.files[file].file.file_size_in_bytes;
+    }
+    tasks_.push_back(std::move(task));
+  }
+
+  const TableFiles& table_;
+  size_t index_;
+  const PartitionFiles& partition_;
+  const OptimizingConfig& config_;
+  std::vector<FileWork> work_;
+  std::vector<TaskPlan> tasks_;
+};
+
+void NoteTimer(const PartitionEvaluation& evaluation, ProcessPlan* plan) {
+  if (!evaluation.due_ms) return;
+  plan->due_ms = plan->due_ms ? std::min(*plan->due_ms, *evaluation.due_ms) : *evaluation.due_ms;
+}
+
+std::string WhyNot(const std::vector<PartitionEvaluation>& evaluations) {
+  for (const auto& evaluation : evaluations) {
+    if (evaluation.hot || evaluation.due_ms) return evaluation.reason;
+  }
+  return evaluations.empty() ? "no partition needs work" : "no partition reaches a trigger";
+}
+
+}  // namespace
+
+ProcessPlan PlanProcess(const TableFiles& table,
+                        const std::vector<PartitionEvaluation>& evaluations,
+                        const OptimizingConfig& config, const PlanLimits& limits) {
+  ProcessPlan plan;
+  std::vector<size_t> order(evaluations.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return evaluations[a].cost_bytes > evaluations[b].cost_bytes;
+  });
+  const PartitionEvaluation* heaviest = nullptr;
+  for (size_t index : order) {
+    const auto& evaluation = evaluations[index];
+    NoteTimer(evaluation, &plan);
+    if (evaluation.type == OptimizingType::kNone) continue;
+    if (!plan.tasks.empty() && (plan.input_bytes >= limits.budget_bytes ||
+                                static_cast<int64_t>(plan.tasks.size()) >= limits.max_tasks)) {
+      ++plan.partitions_left;
+      continue;
+    }
+    auto tasks = PartitionPlanner(table, index, evaluation, config).Plan();
+    if (tasks.empty()) continue;
+    ++plan.partitions;
+    if (heaviest == nullptr) heaviest = &evaluation;
+    plan.type = std::max(plan.type, evaluation.type);
+    for (auto& task : tasks) {
+      plan.input_bytes += task.input_bytes;
+      plan.input_files += static_cast<int64_t>(task.rewrite.size() + task.rewrite_positions.size());
+      plan.tasks.push_back(std::move(task));
+    }
+  }
+  plan.reason = heaviest != nullptr ? heaviest->reason : WhyNot(evaluations);
+  return plan;
+}
+
+std::vector<int32_t> RemovableDeletes(const TableFiles& table, const std::vector<TaskPlan>& tasks) {
+  std::vector<std::set<size_t>> done(table.partitions.size());
+  std::vector<bool> touched(table.deletes.size(), false);
+  for (const auto& task : tasks) {
+    for (const auto* list : {&task.rewrite, &task.rewrite_positions}) {
+      for (size_t file : *list) {
+        done[task.partition].insert(file);
+        for (int32_t index : table.partitions[task.partition].files[file].deletes) {
+          touched[static_cast<size_t>(index)] = true;
+        }
+      }
+    }
+  }
+  std::vector<bool> needed(table.deletes.size(), false);
+  for (size_t p = 0; p < table.partitions.size(); ++p) {
+    for (size_t i = 0; i < table.partitions[p].files.size(); ++i) {
+      if (done[p].contains(i)) continue;
+      for (int32_t index : table.partitions[p].files[i].deletes)
+        needed[static_cast<size_t>(index)] = true;
+    }
+  }
+  std::vector<int32_t> removable;
+  for (size_t i = 0; i < table.deletes.size(); ++i) {
+    const auto& file = table.deletes[i].file;
+    bool global = file.content == FileContent::kEqualityDeletes && file.partition.empty();
+    if (touched[i] && !needed[i] && (!global || table.whole_table))
+      removable.push_back(static_cast<int32_t>(i));
+  }
+  return removable;
+}
+
+}  // namespace moraine::planning
