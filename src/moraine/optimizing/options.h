@@ -1,0 +1,30 @@
+#pragma once
+// Settings of the optimizing service; the server's config fills them.
+
+#include <cstdint>
+
+#include "moraine/base/clock.h"
+
+namespace moraine::optimizing {
+
+struct Options {
+  Millis refresh_interval{1'000};  ///< a table's health is read again at most this often
+  Millis idle_tick{1'000};         ///< the loop looks at its timers at least this often
+  Millis heartbeat_interval{5'000};
+  Millis heartbeat_timeout{30'000};  ///< an optimizer silent for longer is lost
+  Millis acknowledge_timeout{30'000};
+  Millis task_timeout{3'600'000};  ///< of one attempt
+  Millis poll_timeout{20'000};     ///< of a long poll
+  Millis commit_timeout{300'000};
+  Millis backoff_first{60'000};  ///< after a failed process; doubles to backoff_last
+  Millis backoff_last{6 * 3'600'000};
+  int max_equal_failures = 5;  ///< then the table waits for a person
+  int commit_retries = 5;
+  int64_t max_input_per_thread_bytes = int64_t{512} << 20;
+  int64_t max_files_per_plan = 200'000;
+  size_t max_candidate_partitions = 1'000;
+  size_t health_cache_tables = 256;  ///< sums kept in memory
+  Millis process_retention{30LL * 24 * 3'600'000};
+};
+
+}  // namespace moraine::optimizing

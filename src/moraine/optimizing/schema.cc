@@ -1,0 +1,109 @@
+#include "moraine/optimizing/schema.h"
+
+namespace moraine::optimizing {
+
+const std::vector<store::Migration>& Migrations() {
+  static const std::vector<store::Migration> migrations = {{1, "optimizing", R"(
+CREATE TABLE optimizing_table (
+  table_id {bigint} NOT NULL PRIMARY KEY,
+  warehouse {text} NOT NULL,
+  name {text} NOT NULL,
+  resource_group {text} NOT NULL,
+  state {text} NOT NULL,
+  reason {text} NOT NULL,
+  table_version {bigint} NOT NULL,
+  snapshot_id {bigint} NOT NULL,
+  score {bigint} NOT NULL,
+  health {text} NOT NULL,
+  candidates {bigint} NOT NULL,
+  pending_since_ms {bigint} NOT NULL,
+  requested_type {text} NOT NULL,
+  last_minor_ms {bigint} NOT NULL,
+  last_major_ms {bigint} NOT NULL,
+  last_full_ms {bigint} NOT NULL,
+  last_planned_ms {bigint} NOT NULL,
+  last_refreshed_ms {bigint} NOT NULL,
+  failures {bigint} NOT NULL,
+  last_failure {text} NOT NULL,
+  written_bytes {bigint} NOT NULL,
+  due_ms {bigint}
+);
+CREATE INDEX optimizing_table_due ON optimizing_table (due_ms);
+CREATE INDEX optimizing_table_state ON optimizing_table (state);
+CREATE TABLE manifest_digest (
+  table_id {bigint} NOT NULL,
+  manifest_path {text} NOT NULL,
+  digest {text} NOT NULL,
+  PRIMARY KEY (table_id, manifest_path)
+);
+CREATE TABLE process (
+  process_id {text} NOT NULL PRIMARY KEY,
+  table_id {bigint} NOT NULL,
+  table_name {text} NOT NULL,
+  resource_group {text} NOT NULL,
+  type {text} NOT NULL,
+  state {text} NOT NULL,
+  reason {text} NOT NULL,
+  snapshot_id {bigint} NOT NULL,
+  sequence_number {bigint} NOT NULL,
+  quota_threads {bigint} NOT NULL,
+  num_retries {bigint} NOT NULL,
+  partial_commit {bigint} NOT NULL,
+  created_ms {bigint} NOT NULL,
+  finished_ms {bigint} NOT NULL,
+  tasks {bigint} NOT NULL,
+  input_files {bigint} NOT NULL,
+  input_bytes {bigint} NOT NULL,
+  output_files {bigint} NOT NULL,
+  output_bytes {bigint} NOT NULL,
+  committed_snapshot_id {bigint} NOT NULL,
+  commit_attempts {bigint} NOT NULL,
+  error {text} NOT NULL
+);
+CREATE INDEX process_table ON process (table_id, created_ms);
+CREATE INDEX process_state ON process (state);
+CREATE TABLE active_process (
+  table_id {bigint} NOT NULL PRIMARY KEY,
+  process_id {text} NOT NULL
+);
+CREATE TABLE task (
+  process_id {text} NOT NULL,
+  task_id {bigint} NOT NULL,
+  state {text} NOT NULL,
+  attempt {bigint} NOT NULL,
+  failures {bigint} NOT NULL,
+  input {text} NOT NULL,
+  output {text} NOT NULL,
+  error {text} NOT NULL,
+  optimizer {text} NOT NULL,
+  thread {bigint} NOT NULL,
+  handed_ms {bigint} NOT NULL,
+  acknowledged_ms {bigint} NOT NULL,
+  finished_ms {bigint} NOT NULL,
+  input_files {bigint} NOT NULL,
+  input_bytes {bigint} NOT NULL,
+  bytes_read {bigint} NOT NULL,
+  PRIMARY KEY (process_id, task_id)
+);
+CREATE INDEX task_state ON task (state);
+CREATE TABLE optimizer (
+  token {text} NOT NULL PRIMARY KEY,
+  resource_group {text} NOT NULL,
+  threads {bigint} NOT NULL,
+  memory_bytes {bigint} NOT NULL,
+  host {text} NOT NULL,
+  pid {bigint} NOT NULL,
+  version {text} NOT NULL,
+  embedded {bigint} NOT NULL,
+  registered_ms {bigint} NOT NULL,
+  heartbeat_ms {bigint} NOT NULL
+);
+CREATE TABLE feed_cursor (
+  consumer {text} NOT NULL PRIMARY KEY,
+  feed_seq {bigint} NOT NULL
+);
+)"}};
+  return migrations;
+}
+
+}  // namespace moraine::optimizing

@@ -1,0 +1,155 @@
+#include "moraine/optimizing/table_state.h"
+
+#include <fmt/format.h>
+
+namespace moraine::optimizing {
+namespace {
+
+using store::Row;
+using store::Transaction;
+using store::Value;
+
+constexpr std::string_view kStatusNames[] = {"idle",       "pending", "optimizing",
+                                             "committing", "skipped", "failed"};
+
+constexpr std::string_view kColumns =
+    "table_id, warehouse, name, resource_group, state, reason, table_version, snapshot_id, score, "
+    "health,"
+    " candidates, pending_since_ms, requested_type, last_minor_ms, last_major_ms, last_full_ms,"
+    " last_planned_ms, last_refreshed_ms, failures, last_failure, written_bytes, due_ms";
+
+Result<TableStatus> StatusFromName(std::string_view name) {
+  for (size_t i = 0; i < std::size(kStatusNames); ++i) {
+    if (kStatusNames[i] == name) return static_cast<TableStatus>(i);
+  }
+  return Corruption(fmt::format("optimizing_table.state: unknown state {}", name));
+}
+
+Result<TableState> FromRow(const Row& row) {
+  TableState s;
+  MORAINE_ASSIGN(s.table_id, row.Int(0));
+  MORAINE_ASSIGN(s.warehouse, row.Text(1));
+  MORAINE_ASSIGN(s.name, row.Text(2));
+  MORAINE_ASSIGN(s.group, row.Text(3));
+  MORAINE_ASSIGN(auto status, row.Text(4));
+  MORAINE_ASSIGN(s.status, StatusFromName(status));
+  MORAINE_ASSIGN(s.reason, row.Text(5));
+  MORAINE_ASSIGN(s.table_version, row.Int(6));
+  MORAINE_ASSIGN(s.snapshot_id, row.Int(7));
+  MORAINE_ASSIGN(s.score, row.Int(8));
+  MORAINE_ASSIGN(s.health_json, row.Text(9));
+  MORAINE_ASSIGN(s.candidates, row.Int(10));
+  MORAINE_ASSIGN(s.pending_since_ms, row.Int(11));
+  MORAINE_ASSIGN(s.requested_type, row.Text(12));
+  MORAINE_ASSIGN(s.times.last_minor_ms, row.Int(13));
+  MORAINE_ASSIGN(s.times.last_major_ms, row.Int(14));
+  MORAINE_ASSIGN(s.times.last_full_ms, row.Int(15));
+  MORAINE_ASSIGN(s.last_planned_ms, row.Int(16));
+  MORAINE_ASSIGN(s.last_refreshed_ms, row.Int(17));
+  MORAINE_ASSIGN(s.failures, row.Int(18));
+  MORAINE_ASSIGN(s.last_failure, row.Text(19));
+  MORAINE_ASSIGN(s.written_bytes, row.Int(20));
+  MORAINE_ASSIGN(s.due_ms, row.OptInt(21));
+  return s;
+}
+
+Result<std::vector<TableState>> Select(Transaction& t, std::string_view rest,
+                                       const std::vector<Value>& parameters) {
+  MORAINE_ASSIGN(
+      auto rows,
+      t.Query(fmt::format("SELECT {} FROM optimizing_table {}", kColumns, rest), parameters));
+  std::vector<TableState> states;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto state, FromRow(row));
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+}  // namespace
+
+std::string_view TableStatusName(TableStatus status) {
+  return kStatusNames[static_cast<size_t>(status)];
+}
+
+Result<std::optional<TableState>> FindTableState(Transaction& t, int64_t table_id) {
+  MORAINE_ASSIGN(auto states, Select(t, "WHERE table_id = ?", {table_id}));
+  if (states.empty()) return std::optional<TableState>();
+  return std::optional<TableState>(std::move(states[0]));
+}
+
+Status SaveTableState(Transaction& t, const TableState& s) {
+  MORAINE_TRY(DeleteTableState(t, s.table_id));
+  Value due = s.due_ms ? Value(*s.due_ms) : Value(nullptr);
+  MORAINE_TRY(t.Execute(fmt::format("INSERT INTO optimizing_table ({}) VALUES (?, ?, ?, ?, ?, ?, "
+                                    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+                                    " ?, ?, ?, ?)",
+                                    kColumns),
+                        {s.table_id,
+                         s.warehouse,
+                         s.name,
+                         s.group,
+                         std::string(TableStatusName(s.status)),
+                         s.reason,
+                         s.table_version,
+                         s.snapshot_id,
+                         s.score,
+                         s.health_json,
+                         s.candidates,
+                         s.pending_since_ms,
+                         s.requested_type,
+                         s.times.last_minor_ms,
+                         s.times.last_major_ms,
+                         s.times.last_full_ms,
+                         s.last_planned_ms,
+                         s.last_refreshed_ms,
+                         s.failures,
+                         s.last_failure,
+                         s.written_bytes,
+                         due}));
+  return {};
+}
+
+Status DeleteTableState(Transaction& t, int64_t table_id) {
+  MORAINE_TRY(t.Execute("DELETE FROM optimizing_table WHERE table_id = ?", {table_id}));
+  return {};
+}
+
+Result<std::vector<TableState>> DueTables(Transaction& t, int64_t now_ms, size_t limit) {
+  return Select(t, "WHERE due_ms <= ? ORDER BY due_ms LIMIT ?",
+                {now_ms, static_cast<int64_t>(limit)});
+}
+
+Result<std::vector<TableState>> TablesWithStatus(Transaction& t, TableStatus status, size_t limit) {
+  return Select(t, "WHERE state = ? ORDER BY table_id LIMIT ?",
+                {std::string(TableStatusName(status)), static_cast<int64_t>(limit)});
+}
+
+Result<std::vector<TableState>> AllTableStates(Transaction& t, int64_t after_table_id,
+                                               size_t limit) {
+  return Select(t, "WHERE table_id > ? ORDER BY table_id LIMIT ?",
+                {after_table_id, static_cast<int64_t>(limit)});
+}
+
+Result<std::optional<int64_t>> NextDue(Transaction& t) {
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT MIN(due_ms) FROM optimizing_table", {}));
+  return rows[0].OptInt(0);
+}
+
+Status MakeDue(Transaction& t, int64_t table_id, int64_t at_ms) {
+  MORAINE_ASSIGN(auto state, FindTableState(t, table_id));
+  if (!state) {
+    TableState fresh;
+    fresh.table_id = table_id;
+    fresh.reason = "not looked at yet";
+    fresh.due_ms = at_ms;
+    return SaveTableState(t, fresh);
+  }
+  MORAINE_TRY(
+      t.Execute("UPDATE optimizing_table SET due_ms = ? WHERE table_id = ? AND (due_ms IS NULL OR "
+                "due_ms > ?)",
+                {at_ms, table_id, at_ms}));
+  return {};
+}
+
+}  // namespace moraine::optimizing

@@ -1,0 +1,58 @@
+#pragma once
+// What optimizing knows of each table, as a row: its state, why it is in it, its health, its
+// timers. Always answers "why does this table wait, or was skipped, or failed" in one sentence.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moraine/planning/evaluator.h"
+#include "moraine/store/database.h"
+
+namespace moraine::optimizing {
+
+/// idle: nothing to do. pending: waits for a plan. minor, major, full: a process runs. committing:
+/// its result is being committed. skipped: can't be optimized, the reason says why. failed: waits
+/// for its back-off, or for a person.
+enum class TableStatus { kIdle, kPending, kRunning, kCommitting, kSkipped, kFailed };
+std::string_view TableStatusName(TableStatus status);  ///< "idle", "pending", "optimizing", ...
+
+struct TableState {
+  int64_t table_id = 0;
+  std::string warehouse;
+  std::string name;  ///< "db.t", as last seen
+  std::string group = "default";
+  TableStatus status = TableStatus::kIdle;
+  std::string reason;
+  int64_t table_version = 0;  ///< of the catalog row, when last refreshed
+  int64_t snapshot_id = -1;
+  int64_t score = 100;
+  std::string health_json = "{}";  ///< HealthToJson
+  int64_t candidates = 0;
+  int64_t pending_since_ms = 0;
+  std::string requested_type;  ///< a person asked: "minor", "major", "full"; else empty
+  planning::OptimizingTimes times;
+  int64_t last_planned_ms = 0;
+  int64_t last_refreshed_ms = 0;
+  int64_t failures = 0;  ///< in a row
+  std::string last_failure;
+  int64_t written_bytes = 0;      ///< by optimizing, ever: write amplification
+  std::optional<int64_t> due_ms;  ///< when to look again
+};
+
+Result<std::optional<TableState>> FindTableState(store::Transaction& t, int64_t table_id);
+Status SaveTableState(store::Transaction& t, const TableState& state);  ///< inserts or replaces
+Status DeleteTableState(store::Transaction& t, int64_t table_id);
+/// Tables whose due time has come, the longest due first.
+Result<std::vector<TableState>> DueTables(store::Transaction& t, int64_t now_ms, size_t limit);
+Result<std::vector<TableState>> TablesWithStatus(store::Transaction& t, TableStatus status,
+                                                 size_t limit);
+Result<std::vector<TableState>> AllTableStates(store::Transaction& t, int64_t after_table_id,
+                                               size_t limit);
+/// The earliest due time of any table, or nothing.
+Result<std::optional<int64_t>> NextDue(store::Transaction& t);
+/// Makes the table due no later than at the time; inserts a row if there is none.
+Status MakeDue(store::Transaction& t, int64_t table_id, int64_t at_ms);
+
+}  // namespace moraine::optimizing

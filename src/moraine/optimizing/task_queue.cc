@@ -1,0 +1,374 @@
+#include "moraine/optimizing/task_queue.h"
+
+#include <fmt/format.h>
+
+namespace moraine::optimizing {
+namespace {
+
+using store::Access;
+using store::Row;
+using store::RunFor;
+using store::Transaction;
+using store::Value;
+using tasks::HandedTask;
+using tasks::TaskKey;
+
+constexpr size_t kMaxCancelled = 1'000;
+
+std::string NameOf(const TaskKey& key) {
+  return fmt::format("process {} task {} attempt {}", key.process_id, key.task_id, key.attempt);
+}
+
+Status UnknownOptimizer() { return NotFound("no such optimizer: register again"); }
+
+/// The optimizer's group, with its heartbeat renewed.
+Result<std::string> Touch(Transaction& t, const std::string& token, int64_t now_ms) {
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT resource_group FROM optimizer WHERE token = ?", {token}));
+  if (rows.empty()) return UnknownOptimizer();
+  MORAINE_TRY(t.Execute("UPDATE optimizer SET heartbeat_ms = ? WHERE token = ?", {now_ms, token}));
+  return rows[0].Text(0);
+}
+
+/// The process to serve next: least use of its quota first, then the oldest; one over its quota
+/// only when no other has anything to do.
+Result<std::optional<std::string>> ChooseProcess(Transaction& t, const std::string& group) {
+  MORAINE_ASSIGN(
+      auto rows,
+      t.Query(
+          "SELECT p.process_id, p.quota_threads,"
+          " SUM(CASE WHEN k.state IN ('scheduled', 'acknowledged') THEN 1 ELSE 0 END) AS running"
+          " FROM process p JOIN task k ON k.process_id = p.process_id"
+          " WHERE p.state = 'running' AND p.resource_group = ?"
+          " GROUP BY p.process_id, p.quota_threads, p.created_ms"
+          " HAVING SUM(CASE WHEN k.state = 'planned' THEN 1 ELSE 0 END) > 0"
+          " ORDER BY p.created_ms, p.process_id",
+          {group}));
+  std::optional<std::string> best;
+  double best_use = 0;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto id, row.Text(0));
+    MORAINE_ASSIGN(int64_t quota, row.Int(1));
+    MORAINE_ASSIGN(int64_t running, row.Int(2));
+    double use = static_cast<double>(running) / static_cast<double>(std::max<int64_t>(1, quota));
+    if (!best || use < best_use) {
+      best = id;
+      best_use = use;
+    }
+  }
+  return best;
+}
+
+/// A task as its row has it when it is handed out.
+struct TakenTask {
+  TaskKey key;
+  std::string packed;
+};
+
+Result<std::optional<TakenTask>> TakeTask(Transaction& t, const std::string& token, int32_t thread,
+                                          int64_t now_ms) {
+  MORAINE_ASSIGN(auto group, Touch(t, token, now_ms));
+  // A thread that polls holds nothing: what it was given before goes back.
+  MORAINE_TRY(t.Execute(
+      "UPDATE task SET state = 'planned', optimizer = '' WHERE optimizer = ? AND thread = ?"
+      " AND state IN ('scheduled', 'acknowledged')",
+      {token, int64_t{thread}}));
+  MORAINE_ASSIGN(auto process, ChooseProcess(t, group));
+  if (!process) return std::optional<TakenTask>();
+  MORAINE_ASSIGN(
+      auto rows,
+      t.Query("SELECT task_id, attempt, input FROM task WHERE process_id = ? AND state = 'planned'"
+              " ORDER BY input_bytes DESC, task_id LIMIT 1",
+              {*process}));
+  if (rows.empty()) return std::optional<TakenTask>();
+  TakenTask taken;
+  taken.key.process_id = *process;
+  MORAINE_ASSIGN(int64_t task_id, rows[0].Int(0));
+  MORAINE_ASSIGN(int64_t attempt, rows[0].Int(1));
+  MORAINE_ASSIGN(taken.packed, rows[0].Text(2));
+  taken.key.task_id = static_cast<int32_t>(task_id);
+  taken.key.attempt = static_cast<int32_t>(attempt + 1);
+  MORAINE_TRY(t.Execute(
+      "UPDATE task SET state = 'scheduled', attempt = ?, optimizer = ?, thread = ?, handed_ms = ?,"
+      " acknowledged_ms = 0, bytes_read = 0, error = '' WHERE process_id = ? AND task_id = ?",
+      {attempt + 1, token, int64_t{thread}, now_ms, *process, task_id}));
+  return std::optional<TakenTask>(std::move(taken));
+}
+
+/// The task's row if this attempt of this optimizer still holds it.
+Result<bool> IsHeld(Transaction& t, const std::string& token, const TaskKey& key) {
+  MORAINE_ASSIGN(
+      auto rows,
+      t.Query("SELECT k.task_id FROM task k JOIN process p ON p.process_id = k.process_id"
+              " WHERE k.process_id = ? AND k.task_id = ? AND k.attempt = ? AND k.optimizer = ?"
+              " AND k.state IN ('scheduled', 'acknowledged') AND p.state = 'running'",
+              {key.process_id, int64_t{key.task_id}, int64_t{key.attempt}, token}));
+  return !rows.empty();
+}
+
+Status FailTask(Transaction& t, const tasks::TaskReport& report, int64_t now_ms) {
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT k.failures, p.num_retries FROM task k JOIN process p "
+                                    "ON p.process_id = k.process_id"
+                                    " WHERE k.process_id = ? AND k.task_id = ?",
+                                    {report.key.process_id, int64_t{report.key.task_id}}));
+  if (rows.empty()) return Internal("the task of a report is gone");
+  MORAINE_ASSIGN(int64_t failures, rows[0].Int(0));
+  MORAINE_ASSIGN(int64_t retries, rows[0].Int(1));
+  // What another attempt can't change is not tried again.
+  auto code = CodeFromName(report.error_code);
+  bool final =
+      code == Code::kCorruption || code == Code::kUnsupported || code == Code::kInvalidArgument;
+  bool again = !final && failures < retries;
+  MORAINE_TRY(t.Execute(
+      "UPDATE task SET state = ?, failures = failures + 1, optimizer = '', finished_ms = ?, error "
+      "= ?"
+      " WHERE process_id = ? AND task_id = ?",
+      {again ? "planned" : "failed", now_ms, fmt::format("{}: {}", report.error_code, report.error),
+       report.key.process_id, int64_t{report.key.task_id}}));
+  return {};
+}
+
+}  // namespace
+
+TaskQueue::TaskQueue(store::Database& database, Options options)
+    : database_(database), options_(options) {}
+
+Result<tasks::RegisterReply> TaskQueue::Register(Call& call,
+                                                 const tasks::RegisterRequest& request) {
+  tasks::RegisterReply reply;
+  reply.token = MakeOrderedUuid(call.random(), call.clock().Wall());
+  reply.heartbeat_interval_ms = options_.heartbeat_interval.count();
+  reply.poll_timeout_ms = options_.poll_timeout.count();
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+    MORAINE_TRY(t.Execute(
+        "INSERT INTO optimizer (token, resource_group, threads, memory_bytes, host, pid, version, "
+        "embedded,"
+        " registered_ms, heartbeat_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        {reply.token, request.group, int64_t{request.threads}, request.memory_bytes, request.host,
+         request.pid, request.version, int64_t{request.embedded ? 1 : 0}, now_ms, now_ms}));
+    return {};
+  }));
+  call.log().Info(
+      "optimizer registered",
+      {{"optimizer", reply.token}, {"group", request.group}, {"threads", request.threads}});
+  Progress();
+  return reply;
+}
+
+Result<std::optional<HandedTask>> TaskQueue::TryPoll(Call& call, const std::string& token,
+                                                     int32_t thread) {
+  auto taken = RunFor(call, database_, Access::kWrite,
+                      [&](Transaction& t) -> Result<std::optional<TakenTask>> {
+                        MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+                        return TakeTask(t, token, thread, now_ms);
+                      });
+  if (!taken.ok()) return taken.status();
+  if (!*taken) return std::optional<HandedTask>();
+  auto task = tasks::UnpackTask((*taken)->packed);
+  if (!task.ok()) {
+    tasks::TaskReport report{
+        token, (*taken)->key, std::nullopt, std::string(CodeName(Code::kCorruption)),
+        fmt::format("the task's row can't be read: {}", task.status().message())};
+    MORAINE_TRY(Report(call, report));
+    return std::optional<HandedTask>();
+  }
+  task->attempt = (*taken)->key.attempt;
+  HandedTask handed;
+  handed.key = (*taken)->key;
+  handed.task_json = tasks::RewriteTaskToJson(*task);
+  handed.timeout_ms = options_.task_timeout.count();
+  return std::optional<HandedTask>(std::move(handed));
+}
+
+Result<std::optional<HandedTask>> TaskQueue::Poll(Call& call, const std::string& token,
+                                                  int32_t thread) {
+  while (true) {
+    uint64_t seen;
+    {
+      std::lock_guard lock(mutex_);
+      seen = work_count_;
+    }
+    MORAINE_ASSIGN(auto task, TryPoll(call, token, thread));
+    if (task) return task;
+    std::unique_lock lock(mutex_);
+    while (work_count_ == seen) {
+      if (!call.Check().ok()) return std::optional<HandedTask>();
+      call.clock().WaitUntil(lock, work_, call.deadline(), call.stop());
+    }
+  }
+}
+
+void TaskQueue::AnnounceWork() {
+  {
+    std::lock_guard lock(mutex_);
+    ++work_count_;
+  }
+  work_.notify_all();
+  if (on_work_) on_work_();
+}
+
+Status TaskQueue::Acknowledge(Call& call, const std::string& token, const TaskKey& key) {
+  return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+    MORAINE_TRY(Touch(t, token, now_ms));
+    MORAINE_ASSIGN(bool held, IsHeld(t, token, key));
+    if (!held) return Conflict(fmt::format("the attempt is no longer wanted: {}", NameOf(key)));
+    MORAINE_TRY(
+        t.Execute("UPDATE task SET state = 'acknowledged', acknowledged_ms = ? WHERE process_id = "
+                  "? AND task_id = ?",
+                  {now_ms, key.process_id, int64_t{key.task_id}}));
+    return {};
+  });
+}
+
+Result<tasks::HeartbeatReply> TaskQueue::Heartbeat(Call& call,
+                                                   const tasks::HeartbeatRequest& request) {
+  return RunFor(
+      call, database_, Access::kWrite, [&](Transaction& t) -> Result<tasks::HeartbeatReply> {
+        tasks::HeartbeatReply reply;
+        MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+        MORAINE_TRY(Touch(t, request.token, now_ms));
+        for (const auto& running : request.running) {
+          MORAINE_ASSIGN(bool held, IsHeld(t, request.token, running.key));
+          if (!held) {
+            if (reply.cancel.size() < kMaxCancelled) reply.cancel.push_back(running.key);
+            continue;
+          }
+          MORAINE_TRY(t.Execute(
+              "UPDATE task SET bytes_read = ? WHERE process_id = ? AND task_id = ?",
+              {running.bytes_read, running.key.process_id, int64_t{running.key.task_id}}));
+        }
+        return reply;
+      });
+}
+
+Status TaskQueue::Report(Call& call, const tasks::TaskReport& report) {
+  std::string refused_prefix;
+  Status status = database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+    MORAINE_ASSIGN(auto rows, t.Query("SELECT input FROM task WHERE process_id = ? AND task_id = ?",
+                                      {report.key.process_id, int64_t{report.key.task_id}}));
+    if (rows.empty()) return NotFound(fmt::format("no such task: {}", NameOf(report.key)));
+    MORAINE_ASSIGN(auto packed, rows[0].Text(0));
+    MORAINE_ASSIGN(bool held, IsHeld(t, report.token, report.key));
+    auto task = tasks::UnpackTask(packed);
+    if (task.ok()) task->attempt = report.key.attempt;
+    if (!held) {
+      // Only attempts that were handed out once can have files to remove.
+      if (task.ok() && report.key.attempt > 0) refused_prefix = task->OutputPrefix();
+      return Conflict(fmt::format("the attempt is no longer wanted: {}", NameOf(report.key)));
+    }
+    if (!report.output_json) {
+      if (task.ok()) refused_prefix = task->OutputPrefix();
+      return FailTask(t, report, now_ms);
+    }
+    MORAINE_TRY(std::move(task).status());
+    MORAINE_TRY(tasks::RewriteOutputFromJson(*report.output_json, *task));
+    MORAINE_TRY(t.Execute(
+        "UPDATE task SET state = 'succeeded', output = ?, finished_ms = ?, bytes_read = input_bytes"
+        " WHERE process_id = ? AND task_id = ?",
+        {*report.output_json, now_ms, report.key.process_id, int64_t{report.key.task_id}}));
+    return {};
+  });
+  bool decided = status.ok() || status.code() == Code::kConflict;
+  if (decided && !refused_prefix.empty()) {
+    std::lock_guard lock(mutex_);
+    refused_.push_back({report.key, refused_prefix});
+  }
+  if (!report.output_json && status.ok()) {
+    call.log().Warn("task failed", {{"task", NameOf(report.key)}, {"error", report.error}});
+    AnnounceWork();
+  }
+  Progress();
+  return status;
+}
+
+Status TaskQueue::Unregister(Call& call, const std::string& token) {
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(
+        t.Execute("UPDATE task SET state = 'planned', optimizer = '' WHERE optimizer = ?"
+                  " AND state IN ('scheduled', 'acknowledged')",
+                  {token}));
+    MORAINE_TRY(t.Execute("DELETE FROM optimizer WHERE token = ?", {token}));
+    return {};
+  }));
+  AnnounceWork();
+  return {};
+}
+
+Status TaskQueue::ReclaimTick(Call& call) {
+  int64_t reclaimed = 0;
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+    MORAINE_TRY(t.Execute("DELETE FROM optimizer WHERE heartbeat_ms < ?",
+                          {now_ms - options_.heartbeat_timeout.count()}));
+    MORAINE_ASSIGN(reclaimed, t.Execute("UPDATE task SET state = 'planned', optimizer = '' WHERE"
+                                        " (state IN ('scheduled', 'acknowledged') AND optimizer "
+                                        "NOT IN (SELECT token FROM optimizer))"
+                                        " OR (state = 'scheduled' AND handed_ms < ?) OR (state = "
+                                        "'acknowledged' AND handed_ms < ?)",
+                                        {now_ms - options_.acknowledge_timeout.count(),
+                                         now_ms - options_.task_timeout.count()}));
+    return {};
+  }));
+  if (reclaimed > 0) {
+    call.log().Warn("tasks taken back from lost optimizers", {{"tasks", reclaimed}});
+    AnnounceWork();
+  }
+  return {};
+}
+
+Status TaskQueue::ForgetEmbedded(Call& call) {
+  return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(t.Execute("DELETE FROM optimizer WHERE embedded = 1", {}));
+    return {};
+  });
+}
+
+Result<int64_t> TaskQueue::GroupThreads(Call& call, const std::string& group) {
+  return RunFor(call, database_, Access::kRead, [&](Transaction& t) -> Result<int64_t> {
+    MORAINE_ASSIGN(auto rows,
+                   t.Query("SELECT SUM(threads) FROM optimizer WHERE resource_group = ?", {group}));
+    MORAINE_ASSIGN(auto threads, rows[0].OptInt(0));
+    return threads.value_or(0);
+  });
+}
+
+Result<std::vector<OptimizerInfo>> TaskQueue::Optimizers(Call& call) {
+  return RunFor(
+      call, database_, Access::kRead, [&](Transaction& t) -> Result<std::vector<OptimizerInfo>> {
+        MORAINE_ASSIGN(
+            auto rows,
+            t.Query("SELECT token, resource_group, threads, memory_bytes, host, pid, version, "
+                    "embedded, registered_ms,"
+                    " heartbeat_ms, (SELECT COUNT(*) FROM task k WHERE k.optimizer = token"
+                    " AND k.state IN ('scheduled', 'acknowledged')) FROM optimizer ORDER BY token",
+                    {}));
+        std::vector<OptimizerInfo> optimizers;
+        for (const auto& row : rows) {
+          OptimizerInfo info;
+          MORAINE_ASSIGN(info.token, row.Text(0));
+          MORAINE_ASSIGN(info.group, row.Text(1));
+          MORAINE_ASSIGN(info.threads, row.Int(2));
+          MORAINE_ASSIGN(info.memory_bytes, row.Int(3));
+          MORAINE_ASSIGN(info.host, row.Text(4));
+          MORAINE_ASSIGN(info.pid, row.Int(5));
+          MORAINE_ASSIGN(info.version, row.Text(6));
+          MORAINE_ASSIGN(int64_t embedded, row.Int(7));
+          info.embedded = embedded != 0;
+          MORAINE_ASSIGN(info.registered_ms, row.Int(8));
+          MORAINE_ASSIGN(info.heartbeat_ms, row.Int(9));
+          MORAINE_ASSIGN(info.running_tasks, row.Int(10));
+          optimizers.push_back(std::move(info));
+        }
+        return optimizers;
+      });
+}
+
+std::vector<RefusedAttempt> TaskQueue::TakeRefused() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(refused_, {});
+}
+
+}  // namespace moraine::optimizing

@@ -1,0 +1,92 @@
+#pragma once
+// Tasks and optimizers as rows, and the protocol over them. A task is planned -> scheduled (handed
+// out) -> acknowledged -> succeeded or failed; it goes back to planned when its optimizer is lost,
+// its attempt timed out or it may be tried again. Every answer is decided by rows, so a restart
+// changes nothing.
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "moraine/optimizing/options.h"
+#include "moraine/store/database.h"
+#include "moraine/tasks/rewrite_task.h"
+#include "moraine/tasks/task_transport.h"
+
+namespace moraine::optimizing {
+
+struct OptimizerInfo {
+  std::string token;
+  std::string group;
+  int64_t threads = 0;
+  int64_t memory_bytes = 0;
+  std::string host;
+  int64_t pid = 0;
+  std::string version;
+  bool embedded = false;
+  int64_t registered_ms = 0;
+  int64_t heartbeat_ms = 0;
+  int64_t running_tasks = 0;
+};
+
+/// An attempt whose result is refused: its files are to be removed by name.
+struct RefusedAttempt {
+  tasks::TaskKey key;
+  std::string output_prefix;
+};
+
+/// Thread-safe.
+class TaskQueue final : public tasks::TaskTransport {
+ public:
+  TaskQueue(store::Database& database, Options options);
+
+  Result<tasks::RegisterReply> Register(Call& call, const tasks::RegisterRequest& request) override;
+  Result<std::optional<tasks::HandedTask>> Poll(Call& call, const std::string& token,
+                                                int32_t thread) override;
+  Status Acknowledge(Call& call, const std::string& token, const tasks::TaskKey& key) override;
+  Result<tasks::HeartbeatReply> Heartbeat(Call& call,
+                                          const tasks::HeartbeatRequest& request) override;
+  Status Report(Call& call, const tasks::TaskReport& report) override;
+  Status Unregister(Call& call, const std::string& token) override;
+
+  /// One look for a task, without waiting: what a parked HTTP poll calls when it is woken.
+  Result<std::optional<tasks::HandedTask>> TryPoll(Call& call, const std::string& token,
+                                                   int32_t thread);
+
+  /// Puts back what lost optimizers and timed out attempts hold; forgets lost optimizers.
+  Status ReclaimTick(Call& call);
+  /// At start: embedded optimizers of the process before are gone.
+  Status ForgetEmbedded(Call& call);
+  /// Threads of the live optimizers of a group.
+  Result<int64_t> GroupThreads(Call& call, const std::string& group);
+  Result<std::vector<OptimizerInfo>> Optimizers(Call& call);
+  /// Attempts whose results were refused since the last call; the service removes their files.
+  std::vector<RefusedAttempt> TakeRefused();
+
+  /// Called without locks when a task has ended or an optimizer came: the service's loop looks
+  /// then.
+  void OnProgress(std::function<void()> listener) { on_progress_ = std::move(listener); }
+  /// Called without locks when new tasks are there: parked polls look then.
+  void OnWork(std::function<void()> listener) { on_work_ = std::move(listener); }
+  /// The service has made tasks: wakes pollers.
+  void AnnounceWork();
+
+ private:
+  void Progress() {
+    if (on_progress_) on_progress_();
+  }
+
+  store::Database& database_;
+  const Options options_;
+  std::function<void()> on_progress_;
+  std::function<void()> on_work_;
+  std::mutex mutex_;
+  std::condition_variable_any work_;
+  uint64_t work_count_ = 0;  // under mutex_
+  std::vector<RefusedAttempt> refused_;
+};
+
+}  // namespace moraine::optimizing

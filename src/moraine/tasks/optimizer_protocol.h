@@ -1,0 +1,93 @@
+#pragma once
+// What an optimizer and the server say to each other: register, poll, acknowledge, heartbeat,
+// report. The same messages run inside the server (embedded threads) and over HTTP
+// (/api/v1/optimizers/..., in the OpenAPI document). Versions: this side speaks kProtocolVersion
+// and accepts the one before.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moraine/base/clock.h"
+#include "moraine/base/json.h"
+#include "moraine/base/status.h"
+#include "moraine/iceberg/types/snapshot.h"
+
+namespace moraine::tasks {
+
+inline constexpr int kProtocolVersion = 1;
+inline constexpr int64_t kMaxReportBytes = int64_t{64} << 20;
+
+struct TaskKey {
+  std::string process_id;
+  int32_t task_id = 0;
+  int32_t attempt = 0;
+  bool operator==(const TaskKey&) const = default;
+};
+
+struct RegisterRequest {
+  int protocol = kProtocolVersion;
+  std::string group = "default";
+  int32_t threads = 1;
+  int64_t memory_bytes = 0;  ///< a thread
+  std::string host;
+  int64_t pid = 0;
+  std::string version;
+  bool embedded = false;  ///< set by the server only
+};
+struct RegisterReply {
+  std::string token;  ///< names the optimizer in every later call
+  int64_t heartbeat_interval_ms = 0;
+  int64_t poll_timeout_ms = 0;
+};
+
+struct HandedTask {
+  TaskKey key;
+  std::string task_json;   ///< RewriteTaskToJson, attempt included
+  int64_t timeout_ms = 0;  ///< of this attempt
+  /// How to reach the files, fresh each time and never stored; empty for local files.
+  iceberg::StringMap storage;
+};
+
+struct RunningTask {
+  TaskKey key;
+  int64_t bytes_read = 0;
+  int64_t rows_read = 0;
+  int64_t rows_written = 0;
+};
+struct HeartbeatRequest {
+  std::string token;
+  std::vector<RunningTask> running;
+};
+struct HeartbeatReply {
+  std::vector<TaskKey> cancel;  ///< stop these and forget them
+};
+
+struct TaskReport {
+  std::string token;
+  TaskKey key;
+  std::optional<std::string> output_json;  ///< RewriteOutputToJson, when it succeeded
+  std::string error_code;                  ///< CodeName, when it failed
+  std::string error;
+};
+
+std::string ToJson(const RegisterRequest& request);
+std::string ToJson(const RegisterReply& reply);
+std::string ToJson(const HandedTask& task);
+std::string ToJson(const HeartbeatRequest& request);
+std::string ToJson(const HeartbeatReply& reply);
+std::string ToJson(const TaskReport& report);
+std::string ToJson(const TaskKey& key);
+
+// All give InvalidArgument with the path of the field; a protocol version that is not spoken:
+// Unsupported.
+Result<RegisterRequest> RegisterRequestFromJson(const JsonCursor& json);
+Result<RegisterReply> RegisterReplyFromJson(const JsonCursor& json);
+Result<HandedTask> HandedTaskFromJson(const JsonCursor& json);
+Result<HeartbeatRequest> HeartbeatRequestFromJson(const JsonCursor& json);
+Result<HeartbeatReply> HeartbeatReplyFromJson(const JsonCursor& json);
+Result<TaskReport> TaskReportFromJson(const JsonCursor& json);
+Result<TaskKey> TaskKeyFromJson(const JsonCursor& json);
+
+}  // namespace moraine::tasks
