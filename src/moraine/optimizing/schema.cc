@@ -25,6 +25,7 @@ CREATE TABLE optimizing_table (
   last_refreshed_ms {bigint} NOT NULL,
   failures {bigint} NOT NULL,
   last_failure {text} NOT NULL,
+  retry_ms {bigint} NOT NULL,
   written_bytes {bigint} NOT NULL,
   due_ms {bigint}
 );

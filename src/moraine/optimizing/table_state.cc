@@ -16,7 +16,7 @@ constexpr std::string_view kColumns =
     "table_id, warehouse, name, resource_group, state, reason, table_version, snapshot_id, score, "
     "health,"
     " candidates, pending_since_ms, requested_type, last_minor_ms, last_major_ms, last_full_ms,"
-    " last_planned_ms, last_refreshed_ms, failures, last_failure, written_bytes, due_ms";
+    " last_planned_ms, last_refreshed_ms, failures, last_failure, retry_ms, written_bytes, due_ms";
 
 Result<TableStatus> StatusFromName(std::string_view name) {
   for (size_t i = 0; i < std::size(kStatusNames); ++i) {
@@ -48,8 +48,9 @@ Result<TableState> FromRow(const Row& row) {
   MORAINE_ASSIGN(s.last_refreshed_ms, row.Int(17));
   MORAINE_ASSIGN(s.failures, row.Int(18));
   MORAINE_ASSIGN(s.last_failure, row.Text(19));
-  MORAINE_ASSIGN(s.written_bytes, row.Int(20));
-  MORAINE_ASSIGN(s.due_ms, row.OptInt(21));
+  MORAINE_ASSIGN(s.retry_ms, row.Int(20));
+  MORAINE_ASSIGN(s.written_bytes, row.Int(21));
+  MORAINE_ASSIGN(s.due_ms, row.OptInt(22));
   return s;
 }
 
@@ -104,7 +105,7 @@ Status SaveTableState(Transaction& t, const TableState& s) {
                          s.last_planned_ms,
                          s.last_refreshed_ms,
                          s.failures,
-                         s.last_failure,
+                         s.last_failure, s.retry_ms,
                          s.written_bytes,
                          due}));
   return {};

@@ -14,8 +14,8 @@ constexpr int64_t kOpenCostBytes = 4 << 20;
 constexpr std::string_view kTypeNames[] = {"none", "minor", "major", "full"};
 
 using iceberg::DataFile;
-using iceberg::FindBound;
 using iceberg::FileContent;
+using iceberg::FindBound;
 
 /// What the deletes of one file add up to.
 struct AttachedDeletes {

@@ -91,6 +91,11 @@ Status HealthSum::Update(
   return {};
 }
 
+const ManifestDigest* HealthSum::Find(const std::string& manifest_path) const {
+  auto found = manifests_.find(manifest_path);
+  return found == manifests_.end() ? nullptr : found->second.get();
+}
+
 std::vector<std::string> HealthSum::ManifestPaths() const {
   std::vector<std::string> paths;
   paths.reserve(manifests_.size());

@@ -27,6 +27,8 @@ class HealthSum {
 
   const std::unordered_map<std::string, PartitionCounts>& partitions() const { return partitions_; }
   const PartitionCounts& total() const { return total_; }
+  /// The digest of a manifest held, or nullptr.
+  const ManifestDigest* Find(const std::string& manifest_path) const;
   size_t manifest_count() const { return manifests_.size(); }
   /// Paths held, in no order.
   std::vector<std::string> ManifestPaths() const;
