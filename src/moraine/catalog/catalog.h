@@ -41,6 +41,7 @@ struct LoadedTable {
   int64_t version = 0;        ///< of the row; every commit adds one
   std::string warehouse;
   TableName name;
+  std::string origin;         ///< "created" or "registered" (not optimized unasked)
   std::string metadata_location;
   std::shared_ptr<const std::string> metadata_json;  ///< raw bytes of the metadata file
   iceberg::TablePtr metadata;

@@ -82,32 +82,33 @@ Result<std::optional<TableState>> FindTableState(Transaction& t, int64_t table_i
 Status SaveTableState(Transaction& t, const TableState& s) {
   MORAINE_TRY(DeleteTableState(t, s.table_id));
   Value due = s.due_ms ? Value(*s.due_ms) : Value(nullptr);
-  MORAINE_TRY(t.Execute(fmt::format("INSERT INTO optimizing_table ({}) VALUES (?, ?, ?, ?, ?, ?, "
-                                    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-                                    " ?, ?, ?, ?)",
-                                    kColumns),
-                        {s.table_id,
-                         s.warehouse,
-                         s.name,
-                         s.group,
-                         std::string(TableStatusName(s.status)),
-                         s.reason,
-                         s.table_version,
-                         s.snapshot_id,
-                         s.score,
-                         s.health_json,
-                         s.candidates,
-                         s.pending_since_ms,
-                         s.requested_type,
-                         s.times.last_minor_ms,
-                         s.times.last_major_ms,
-                         s.times.last_full_ms,
-                         s.last_planned_ms,
-                         s.last_refreshed_ms,
-                         s.failures,
-                         s.last_failure, s.retry_ms,
-                         s.written_bytes,
-                         due}));
+  MORAINE_TRY(
+      t.Execute(fmt::format("INSERT INTO optimizing_table ({}) VALUES ("
+                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            kColumns),
+                {s.table_id,
+                 s.warehouse,
+                 s.name,
+                 s.group,
+                 std::string(TableStatusName(s.status)),
+                 s.reason,
+                 s.table_version,
+                 s.snapshot_id,
+                 s.score,
+                 s.health_json,
+                 s.candidates,
+                 s.pending_since_ms,
+                 s.requested_type,
+                 s.times.last_minor_ms,
+                 s.times.last_major_ms,
+                 s.times.last_full_ms,
+                 s.last_planned_ms,
+                 s.last_refreshed_ms,
+                 s.failures,
+                 s.last_failure,
+                 s.retry_ms,
+                 s.written_bytes,
+                 due}));
   return {};
 }
 

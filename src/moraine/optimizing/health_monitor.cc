@@ -1,0 +1,316 @@
+#include "moraine/optimizing/health_monitor.h"
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "moraine/iceberg/manifest/manifest_reader.h"
+#include "moraine/optimizing/process_store.h"
+
+namespace moraine::optimizing {
+namespace {
+
+using store::Access;
+using store::RunFor;
+using store::Transaction;
+
+constexpr char kConsumer[] = "health";
+constexpr size_t kFeedBatch = 1'000;
+constexpr Millis kLookAgainAfterError{60'000};
+
+std::string Name(const catalog::LoadedTable& table) { return catalog::ToText(table.name); }
+
+Result<int64_t> Cursor(Transaction& t) {
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT feed_seq FROM feed_cursor WHERE consumer = ?",
+                                    {std::string(kConsumer)}));
+  if (rows.empty()) return int64_t{0};
+  return rows[0].Int(0);
+}
+
+Status SetCursor(Transaction& t, int64_t feed_seq) {
+  MORAINE_TRY(t.Execute("DELETE FROM feed_cursor WHERE consumer = ?", {std::string(kConsumer)}));
+  MORAINE_TRY(t.Execute("INSERT INTO feed_cursor (consumer, feed_seq) VALUES (?, ?)",
+                        {std::string(kConsumer), feed_seq}));
+  return {};
+}
+
+}  // namespace
+
+std::string HealthToJson(const planning::Health& health) {
+  std::string text;
+  JsonWriter(&text)
+      .BeginObject()
+      .Field("score", health.score.total)
+      .Field("small-files-score", health.score.small_files)
+      .Field("equality-deletes-score", health.score.equality_deletes)
+      .Field("position-deletes-score", health.score.position_deletes)
+      .Field("data-files", health.total.data_files)
+      .Field("data-bytes", health.total.data_bytes)
+      .Field("records", health.total.data_records)
+      .Field("small-files", health.small_files)
+      .Field("small-bytes", health.small_bytes)
+      .Field("position-delete-files", health.total.position_delete_files)
+      .Field("position-delete-records", health.total.position_delete_records)
+      .Field("equality-delete-files", health.total.equality_delete_files)
+      .Field("equality-delete-records", health.total.equality_delete_records)
+      .Field("delete-bytes", health.total.delete_bytes)
+      .Field("partitions", health.partitions)
+      .Field("manifests", health.manifests)
+      .Field("candidate-partitions", health.candidate_count)
+      .Field("explanation", health.explanation)
+      .EndObject();
+  return text;
+}
+
+std::shared_ptr<planning::HealthSum> HealthCache::Get(int64_t table_id) {
+  std::lock_guard lock(mutex_);
+  auto found = entries_.find(table_id);
+  if (found != entries_.end()) {
+    recent_.splice(recent_.begin(), recent_, found->second.place);
+    return found->second.sum;
+  }
+  recent_.push_front(table_id);
+  auto sum = std::make_shared<planning::HealthSum>();
+  entries_.emplace(table_id, Entry{sum, recent_.begin()});
+  if (entries_.size() > limit_) {
+    entries_.erase(recent_.back());
+    recent_.pop_back();
+  }
+  return sum;
+}
+
+void HealthCache::Drop(int64_t table_id) {
+  std::lock_guard lock(mutex_);
+  auto found = entries_.find(table_id);
+  if (found == entries_.end()) return;
+  recent_.erase(found->second.place);
+  entries_.erase(found);
+}
+
+HealthMonitor::HealthMonitor(catalog::Catalog& catalog, io::FileSystem& files,
+                             store::Database& database, Options options)
+    : catalog_(catalog),
+      files_(files),
+      database_(database),
+      options_(options),
+      cache_(options.health_cache_tables) {}
+
+Result<bool> HealthMonitor::FeedTick(Call& call) {
+  MORAINE_ASSIGN(int64_t cursor, RunFor(call, database_, Access::kRead, Cursor));
+  MORAINE_ASSIGN(auto changes, catalog_.Changes(call, cursor, kFeedBatch));
+  if (changes.empty()) return false;
+  std::set<int64_t> changed;
+  std::set<int64_t> dropped;
+  for (const auto& change : changes) {
+    if (change.kind == "drop") {
+      dropped.insert(change.table_id);
+      changed.erase(change.table_id);
+    } else {
+      changed.insert(change.table_id);
+    }
+  }
+  for (int64_t table_id : dropped) MORAINE_TRY(Forget(call, table_id));
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    for (int64_t table_id : changed) MORAINE_TRY(MakeDue(t, table_id, now_ms));
+    return SetCursor(t, changes.back().feed_seq);
+  }));
+  return changes.size() == kFeedBatch;
+}
+
+Result<size_t> HealthMonitor::RefreshTick(Call& call, size_t limit) {
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_ASSIGN(auto due, RunFor(call, database_, Access::kRead,
+                                  [&](Transaction& t) { return DueTables(t, now_ms, limit); }));
+  for (auto& state : due) {
+    MORAINE_TRY(call.Check());
+    if (now_ms < state.last_refreshed_ms + options_.refresh_interval.count()) {
+      // Written to all the time: look again when the interval has passed.
+      MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+        MORAINE_TRY(t.Execute(
+            "UPDATE optimizing_table SET due_ms = ? WHERE table_id = ?",
+            {state.last_refreshed_ms + options_.refresh_interval.count(), state.table_id}));
+        return {};
+      }));
+      continue;
+    }
+    MORAINE_TRY(RefreshTable(call, std::move(state)));
+  }
+  return due.size();
+}
+
+Status HealthMonitor::Forget(Call& call, int64_t table_id) {
+  cache_.Drop(table_id);
+  return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(t.Execute("DELETE FROM manifest_digest WHERE table_id = ?", {table_id}));
+    return DeleteTableState(t, table_id);
+  });
+}
+
+Status HealthMonitor::RefreshTable(Call& call, TableState state) {
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  auto loaded = catalog_.LoadById(call, state.table_id);
+  if (loaded.status().code() == Code::kNotFound) return Forget(call, state.table_id);
+  auto save = [&](const TableState& next) {
+    return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+      // What a person asked for, or a process that ended meanwhile, wins over this look.
+      MORAINE_ASSIGN(auto stored, FindTableState(t, next.table_id));
+      if (!stored) return Status();
+      if (stored->last_planned_ms != state.last_planned_ms ||
+          stored->requested_type != state.requested_type || stored->status != state.status) {
+        return MakeDue(t, next.table_id, now_ms);
+      }
+      return SaveTableState(t, next);
+    });
+  };
+  auto unreadable = [&](const Status& why) {
+    call.log().Warn("table can't be read", {{"table", state.name}, {"error", why.ToString()}});
+    TableState next = state;
+    next.last_refreshed_ms = now_ms;
+    if (next.status == TableStatus::kIdle || next.status == TableStatus::kPending)
+      next.status = TableStatus::kSkipped;
+    next.reason = why.ToString();
+    next.due_ms = now_ms + kLookAgainAfterError.count();
+    return save(next);
+  };
+  if (!loaded.ok()) return unreadable(loaded.status());
+
+  const auto& table = **loaded;
+  const auto& metadata = *table.metadata;
+  state.warehouse = table.warehouse;
+  auto config = planning::ConfigOf(metadata.properties);
+  TableState next = state;
+  next.name = Name(table);
+  next.group = config.group;
+  next.table_version = table.version;
+  next.snapshot_id = metadata.current_snapshot_id;
+  next.last_refreshed_ms = now_ms;
+  planning::Health health;
+  if (metadata.CurrentSnapshot() != nullptr) {
+    auto sum = SumOf(call, state.table_id, metadata);
+    if (!sum.ok())
+      return sum.status().code() == Code::kCancelled ? sum.status() : unreadable(sum.status());
+    bool full_due =
+        planning::FullIntervalReached(config, state.times, now_ms) || !state.requested_type.empty();
+    health = planning::DecideHealth(**sum, config, full_due, options_.max_candidate_partitions);
+  }
+  MORAINE_ASSIGN(auto process, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                   return ActiveProcess(t, state.table_id);
+                 }));
+  next = DecideState(next, health, config, process ? HasProcess::kYes : HasProcess::kNo, now_ms);
+  if (std::string obstacle = planning::Obstacle(metadata, config, table.origin == "registered");
+      !obstacle.empty() && !process) {
+    next.status = TableStatus::kSkipped;
+    next.reason = obstacle;
+    next.due_ms.reset();
+  } else if (!config.problems.empty()) {
+    next.reason += "; " + config.problems[0];
+  }
+  return save(next);
+}
+
+TableState DecideState(const TableState& before, const planning::Health& health,
+                       const planning::OptimizingConfig& config, HasProcess has_process,
+                       int64_t now_ms) {
+  TableState next = before;
+  next.score = health.score.total;
+  next.candidates = health.candidate_count;
+  next.health_json = HealthToJson(health);
+  next.due_ms.reset();
+  if (has_process == HasProcess::kYes) return next;
+  if (next.requested_type.empty() && now_ms < next.retry_ms) {
+    next.status = TableStatus::kFailed;
+    next.due_ms = next.retry_ms;
+    return next;
+  }
+  if (health.candidate_count == 0) {
+    next.status = TableStatus::kIdle;
+    next.reason = health.explanation;
+    next.pending_since_ms = 0;
+    next.requested_type.clear();
+    if (config.full_trigger_interval.count() >= 0 && health.total.data_files > 0) {
+      next.due_ms = next.times.last_full_ms + config.full_trigger_interval.count() + 1;
+    }
+    return next;
+  }
+  if (next.status != TableStatus::kPending) next.pending_since_ms = now_ms;
+  next.status = TableStatus::kPending;
+  next.reason = health.explanation;
+  return next;
+}
+
+Result<std::shared_ptr<planning::HealthSum>> HealthMonitor::SumOf(
+    Call& call, int64_t table_id, const iceberg::TableMetadata& metadata) {
+  auto sum = cache_.Get(table_id);
+  const auto* snapshot = metadata.CurrentSnapshot();
+  if (snapshot == nullptr) return sum;
+  if (snapshot->manifest_list.empty()) {
+    return Unsupported("the snapshot has no manifest list (a version 1 table of an early writer)");
+  }
+  MORAINE_ASSIGN(auto manifests, iceberg::ReadManifestList(call, files_, snapshot->manifest_list));
+  // After a restart the digests come from the store, all at once.
+  std::unordered_map<std::string, std::string> stored;
+  if (sum->manifest_count() == 0) {
+    MORAINE_ASSIGN(auto rows, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                     return t.Query(
+                         "SELECT manifest_path, digest FROM manifest_digest WHERE table_id = ?",
+                         {table_id}, 1'000'000);
+                   }));
+    for (const auto& row : rows) {
+      MORAINE_ASSIGN(auto path, row.Text(0));
+      MORAINE_ASSIGN(stored[path], row.Text(1));
+    }
+  }
+  auto before = sum->ManifestPaths();
+  std::vector<std::pair<std::string, planning::HealthSum::DigestPtr>> fresh;
+  Status updated = sum->Update(
+      manifests,
+      [&](const iceberg::ManifestFile& manifest) -> Result<planning::HealthSum::DigestPtr> {
+        MORAINE_TRY(call.Check());
+        auto digest = LoadDigest(call, metadata, manifest, stored);
+        if (digest.ok() && !stored.contains(manifest.manifest_path))
+          fresh.emplace_back(manifest.manifest_path, *digest);
+        return digest;
+      });
+  if (!updated.ok()) {
+    cache_.Drop(table_id);
+    return updated;
+  }
+  std::vector<std::string> gone;
+  for (auto& path : before) {
+    if (sum->Find(path) == nullptr) gone.push_back(std::move(path));
+  }
+  for (const auto& [path, _] : stored) {
+    if (sum->Find(path) == nullptr) gone.push_back(path);
+  }
+  if (fresh.empty() && gone.empty()) return sum;
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    for (const auto& path : gone) {
+      MORAINE_TRY(t.Execute("DELETE FROM manifest_digest WHERE table_id = ? AND manifest_path = ?",
+                            {table_id, path}));
+    }
+    for (const auto& [path, digest] : fresh) {
+      MORAINE_TRY(t.Execute("DELETE FROM manifest_digest WHERE table_id = ? AND manifest_path = ?",
+                            {table_id, path}));
+      MORAINE_TRY(t.Execute(
+          "INSERT INTO manifest_digest (table_id, manifest_path, digest) VALUES (?, ?, ?)",
+          {table_id, path, planning::DigestToText(*digest)}));
+    }
+    return Status();
+  }));
+  return sum;
+}
+
+Result<planning::HealthSum::DigestPtr> HealthMonitor::LoadDigest(
+    Call& call, const iceberg::TableMetadata& metadata, const iceberg::ManifestFile& manifest,
+    const std::unordered_map<std::string, std::string>& stored) {
+  auto held = stored.find(manifest.manifest_path);
+  if (held != stored.end()) {
+    auto digest = planning::DigestFromText(held->second);
+    if (digest.ok()) return std::make_shared<const planning::ManifestDigest>(std::move(*digest));
+  }
+  MORAINE_ASSIGN(auto digest, planning::DigestManifest(call, files_, metadata, manifest));
+  return std::make_shared<const planning::ManifestDigest>(std::move(digest));
+}
+
+}  // namespace moraine::optimizing
