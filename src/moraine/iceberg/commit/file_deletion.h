@@ -1,0 +1,68 @@
+#pragma once
+// The one place where files of a table are deleted (decision "deleting files"). A caller shows a
+// proof that nobody can reach the files; after a commit of unknown outcome there is no way to make
+// one.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/base/status.h"
+#include "moraine/iceberg/metadata/table_metadata.h"
+#include "moraine/io/file_system.h"
+
+namespace moraine::iceberg {
+
+/// Why files may go. Only the makers below make one; each says what must be true.
+class DeletionProof {
+ public:
+  enum class Kind { kCommitRefused, kAttemptRefused, kMetadataLogTrimmed, kNotReachable };
+
+  /// The catalog answered a commit with this status: nothing was committed. The files are those
+  /// that the commit would have added. Errors: Internal for OK and CommitUnknown, which prove
+  /// nothing.
+  static Result<DeletionProof> CommitRefused(const Status& refusal);
+  /// An attempt of a task was refused (timed out, superseded, failed): its output prefix, which no
+  /// commit has used and none will. Only files whose location starts with it may go.
+  static DeletionProof AttemptRefused(std::string output_prefix);
+  /// Metadata files that a committed table's log no longer names. Errors: none; paths still named
+  /// are refused by DeleteFiles.
+  static DeletionProof MetadataLogTrimmed(TablePtr committed,
+                                          std::string current_metadata_location);
+  /// Files that no snapshot of the table's version reaches and that were listed before the time
+  /// given.
+  static DeletionProof NotReachable(std::string table_uuid, int64_t table_version,
+                                    int64_t listed_before_ms);
+
+  Kind kind() const { return kind_; }
+  /// OK, or PermissionDenied with the reason.
+  Status Covers(const std::string& path) const;
+  std::string ToString() const;
+
+ private:
+  explicit DeletionProof(Kind kind) : kind_(kind) {}
+
+  Kind kind_;
+  std::string prefix_;
+  TablePtr table_;
+  std::string location_;
+  int64_t version_ = 0;
+  int64_t time_ms_ = 0;
+};
+
+struct DeletionOutcome {
+  size_t deleted = 0;
+  /// What could not be deleted, with the reason; trying again is harmless.
+  std::vector<std::pair<std::string, Status>> failed;
+};
+
+/// Deletes in batches; a file that is gone counts as deleted. A failure of one file does not stop
+/// others. Errors: PermissionDenied, before anything is deleted, for a path that the proof does not
+/// cover.
+Result<DeletionOutcome> DeleteFiles(Call& call, io::FileSystem& files, const DeletionProof& proof,
+                                    std::span<const std::string> paths);
+
+}  // namespace moraine::iceberg
