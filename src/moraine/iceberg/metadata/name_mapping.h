@@ -1,6 +1,6 @@
 #pragma once
-// Name mapping (table spec, "Column projection", "Name mapping serialization"): ids for files that carry
-// none. Property schema.name-mapping.default.
+// Name mapping (table spec, "Column projection", "Name mapping serialization"): ids for files that
+// carry none. Property schema.name-mapping.default.
 
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
-// Table metadata, format versions 1 to 3 (table spec, "Table metadata"). A plain value; the JSON codec
-// loses nothing: members that Moraine does not know are written back.
+// Table metadata, format versions 1 to 3 (table spec, "Table metadata"). A plain value; the JSON
+// codec loses nothing: members that Moraine does not know are written back.
 
 #include <cstdint>
 #include <map>
@@ -46,13 +46,16 @@ struct TableMetadata {
   std::vector<EncryptionKey> encryption_keys;
   Json::Object unknown;
 
+  /// Deep equality; cheap where two values share their schemas and snapshots.
+  bool operator==(const TableMetadata& other) const;
+
   const Schema& CurrentSchema() const;
   const PartitionSpec& DefaultSpec() const;
   const SortOrder& DefaultSortOrder() const;
-  SchemaPtr FindSchema(int32_t schema_id) const;                ///< or nullptr
-  PartitionSpecPtr FindSpec(int32_t spec_id) const;             ///< or nullptr
-  const Snapshot* FindSnapshot(int64_t snapshot_id) const;      ///< or nullptr
-  const Snapshot* CurrentSnapshot() const;                      ///< or nullptr
+  SchemaPtr FindSchema(int32_t schema_id) const;            ///< or nullptr
+  PartitionSpecPtr FindSpec(int32_t spec_id) const;         ///< or nullptr
+  const Snapshot* FindSnapshot(int64_t snapshot_id) const;  ///< or nullptr
+  const Snapshot* CurrentSnapshot() const;                  ///< or nullptr
   /// The head of a branch or the target of a tag, or nullptr.
   const Snapshot* FindRef(const std::string& name) const;
   /// The property, or the default.
@@ -81,13 +84,14 @@ struct TableCreation {
   StringMap properties;  ///< "format-version" in it wins and is not stored
   int64_t now_ms = 0;
 };
-/// A new table as Java makes it: fresh column ids, spec 0, partition ids from 1000, sort order 0 or 1,
-/// write.parquet.compression-codec=zstd stored if the properties do not name a codec.
-/// Errors: InvalidArgument naming the field.
+/// A new table as Java makes it: fresh column ids, spec 0, partition ids from 1000, sort order 0 or
+/// 1, write.parquet.compression-codec=zstd stored if the properties do not name a codec. Errors:
+/// InvalidArgument naming the field.
 Result<TableMetadata> MakeTableMetadata(const TableCreation& creation);
 
 /// "<location>/metadata/<version padded to 5>-<uuid>.metadata.json" (".gz" variants by property).
-std::string MetadataFileLocation(const TableMetadata& metadata, int64_t version, std::string_view uuid);
+std::string MetadataFileLocation(const TableMetadata& metadata, int64_t version,
+                                 std::string_view uuid);
 /// The number before the first dash of a metadata file's name, or -1.
 int64_t MetadataFileVersion(std::string_view metadata_location);
 

@@ -1,8 +1,9 @@
 #pragma once
-// Types of format versions 1 to 3 and schemas (table spec, "Schemas and data types", "Schema evolution").
-// Immutable once made; shared by pointer between metadata, readers and plans.
+// Types of format versions 1 to 3 and schemas (table spec, "Schemas and data types", "Schema
+// evolution"). Immutable once made; shared by pointer between metadata, readers and plans.
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,10 +18,29 @@
 namespace moraine::iceberg {
 
 enum class TypeKind : uint8_t {
-  kUnknown, kBoolean, kInt, kLong, kFloat, kDouble, kDecimal, kDate, kTime,
-  kTimestamp, kTimestampTz, kTimestampNs, kTimestampTzNs,
-  kString, kUuid, kFixed, kBinary, kVariant, kGeometry, kGeography,
-  kStruct, kList, kMap,
+  kUnknown,
+  kBoolean,
+  kInt,
+  kLong,
+  kFloat,
+  kDouble,
+  kDecimal,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kTimestampNs,
+  kTimestampTzNs,
+  kString,
+  kUuid,
+  kFixed,
+  kBinary,
+  kVariant,
+  kGeometry,
+  kGeography,
+  kStruct,
+  kList,
+  kMap,
 };
 
 class Type;
@@ -32,23 +52,26 @@ struct Field {
   std::string name;
   bool required = false;
   TypePtr type;
-  std::string doc;                           ///< empty: none
-  std::optional<Value> initial_default;      ///< v3; primitive types only
-  std::optional<Value> write_default;
+  std::string doc = {};                       ///< empty: none
+  std::optional<Value> initial_default = {};  ///< v3; primitive types only, never null
+  std::optional<Value> write_default = {};
+  /// Members of its JSON object that Moraine does not know, and defaults of nested types; written
+  /// back.
+  Json::Object unknown = {};
 
   bool operator==(const Field& other) const;
 };
 
 class Type {
  public:
-  static TypePtr Primitive(TypeKind kind);               ///< kinds without parameters
+  static TypePtr Primitive(TypeKind kind);  ///< kinds without parameters
   static TypePtr Decimal(int precision, int scale);
   static TypePtr Fixed(int64_t length);
   static TypePtr Geometry(std::string crs);
   static TypePtr Geography(std::string crs, std::string algorithm);
   static TypePtr Struct(std::vector<Field> fields);
-  static TypePtr List(Field element);                    ///< its name becomes "element"
-  static TypePtr Map(Field key, Field value);            ///< names become "key", "value"
+  static TypePtr List(Field element);          ///< its name becomes "element"
+  static TypePtr Map(Field key, Field value);  ///< names become "key", "value"
   /// "decimal(9, 2)", "fixed[16]", "timestamptz": any primitive's JSON string.
   static Result<TypePtr> FromString(std::string_view text);
 
@@ -88,7 +111,9 @@ bool CanPromote(const Type& from, const Type& to, int format_version);
 
 class Schema {
  public:
-  Schema(int32_t schema_id, std::vector<Field> fields, std::vector<int32_t> identifier_field_ids = {});
+  /// Field ids should be unique (ValidateSchema); of fields with the same id the first is found.
+  Schema(int32_t schema_id, std::vector<Field> fields,
+         std::vector<int32_t> identifier_field_ids = {});
 
   int32_t schema_id() const { return schema_id_; }
   const std::vector<Field>& fields() const { return root_->fields(); }
@@ -97,7 +122,8 @@ class Schema {
 
   /// Any field at any depth, or nullptr.
   const Field* FindField(int32_t id) const;
-  /// By full name with dots ("a.b", "list.element", "map.value"), or nullptr.
+  /// By full name with dots ("a.b", "list.element", "map.value"), or nullptr. Inside lists and maps
+  /// of structs "element" and "value" may be left out, as in Java ("list.b").
   const Field* FindField(std::string_view name) const;
   const Field* FindFieldIgnoreCase(std::string_view name) const;
   /// "a.b", or "" for an unknown id.
@@ -105,10 +131,17 @@ class Schema {
   /// The struct, list or map field that holds this one, or nullopt for a top-level field.
   std::optional<int32_t> ParentOf(int32_t id) const;
   int32_t HighestFieldId() const;
+  /// Members of its JSON object that Moraine does not know; written back, not compared.
+  const Json::Object& unknown() const { return unknown_; }
+  void set_unknown(Json::Object unknown) { unknown_ = std::move(unknown); }
+  /// The same schema under another id.
+  Schema WithId(int32_t schema_id) const;
 
   /// Same fields and identifier fields; schema_id is not compared.
   bool SameAs(const Schema& other) const;
-  bool operator==(const Schema& other) const { return schema_id_ == other.schema_id_ && SameAs(other); }
+  bool operator==(const Schema& other) const {
+    return schema_id_ == other.schema_id_ && SameAs(other);
+  }
 
  private:
   struct Entry {
@@ -116,21 +149,29 @@ class Schema {
     std::string full_name;
     std::optional<int32_t> parent;
   };
-  void Index(const std::vector<Field>& fields, const std::string& prefix, std::optional<int32_t> parent);
+  void Index(const Type& type, const std::string& prefix, const std::string& short_prefix,
+             std::optional<int32_t> parent);
 
   int32_t schema_id_;
   TypePtr root_;
   std::vector<int32_t> identifier_field_ids_;
   std::unordered_map<int32_t, Entry> by_id_;
   std::unordered_map<std::string, int32_t> by_name_;
+  std::unordered_map<std::string, int32_t>
+      by_short_name_;  // without "element" and "value" of structs
+  Json::Object unknown_;
 };
 using SchemaPtr = std::shared_ptr<const Schema>;
 
-/// Checks ids unique and in range, names unique per struct and not empty, identifier fields legal, types
-/// and defaults legal for the format version. Errors: InvalidArgument that names the field.
+/// Members of a JSON object that are not in known, in their order.
+Json::Object UnknownMembers(const JsonCursor& json, std::initializer_list<std::string_view> known);
+void WriteUnknownMembers(const Json::Object& unknown, JsonWriter* out);
+
+/// Checks ids unique and in range, names unique per struct and not empty, identifier fields legal,
+/// types and defaults legal for the format version. Errors: InvalidArgument that names the field.
 Status ValidateSchema(const Schema& schema, int format_version);
-/// Renumbers as Java does for a new table: all fields of a struct first, then into nested types, from 1.
-/// Returns the schema (id 0) and its highest id; identifier ids follow.
+/// Renumbers as Java does for a new table: all fields of a struct first, then into nested types,
+/// from 1. Returns the schema (id 0) and its highest id; identifier ids follow.
 Schema AssignFreshIds(const Schema& schema, int32_t schema_id, int32_t* last_column_id);
 
 void WriteType(const Type& type, JsonWriter* out);
@@ -141,14 +182,14 @@ Result<Schema> SchemaFromJson(const JsonCursor& json);
 Result<TypePtr> TypeFromJson(const JsonCursor& json);
 
 /// Ids and names of the metadata columns (spec, "Reserved field ids").
-inline constexpr int32_t kFilePathFieldId = 2147483546;      // delete files: file_path
-inline constexpr int32_t kPositionFieldId = 2147483545;      // delete files: pos
-inline constexpr int32_t kRowFieldId = 2147483544;           // delete files: row
-inline constexpr int32_t kRowIdFieldId = 2147483540;         // _row_id
+inline constexpr int32_t kFilePathFieldId = 2147483546;  // delete files: file_path
+inline constexpr int32_t kPositionFieldId = 2147483545;  // delete files: pos
+inline constexpr int32_t kRowFieldId = 2147483544;       // delete files: row
+inline constexpr int32_t kRowIdFieldId = 2147483540;     // _row_id
 inline constexpr int32_t kLastUpdatedSequenceNumberFieldId = 2147483539;
-inline constexpr int32_t kSpecIdFieldId = 2147483643;        // _spec_id
-inline constexpr int32_t kPartitionFieldId = 2147483642;     // _partition
-inline constexpr int32_t kIsDeletedFieldId = 2147483644;     // _deleted
+inline constexpr int32_t kSpecIdFieldId = 2147483643;            // _spec_id
+inline constexpr int32_t kPartitionFieldId = 2147483642;         // _partition
+inline constexpr int32_t kIsDeletedFieldId = 2147483644;         // _deleted
 inline constexpr int32_t kMetadataFilePathFieldId = 2147483646;  // _file
 inline constexpr int32_t kMetadataPositionFieldId = 2147483645;  // _pos
 

@@ -1,0 +1,4 @@
+list(APPEND ICEBERG_SOURCES
+  metadata/metadata_builder.cc metadata/metadata_builder_snapshots.cc metadata/name_mapping.cc
+  metadata/table_creation.cc metadata/table_metadata.cc metadata/table_metadata_json.cc
+  metadata/table_requirement_json.cc metadata/table_update.cc metadata/table_update_json.cc)
