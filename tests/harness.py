@@ -1,0 +1,117 @@
+"""A Moraine server for tests: its own store and warehouse, a free port, ended by its process id."""
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BINARY = Path(os.environ.get("MORAINE_BINARY", ROOT / "bin" / "moraine"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def die_with_parent():
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Server:
+    """`with Server(folder) as server:`; server.uri is what engines get."""
+
+    def __init__(self, folder: Path, *flags: str, optimizer_threads: int = 0):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.warehouse = self.folder / "warehouse"
+        self.warehouse.mkdir(exist_ok=True)
+        self.store = self.folder / "moraine.db"
+        self.log = self.folder / "server.log"
+        self.flags = flags
+        self.optimizer_threads = optimizer_threads
+        self.port = free_port()
+        self.process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def uri(self) -> str:
+        return self.url + "/iceberg"
+
+    def start(self, timeout: float = 20):
+        assert BINARY.exists(), f"{BINARY} is not built: run ./dev build"
+        command = [BINARY, "server", "--listen", f"127.0.0.1:{self.port}", "--store", f"sqlite:///{self.store}",
+                   "--warehouse", f"file://{self.warehouse}", "--optimizer-threads", str(self.optimizer_threads), *self.flags]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
+        end = time.monotonic() + timeout
+        while not self.healthy():
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log_tail()}")
+            if time.monotonic() > end:
+                self.kill()
+                raise AssertionError(f"/health was not 200 within {timeout} s:\n{self.log_tail()}")
+            time.sleep(0.02)
+        return self
+
+    def healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.url + "/health", timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def stop(self, timeout: float = 20) -> int:
+        """SIGTERM, as a person or systemd would; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server did not stop within {timeout} s:\n{self.log_tail()}") from None
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def log_tail(self, lines: int = 40) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def request(self, method: str, path: str, body=None, headers: dict | None = None) -> tuple[int, dict | str, dict]:
+        """One HTTP request; (status, decoded body, headers), also for errors."""
+        data = body.encode() if isinstance(body, str) else None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"} | (headers or {}), method=method)
+        try:
+            answer = urllib.request.urlopen(request, timeout=30)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            text = answer.read().decode()
+            is_json = answer.headers.get_content_type() == "application/json"
+            return answer.status, json.loads(text) if is_json and text else text, dict(answer.headers)
+
+    def get(self, path: str):
+        return self.request("GET", path)
+
+    def post(self, path: str, body=None):
+        return self.request("POST", path, body)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        if self.running():
+            self.stop()
