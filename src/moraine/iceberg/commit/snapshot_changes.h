@@ -39,7 +39,6 @@ struct RemovedFile {
   std::string path;
   std::optional<PartitionKey> partition;
   std::optional<int64_t> content_offset;  ///< deletion vectors: which one of the Puffin file
-  int64_t record_count = -1;              ///< of data files in kRewriteFiles, if known
 
   static RemovedFile Of(const DataFile& file);
 };

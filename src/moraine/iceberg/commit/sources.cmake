@@ -1,0 +1,4 @@
+list(APPEND ICEBERG_SOURCES
+  commit/branch_history.cc commit/commit_loop.cc commit/conflict_check.cc commit/file_deletion.cc
+  commit/manifest_filter.cc commit/manifest_merge.cc commit/manifest_output.cc
+  commit/snapshot_producer.cc commit/snapshot_summary.cc)
