@@ -6,17 +6,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "moraine/base/call.h"
-#include "moraine/io/file_system.h"
+#include "moraine/iceberg/avro/avro_codec.h"
 #include "moraine/iceberg/manifest/data_file.h"
 #include "moraine/iceberg/types/partition_spec.h"
 #include "moraine/iceberg/types/type.h"
+#include "moraine/io/file_system.h"
 
 namespace moraine::iceberg {
-
-enum class AvroCodec { kNull, kDeflate, kZstd, kSnappy };
 
 struct ManifestWriterOptions {
   int format_version = 2;
@@ -25,7 +25,8 @@ struct ManifestWriterOptions {
   int64_t snapshot_id = 0;  ///< the commit's
 };
 
-/// Collects entries of one spec in memory (compressed blocks), then writes one durable file.
+/// Collects entries of one spec in memory (compressed blocks), then writes one durable file. The schema
+/// should hold the spec's source columns; a field whose source is gone is written in the values' own form.
 /// Used by one thread.
 class ManifestWriter {
  public:
@@ -33,7 +34,8 @@ class ManifestWriter {
   ~ManifestWriter();
   ManifestWriter(ManifestWriter&&) noexcept;
 
-  /// Writes sequence numbers and snapshot_id as given; null inherits (only with status ADDED).
+  /// Writes sequence numbers and snapshot_id as given; null inherits (only with status ADDED; v1 always
+  /// writes a snapshot_id). A first_row_id is written for existing and deleted files only.
   /// Errors: InvalidArgument if the entry does not fit the content, version or spec.
   Status Add(const ManifestEntry& entry);
   int64_t entry_count() const;
@@ -60,9 +62,15 @@ struct WrittenManifestList {
   int64_t length = 0;
   std::optional<int64_t> next_row_id;       ///< v3
 };
+/// Errors: InvalidArgument for a line that the version cannot hold, whose counts are not known (v2, v3), or
+/// that has no sequence number and is not of this snapshot; as FileSystem::Create.
 Result<WrittenManifestList> WriteManifestList(Call& call, io::FileSystem& files,
                                               const std::string& location,
                                               const std::vector<ManifestFile>& manifests,
                                               const ManifestListOptions& options);
+
+/// The bytes instead of a file.
+Result<std::pair<std::string, WrittenManifestList>> EncodeManifestList(
+    const std::vector<ManifestFile>& manifests, const ManifestListOptions& options);
 
 }  // namespace moraine::iceberg
