@@ -1,12 +1,12 @@
 #include "moraine/iceberg/avro/avro_codec.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include <fmt/format.h>
 #include <libdeflate.h>
 #include <snappy.h>
 #include <zstd.h>
-
-#include <algorithm>
-#include <cstring>
 
 namespace moraine::iceberg {
 namespace {
@@ -54,10 +54,14 @@ uint32_t BigEndian32(std::string_view bytes) {
 
 std::string_view AvroCodecName(AvroCodec codec) {
   switch (codec) {
-    case AvroCodec::kDeflate: return "deflate";
-    case AvroCodec::kZstd: return "zstandard";
-    case AvroCodec::kSnappy: return "snappy";
-    case AvroCodec::kNull: break;
+    case AvroCodec::kDeflate:
+      return "deflate";
+    case AvroCodec::kZstd:
+      return "zstandard";
+    case AvroCodec::kSnappy:
+      return "snappy";
+    case AvroCodec::kNull:
+      break;
   }
   return "null";
 }
@@ -70,8 +74,8 @@ Result<AvroCodec> AvroCodecFromName(std::string_view name) {
   if (name == "bzip2" || name == "xz") {
     return Unsupported(fmt::format("Avro codec is not supported: {}", name));
   }
-  return Corruption(fmt::format(
-      "avro.codec: expected null, deflate, zstandard or snappy, got '{}'", name.substr(0, 40)));
+  return Corruption(fmt::format("avro.codec: expected null, deflate, zstandard or snappy, got '{}'",
+                                name.substr(0, 40)));
 }
 
 struct AvroDecompressor::State {
@@ -94,10 +98,14 @@ AvroDecompressor::AvroDecompressor(AvroDecompressor&&) noexcept = default;
 Result<std::string_view> AvroDecompressor::Decompress(std::string_view block, int64_t max_bytes) {
   const auto limit = static_cast<size_t>(std::max<int64_t>(max_bytes, 0));
   switch (state_->codec) {
-    case AvroCodec::kDeflate: return state_->Inflate(block, limit);
-    case AvroCodec::kZstd: return state_->Unzstd(block, limit);
-    case AvroCodec::kSnappy: return state_->Unsnap(block, limit);
-    case AvroCodec::kNull: break;
+    case AvroCodec::kDeflate:
+      return state_->Inflate(block, limit);
+    case AvroCodec::kZstd:
+      return state_->Unzstd(block, limit);
+    case AvroCodec::kSnappy:
+      return state_->Unsnap(block, limit);
+    case AvroCodec::kNull:
+      break;
   }
   if (block.size() > limit) return TooLarge(max_bytes);
   return block;
@@ -114,9 +122,12 @@ Result<std::string_view> AvroDecompressor::State::Inflate(std::string_view block
     size_t made = 0;
     switch (libdeflate_deflate_decompress(deflate.get(), block.data(), block.size(),
                                           buffer.bytes.get(), room, &made)) {
-      case LIBDEFLATE_SUCCESS: return std::string_view(buffer.bytes.get(), made);
-      case LIBDEFLATE_INSUFFICIENT_SPACE: break;
-      default: return Corruption("broken deflate data in an Avro block");
+      case LIBDEFLATE_SUCCESS:
+        return std::string_view(buffer.bytes.get(), made);
+      case LIBDEFLATE_INSUFFICIENT_SPACE:
+        break;
+      default:
+        return Corruption("broken deflate data in an Avro block");
     }
     if (room == max_bytes) return TooLarge(static_cast<int64_t>(max_bytes));
     if (room == most) return Corruption("broken deflate data in an Avro block");
@@ -124,8 +135,7 @@ Result<std::string_view> AvroDecompressor::State::Inflate(std::string_view block
   }
 }
 
-Result<std::string_view> AvroDecompressor::State::Unzstd(std::string_view block,
-                                                         size_t max_bytes) {
+Result<std::string_view> AvroDecompressor::State::Unzstd(std::string_view block, size_t max_bytes) {
   if (!zstd) zstd.reset(ZSTD_createDCtx());
   if (!zstd) return Exhausted("no memory for a zstd context");
   ZSTD_DCtx_reset(zstd.get(), ZSTD_reset_session_only);
@@ -146,9 +156,9 @@ Result<std::string_view> AvroDecompressor::State::Unzstd(std::string_view block,
   }
 }
 
-Result<std::string_view> AvroDecompressor::State::Unsnap(std::string_view block,
-                                                         size_t max_bytes) {
-  if (block.size() < kSnappyCrcBytes) return Corruption("snappy data in an Avro block is too short");
+Result<std::string_view> AvroDecompressor::State::Unsnap(std::string_view block, size_t max_bytes) {
+  if (block.size() < kSnappyCrcBytes)
+    return Corruption("snappy data in an Avro block is too short");
   const std::string_view packed = block.substr(0, block.size() - kSnappyCrcBytes);
   size_t size = 0;
   if (!snappy::GetUncompressedLength(packed.data(), packed.size(), &size) ||
@@ -181,15 +191,16 @@ AvroCompressor::AvroCompressor(AvroCompressor&&) noexcept = default;
 Status AvroCompressor::Compress(std::string_view block, std::string* out) {
   const size_t before = out->size();
   switch (state_->codec) {
-    case AvroCodec::kNull: out->append(block); return {};
+    case AvroCodec::kNull:
+      out->append(block);
+      return {};
     case AvroCodec::kDeflate: {
       auto& deflate = state_->deflate;
       if (!deflate) deflate.reset(libdeflate_alloc_compressor(kDeflateLevel));
       if (!deflate) return Exhausted("no memory for a deflate table");
       out->resize(before + libdeflate_deflate_compress_bound(deflate.get(), block.size()));
-      const size_t size =
-          libdeflate_deflate_compress(deflate.get(), block.data(), block.size(),
-                                      out->data() + before, out->size() - before);
+      const size_t size = libdeflate_deflate_compress(deflate.get(), block.data(), block.size(),
+                                                      out->data() + before, out->size() - before);
       if (size == 0) return Internal("deflate did not fit its own bound");
       out->resize(before + size);
       return {};

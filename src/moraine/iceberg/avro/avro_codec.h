@@ -1,6 +1,6 @@
 #pragma once
-// Compression of Avro blocks (Avro spec, "Required Codecs", "Optional Codecs"). Called by avro_file.h.
-// The only place that names libdeflate, zstd and snappy for Avro.
+// Compression of Avro blocks (Avro spec, "Required Codecs", "Optional Codecs"). Called by
+// avro_file.h. The only place that names libdeflate, zstd and snappy for Avro.
 
 #include <cstdint>
 #include <memory>
@@ -25,8 +25,8 @@ class AvroDecompressor {
   ~AvroDecompressor();
   AvroDecompressor(AvroDecompressor&&) noexcept;
 
-  /// Replaces out, whose capacity is reused. Memory grows with what really comes out, not with what the
-  /// block claims. Errors: Corruption for a broken block, Exhausted beyond max_bytes.
+  /// Replaces out, whose capacity is reused. Memory grows with what really comes out, not with what
+  /// the block claims. Errors: Corruption for a broken block, Exhausted beyond max_bytes.
   Result<std::string_view> Decompress(std::string_view block, int64_t max_bytes);
 
  private:

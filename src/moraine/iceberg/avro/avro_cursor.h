@@ -1,7 +1,8 @@
 #pragma once
-// Reads Avro primitives from bytes in memory (Avro spec, "Binary Encoding"). Bounds are always checked;
-// a failure sticks: the cursor is then at its end, gives zeros and empty text, and ok() is false. So hot
-// loops check once a record, and every loop whose count comes from the bytes checks the count first.
+// Reads Avro primitives from bytes in memory (Avro spec, "Binary Encoding"). Bounds are always
+// checked; a failure sticks: the cursor is then at its end, gives zeros and empty text, and ok() is
+// false. So hot loops check once a record, and every loop whose count comes from the bytes checks
+// the count first.
 
 #include <bit>
 #include <cstdint>
@@ -14,7 +15,8 @@ class AvroCursor {
  public:
   explicit AvroCursor(std::string_view bytes)
       : begin_(reinterpret_cast<const uint8_t*>(bytes.data())),
-        p_(begin_), end_(begin_ + bytes.size()) {}
+        p_(begin_),
+        end_(begin_ + bytes.size()) {}
 
   bool ok() const { return !failed_; }
   bool at_end() const { return p_ == end_; }
@@ -151,7 +153,8 @@ class AvroCursor {
     return value;
   }
   uint64_t ReadVarint() {
-    if (p_ < end_ && *p_ < 0x80) [[likely]] return *p_++;
+    if (p_ < end_ && *p_ < 0x80) [[likely]]
+      return *p_++;
     return ReadLongVarint();
   }
   uint64_t ReadLongVarint() {

@@ -1,10 +1,10 @@
 #include "moraine/iceberg/avro/avro_file.h"
 
 #define XXH_INLINE_ALL
+#include <cstring>
+
 #include <fmt/format.h>
 #include <xxhash.h>
-
-#include <cstring>
 
 #include "moraine/iceberg/avro/avro_cursor.h"
 

@@ -1,6 +1,7 @@
 #pragma once
-// Avro object container files in memory (Avro spec, "Object Container Files"): header, metadata, sync
-// markers, compressed blocks. Called by the manifest codecs; knows nothing of what records mean.
+// Avro object container files in memory (Avro spec, "Object Container Files"): header, metadata,
+// sync markers, compressed blocks. Called by the manifest codecs; knows nothing of what records
+// mean.
 
 #include <cstdint>
 #include <optional>
@@ -53,8 +54,8 @@ class AvroFileReader {
   std::string_view data_;
 };
 
-/// Collects records as compressed blocks in memory, then gives the file's bytes. Equal input gives equal
-/// bytes: the sync marker is a hash of the contents. Used by one thread.
+/// Collects records as compressed blocks in memory, then gives the file's bytes. Equal input gives
+/// equal bytes: the sync marker is a hash of the contents. Used by one thread.
 class AvroFileWriter {
  public:
   explicit AvroFileWriter(AvroCodec codec) : codec_(codec), compressor_(codec) {}

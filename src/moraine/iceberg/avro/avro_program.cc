@@ -36,17 +36,25 @@ void AvroSkipper::Append(const AvroSchema& schema, int index) {
 void AvroSkipper::AppendInline(const AvroSchema& schema, int index) {
   const AvroNode& node = schema.node(index);
   switch (node.kind) {
-    case AvroKind::kNull: return;
-    case AvroKind::kBoolean: return Emit(Op::kFixed, 1, true);
+    case AvroKind::kNull:
+      return;
+    case AvroKind::kBoolean:
+      return Emit(Op::kFixed, 1, true);
     case AvroKind::kInt:
     case AvroKind::kLong:
-    case AvroKind::kEnum: return Emit(Op::kVarints, 1, true);
-    case AvroKind::kFloat: return Emit(Op::kFixed, 4, true);
-    case AvroKind::kDouble: return Emit(Op::kFixed, 8, true);
-    case AvroKind::kFixed: return Emit(Op::kFixed, static_cast<uint64_t>(node.size), true);
+    case AvroKind::kEnum:
+      return Emit(Op::kVarints, 1, true);
+    case AvroKind::kFloat:
+      return Emit(Op::kFixed, 4, true);
+    case AvroKind::kDouble:
+      return Emit(Op::kFixed, 8, true);
+    case AvroKind::kFixed:
+      return Emit(Op::kFixed, static_cast<uint64_t>(node.size), true);
     case AvroKind::kBytes:
-    case AvroKind::kString: return Emit(Op::kBytes, 1, true);
-    case AvroKind::kUnion: return AppendUnion(schema, node);
+    case AvroKind::kString:
+      return Emit(Op::kBytes, 1, true);
+    case AvroKind::kUnion:
+      return AppendUnion(schema, node);
     case AvroKind::kRecord:
       for (const AvroField& field : node.fields) Append(schema, field.node);
       return;
@@ -98,8 +106,12 @@ void AvroSkipper::RunRange(size_t begin, size_t end, AvroCursor* cursor, int dep
   for (size_t pc = begin; pc < end;) {
     const Instruction& step = code_[pc];
     switch (step.op) {
-      case Op::kVarints: cursor->SkipVarints(step.a); break;
-      case Op::kFixed: cursor->SkipFixed(static_cast<int64_t>(step.a)); break;
+      case Op::kVarints:
+        cursor->SkipVarints(step.a);
+        break;
+      case Op::kFixed:
+        cursor->SkipFixed(static_cast<int64_t>(step.a));
+        break;
       case Op::kBytes:
         for (uint64_t i = 0; i < step.a; ++i) cursor->SkipBytes();
         break;
@@ -114,7 +126,8 @@ void AvroSkipper::RunRange(size_t begin, size_t end, AvroCursor* cursor, int dep
       case Op::kCall:
         RunRange(calls_[step.a].first, calls_[step.a].second, cursor, depth + 1);
         break;
-      case Op::kJump: break;
+      case Op::kJump:
+        break;
     }
     if (!cursor->ok()) return;
     ++pc;
@@ -171,8 +184,10 @@ Status AvroProgram::Add(const AvroSchema& schema, int record, const AvroSelect& 
     }
     const std::optional<AvroOptional> type = AsOptional(schema, field.node);
     if (!type) {
-      return Corruption(fmt::format("Avro field {}: expected a type or a union of it with null, got "
-                                    "another union", field.name));
+      return Corruption(
+          fmt::format("Avro field {}: expected a type or a union of it with null, got "
+                      "another union",
+                      field.name));
     }
     if (want.action == AvroWant::Action::kRead) {
       steps_.push_back({.slot = want.slot, .type = *type});

@@ -1,7 +1,8 @@
 #pragma once
-// How to walk the records of one file, compiled once from the file's schema and what the reader wants
-// (resolved by field id): a flat list of steps, where fields that nobody wants have melted into a few
-// instructions that pass over their bytes. Nested records that the reader goes into are flattened too.
+// How to walk the records of one file, compiled once from the file's schema and what the reader
+// wants (resolved by field id): a flat list of steps, where fields that nobody wants have melted
+// into a few instructions that pass over their bytes. Nested records that the reader goes into are
+// flattened too.
 //
 // The reader runs the steps itself, so that values go straight where they belong:
 //   for (const AvroStep& step : program.steps()) {
@@ -22,8 +23,8 @@ namespace moraine::iceberg {
 /// Passes over values of types: straight-line code with counted loops.
 class AvroSkipper {
  public:
-  /// Adds code for a type; equal neighbours melt into one instruction. Returns nothing to run for types
-  /// that take no bytes.
+  /// Adds code for a type; equal neighbours melt into one instruction. Returns nothing to run for
+  /// types that take no bytes.
   void Append(const AvroSchema& schema, int node);
   size_t size() const { return code_.size(); }
   /// Keeps code added from now on apart from code before (the start of a range to Run).
@@ -35,13 +36,13 @@ class AvroSkipper {
 
  private:
   enum class Op : uint8_t {
-    kVarints,   // a of them
-    kFixed,     // a bytes
-    kBytes,     // a times: length, bytes
-    kBlocks,    // array or map: code up to b is one item, of at least a bytes
-    kUnion,     // a branches; then as many kJump
-    kJump,      // the end of this branch's code is b (its begin follows the table or the one before)
-    kCall,      // the code of named type a
+    kVarints,  // a of them
+    kFixed,    // a bytes
+    kBytes,    // a times: length, bytes
+    kBlocks,   // array or map: code up to b is one item, of at least a bytes
+    kUnion,    // a branches; then as many kJump
+    kJump,     // the end of this branch's code is b (its begin follows the table or the one before)
+    kCall,     // the code of named type a
   };
   struct Instruction {
     Op op;
@@ -77,9 +78,10 @@ using AvroSelect =
 
 struct AvroStep {
   static constexpr int kSkipSlot = -1;
-  static constexpr int kEnterSlot = -2;  ///< a union before a record that is gone into: must not be null
+  static constexpr int kEnterSlot =
+      -2;  ///< a union before a record that is gone into: must not be null
   int slot = kSkipSlot;
-  AvroOptional type;       ///< kRead: what to expect
+  AvroOptional type;  ///< kRead: what to expect
   size_t skip_begin = 0;
   size_t skip_end = 0;
   bool is_skip() const { return slot == kSkipSlot; }
@@ -87,8 +89,8 @@ struct AvroStep {
 
 class AvroProgram {
  public:
-  /// root must be a record. Errors: Corruption naming the field: a wanted field of a union of several
-  /// types, a descent into what is no record.
+  /// root must be a record. Errors: Corruption naming the field: a wanted field of a union of
+  /// several types, a descent into what is no record.
   static Result<AvroProgram> Compile(const AvroSchema& schema, int root, const AvroSelect& select);
 
   const std::vector<AvroStep>& steps() const { return steps_; }
@@ -110,7 +112,8 @@ inline bool ReadPresence(const AvroOptional& type, AvroCursor* cursor) {
   if (!type.is_union) return true;
   const int64_t branch = cursor->ReadLong();
   if (branch == type.value_branch) return true;
-  if (branch != type.null_branch) [[unlikely]] cursor->Fail();
+  if (branch != type.null_branch) [[unlikely]]
+    cursor->Fail();
   return false;
 }
 

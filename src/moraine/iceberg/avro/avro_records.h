@@ -1,10 +1,10 @@
 #pragma once
-// The loop over all records of an Avro file, with the checks that every reader needs. Called by the manifest
-// and manifest list decoders.
-
-#include <fmt/format.h>
+// The loop over all records of an Avro file, with the checks that every reader needs. Called by the
+// manifest and manifest list decoders.
 
 #include <cstdint>
+
+#include <fmt/format.h>
 
 #include "moraine/base/status.h"
 #include "moraine/iceberg/avro/avro_cursor.h"
@@ -12,10 +12,10 @@
 
 namespace moraine::iceberg {
 
-/// Calls decode(AvroCursor&) -> Status for each record; decode may leave it to this loop to see that the
-/// cursor has failed, if it can tell so itself before anything it hands on (AvroCursor::ok).
-/// max_bytes bounds what all blocks together unpack to. Errors: Corruption naming the block's offset in
-/// the file and the record's offset in the block; Exhausted beyond max_bytes.
+/// Calls decode(AvroCursor&) -> Status for each record; decode may leave it to this loop to see
+/// that the cursor has failed, if it can tell so itself before anything it hands on
+/// (AvroCursor::ok). max_bytes bounds what all blocks together unpack to. Errors: Corruption naming
+/// the block's offset in the file and the record's offset in the block; Exhausted beyond max_bytes.
 template <typename Decode>
 Status ForEachAvroRecord(AvroFileReader* file, int64_t max_bytes, Decode&& decode) {
   while (true) {
@@ -26,10 +26,13 @@ Status ForEachAvroRecord(AvroFileReader* file, int64_t max_bytes, Decode&& decod
     for (int64_t i = 0; i < file->record_count(); ++i) {
       Status status = decode(cursor);
       if (!cursor.ok()) [[unlikely]] {
-        return Corruption(fmt::format("Avro block at offset {}: record {} is broken at byte {} of the "
-                                      "unpacked block", file->block_offset(), i, cursor.position()));
+        return Corruption(
+            fmt::format("Avro block at offset {}: record {} is broken at byte {} of the "
+                        "unpacked block",
+                        file->block_offset(), i, cursor.position()));
       }
-      if (!status.ok()) [[unlikely]] return status;
+      if (!status.ok()) [[unlikely]]
+        return status;
     }
     if (!cursor.at_end()) {
       return Corruption(fmt::format("Avro block at offset {}: {} bytes are left after its records",

@@ -1,11 +1,11 @@
 #include "moraine/iceberg/avro/avro_schema.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <unordered_map>
 #include <unordered_set>
+
+#include <fmt/format.h>
 
 #include "moraine/base/json.h"
 
@@ -13,8 +13,8 @@ namespace moraine::iceberg {
 namespace {
 
 constexpr std::array<std::string_view, 14> kKindNames = {
-    "null",  "boolean", "int",  "long",  "float", "double", "bytes",
-    "string", "fixed",  "enum", "array", "map",   "union",  "record"};
+    "null",   "boolean", "int",  "long",  "float", "double", "bytes",
+    "string", "fixed",   "enum", "array", "map",   "union",  "record"};
 constexpr size_t kFirstComplexKind = 8;
 constexpr int64_t kMaxFixedBytes = 1 << 30;
 constexpr size_t kMaxNodes = 1 << 20;
@@ -106,14 +106,16 @@ class AvroSchemaParser {
     return index;
   }
 
-  /// A new node that can be referred to by its name from here on; sets the namespace of what is inside.
+  /// A new node that can be referred to by its name from here on; sets the namespace of what is
+  /// inside.
   Result<int> Define(const JsonCursor& json, AvroKind kind, std::string* space) {
     MORAINE_ASSIGN(int index, NewNode(kind));
     MORAINE_TRY(Attributes(json, index));
     MORAINE_ASSIGN(std::optional<std::string> own_space, json.OptString("namespace"));
     MORAINE_ASSIGN(std::optional<std::string> name, json.OptString("name"));
     if (own_space) *space = *own_space;
-    // A record without a name breaks the Avro rules, but nothing can refer to it, so it does no harm.
+    // A record without a name breaks the Avro rules, but nothing can refer to it, so it does no
+    // harm.
     if (!name) return index;
     std::string full = NameOf(*name, *space);
     const size_t dot = full.rfind('.');
@@ -196,14 +198,19 @@ class AvroSchemaParser {
     return {};
   }
 
-  /// Fills min_bytes, once the node's fields are there. Types within are done already, but for a record
-  /// that encloses this one: a value of it would have no end.
+  /// Fills min_bytes, once the node's fields are there. Types within are done already, but for a
+  /// record that encloses this one: a value of it would have no end.
   Status Measure(int index) {
     AvroNode& node = at(index);
     switch (node.kind) {
-      case AvroKind::kNull: break;
-      case AvroKind::kFloat: node.min_bytes = 4; break;
-      case AvroKind::kDouble: node.min_bytes = 8; break;
+      case AvroKind::kNull:
+        break;
+      case AvroKind::kFloat:
+        node.min_bytes = 4;
+        break;
+      case AvroKind::kDouble:
+        node.min_bytes = 8;
+        break;
       case AvroKind::kFixed:
         node.min_bytes = std::min(static_cast<size_t>(node.size), kEnoughBytes);
         break;
@@ -216,7 +223,8 @@ class AvroSchemaParser {
           node.min_bytes = std::min(node.min_bytes + at(field.node).min_bytes, kEnoughBytes);
         }
         break;
-      default: node.min_bytes = 1;  // a varint, a boolean, a count, a branch
+      default:
+        node.min_bytes = 1;  // a varint, a boolean, a count, a branch
     }
     return {};
   }

@@ -1,8 +1,8 @@
 #include "moraine/iceberg/avro/avro_type.h"
 
-#include <fmt/format.h>
-
 #include <unordered_set>
+
+#include <fmt/format.h>
 
 #include "moraine/base/json.h"
 
@@ -100,22 +100,44 @@ class Builder {
 
   void AddType(const Type& type, int32_t id) {
     switch (type.kind()) {
-      case TypeKind::kUnknown: json_.String("null"); return;
-      case TypeKind::kBoolean: json_.String("boolean"); return;
-      case TypeKind::kInt: json_.String("int"); return;
-      case TypeKind::kLong: json_.String("long"); return;
-      case TypeKind::kFloat: json_.String("float"); return;
-      case TypeKind::kDouble: json_.String("double"); return;
-      case TypeKind::kDate: return Logical("int", "date");
-      case TypeKind::kTime: return Logical("long", "time-micros");
-      case TypeKind::kTimestamp: return Timestamp("timestamp-micros", false);
-      case TypeKind::kTimestampTz: return Timestamp("timestamp-micros", true);
-      case TypeKind::kTimestampNs: return Timestamp("timestamp-nanos", false);
-      case TypeKind::kTimestampTzNs: return Timestamp("timestamp-nanos", true);
-      case TypeKind::kString: json_.String("string"); return;
+      case TypeKind::kUnknown:
+        json_.String("null");
+        return;
+      case TypeKind::kBoolean:
+        json_.String("boolean");
+        return;
+      case TypeKind::kInt:
+        json_.String("int");
+        return;
+      case TypeKind::kLong:
+        json_.String("long");
+        return;
+      case TypeKind::kFloat:
+        json_.String("float");
+        return;
+      case TypeKind::kDouble:
+        json_.String("double");
+        return;
+      case TypeKind::kDate:
+        return Logical("int", "date");
+      case TypeKind::kTime:
+        return Logical("long", "time-micros");
+      case TypeKind::kTimestamp:
+        return Timestamp("timestamp-micros", false);
+      case TypeKind::kTimestampTz:
+        return Timestamp("timestamp-micros", true);
+      case TypeKind::kTimestampNs:
+        return Timestamp("timestamp-nanos", false);
+      case TypeKind::kTimestampTzNs:
+        return Timestamp("timestamp-nanos", true);
+      case TypeKind::kString:
+        json_.String("string");
+        return;
       case TypeKind::kBinary:
       case TypeKind::kGeometry:
-      case TypeKind::kGeography: json_.String("bytes"); return;
+      case TypeKind::kGeography:
+        json_.String("bytes");
+        return;
       case TypeKind::kDecimal:
         Fixed(fmt::format("decimal_{}_{}", type.precision(), type.scale()), id,
               DecimalRequiredBytes(type.precision()));
@@ -138,13 +160,15 @@ class Builder {
         }
         json_.EndArray().Field("logicalType", "variant").EndObject();
         return;
-      case TypeKind::kStruct: return Record(fmt::format("r{}", id), type);
+      case TypeKind::kStruct:
+        return Record(fmt::format("r{}", id), type);
       case TypeKind::kList:
         json_.BeginObject().Field("type", "array").Key("items");
         AddOptional(type.element());
         json_.Field("element-id", type.element().id).EndObject();
         return;
-      case TypeKind::kMap: return AddMap(type);
+      case TypeKind::kMap:
+        return AddMap(type);
     }
   }
 

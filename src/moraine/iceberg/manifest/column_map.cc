@@ -1,8 +1,8 @@
 #include "moraine/iceberg/manifest/column_map.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 namespace moraine::iceberg {
 namespace {
@@ -59,7 +59,8 @@ Result<ColumnMapReader> ColumnMapReader::Make(const AvroSchema& schema, int node
   if (schema.node(item).kind != AvroKind::kRecord) return wrong("an Avro array of records");
   ColumnMapReader reader;
   reader.item_bytes_ = std::max<size_t>(schema.node(item).min_bytes, 1);
-  MORAINE_ASSIGN(reader.item_, AvroProgram::Compile(schema, item, [](const auto&, const AvroField& f) {
+  MORAINE_ASSIGN(reader.item_,
+                 AvroProgram::Compile(schema, item, [](const auto&, const AvroField& f) {
                    if (f.name == "key") return AvroWant::Read(kKey);
                    if (f.name == "value") return AvroWant::Read(kValue);
                    return AvroWant::Skip();
@@ -120,7 +121,8 @@ void ColumnMapReader::ReadItems(AvroCursor* cursor, const std::vector<int32_t>& 
         continue;
       }
       if (!wanted.empty() && !Contains(wanted, key)) continue;
-      if (!cursor->ok()) [[unlikely]] return;
+      if (!cursor->ok()) [[unlikely]]
+        return;
       if (key <= last) sorted = false;
       last = key;
       Put(key, value, used++, out);

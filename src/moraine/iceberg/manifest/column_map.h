@@ -1,6 +1,7 @@
 #pragma once
-// Reading the maps from column id to count or bound of a data_file: Avro arrays of {key, value} records, in
-// whatever shape the file's schema has them. Compiled once per file; the usual shape has a tight loop.
+// Reading the maps from column id to count or bound of a data_file: Avro arrays of {key, value}
+// records, in whatever shape the file's schema has them. Compiled once per file; the usual shape
+// has a tight loop.
 
 #include <cstdint>
 #include <vector>
@@ -18,8 +19,8 @@ class ColumnMapReader {
   static Result<ColumnMapReader> Make(const AvroSchema& schema, int node, Values values,
                                       std::string_view field_name);
 
-  /// Reads a map that is there, replacing out, whose memory is reused; it comes out sorted by column, only
-  /// the wanted columns (sorted; empty: all). Broken bytes make the cursor fail.
+  /// Reads a map that is there, replacing out, whose memory is reused; it comes out sorted by
+  /// column, only the wanted columns (sorted; empty: all). Broken bytes make the cursor fail.
   void Read(AvroCursor* cursor, const std::vector<int32_t>& wanted, CountMap* out) const;
   void Read(AvroCursor* cursor, const std::vector<int32_t>& wanted, BoundMap* out) const;
 

@@ -8,9 +8,9 @@ namespace {
 /// The value of a column in a map sorted by column id, or nullptr.
 template <typename Map>
 const typename Map::value_type::second_type* FindColumn(const Map& map, int32_t column_id) {
-  const auto found = std::lower_bound(
-      map.begin(), map.end(), column_id,
-      [](const auto& entry, int32_t id) { return entry.first < id; });
+  const auto found =
+      std::lower_bound(map.begin(), map.end(), column_id,
+                       [](const auto& entry, int32_t id) { return entry.first < id; });
   return found != map.end() && found->first == column_id ? &found->second : nullptr;
 }
 
@@ -18,10 +18,14 @@ const typename Map::value_type::second_type* FindColumn(const Map& map, int32_t 
 
 std::string_view FileFormatName(FileFormat format) {
   switch (format) {
-    case FileFormat::kAvro: return "AVRO";
-    case FileFormat::kOrc: return "ORC";
-    case FileFormat::kPuffin: return "PUFFIN";
-    case FileFormat::kParquet: break;
+    case FileFormat::kAvro:
+      return "AVRO";
+    case FileFormat::kOrc:
+      return "ORC";
+    case FileFormat::kPuffin:
+      return "PUFFIN";
+    case FileFormat::kParquet:
+      break;
   }
   return "PARQUET";
 }

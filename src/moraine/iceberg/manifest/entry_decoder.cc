@@ -1,9 +1,9 @@
 #include "moraine/iceberg/manifest/entry_decoder.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
+
+#include <fmt/format.h>
 
 #include "moraine/base/text.h"
 #include "moraine/iceberg/manifest/manifest_schema.h"
@@ -81,19 +81,25 @@ bool IsInteger(AvroKind kind) { return kind == AvroKind::kInt || kind == AvroKin
 
 bool FitsWire(const AvroSchema& file, const AvroNode& node, Wire wire) {
   switch (wire) {
-    case Wire::kInteger: return IsInteger(node.kind);
-    case Wire::kText: return node.kind == AvroKind::kString || node.kind == AvroKind::kBytes;
+    case Wire::kInteger:
+      return IsInteger(node.kind);
+    case Wire::kText:
+      return node.kind == AvroKind::kString || node.kind == AvroKind::kBytes;
     case Wire::kIntegers:
       return node.kind == AvroKind::kArray && IsInteger(file.node(node.children[0]).kind);
-    default: return node.kind == AvroKind::kArray;
+    default:
+      return node.kind == AvroKind::kArray;
   }
 }
 
 std::string_view WireName(Wire wire) {
   switch (wire) {
-    case Wire::kInteger: return "an int or a long";
-    case Wire::kText: return "a string or bytes";
-    default: return "an array";
+    case Wire::kInteger:
+      return "an int or a long";
+    case Wire::kText:
+      return "a string or bytes";
+    default:
+      return "an array";
   }
 }
 
@@ -179,9 +185,8 @@ Status EntryDecoder::Resolve(const AvroSchema& file, const PartitionSpec& spec,
       continue;
     }
     const auto i = static_cast<size_t>(step.slot - kPartitionSlot);
-    MORAINE_ASSIGN(partition_[i],
-                   PartitionValueReader::Make(*types[i], file.node(step.type.node),
-                                              spec.fields[i].name));
+    MORAINE_ASSIGN(partition_[i], PartitionValueReader::Make(*types[i], file.node(step.type.node),
+                                                             spec.fields[i].name));
     partition_found_[i] = true;
   }
   all_partition_found_ =
@@ -231,10 +236,16 @@ void EntryDecoder::Decode(AvroCursor* cursor, ManifestEntry* entry) const {
         case kFilePath:
         case kFileFormat:
         case kRecordCount:
-        case kFileSize: return cursor->Fail();  // required
-        case kLowerBounds: entry->file.lower_bounds.clear(); break;
-        case kUpperBounds: entry->file.upper_bounds.clear(); break;
-        default: break;                         // Reset made it empty
+        case kFileSize:
+          return cursor->Fail();  // required
+        case kLowerBounds:
+          entry->file.lower_bounds.clear();
+          break;
+        case kUpperBounds:
+          entry->file.upper_bounds.clear();
+          break;
+        default:
+          break;  // Reset made it empty
       }
     }
   }
@@ -255,8 +266,8 @@ void EntryDecoder::Reset(ManifestEntry* entry) const {
   // Bounds that are read keep the memory of their strings till then.
   if (!reads_lower_) file.lower_bounds.clear();
   if (!reads_upper_) file.upper_bounds.clear();
-  for (CountMap* map : {&file.column_sizes, &file.value_counts, &file.null_value_counts,
-                        &file.nan_value_counts}) {
+  for (CountMap* map :
+       {&file.column_sizes, &file.value_counts, &file.null_value_counts, &file.nan_value_counts}) {
     map->clear();
   }
   file.key_metadata.reset();
@@ -272,39 +283,71 @@ void EntryDecoder::Reset(ManifestEntry* entry) const {
 void EntryDecoder::ReadField(const AvroStep& step, AvroCursor* cursor, ManifestEntry* entry) const {
   DataFile& file = entry->file;
   switch (step.slot) {
-    case AvroStep::kEnterSlot: return;
-    case kStatus: return ReadCode(cursor, 2, &entry->status);
-    case kSnapshotId: entry->snapshot_id = cursor->ReadLong(); return;
-    case kSequenceNumber: entry->sequence_number = cursor->ReadLong(); return;
-    case kFileSequenceNumber: entry->file_sequence_number = cursor->ReadLong(); return;
-    case kContent: return ReadCode(cursor, 2, &file.content);
-    case kFilePath: file.file_path = cursor->ReadBytes(); return;
+    case AvroStep::kEnterSlot:
+      return;
+    case kStatus:
+      return ReadCode(cursor, 2, &entry->status);
+    case kSnapshotId:
+      entry->snapshot_id = cursor->ReadLong();
+      return;
+    case kSequenceNumber:
+      entry->sequence_number = cursor->ReadLong();
+      return;
+    case kFileSequenceNumber:
+      entry->file_sequence_number = cursor->ReadLong();
+      return;
+    case kContent:
+      return ReadCode(cursor, 2, &file.content);
+    case kFilePath:
+      file.file_path = cursor->ReadBytes();
+      return;
     case kFileFormat:
       if (!ParseFormat(cursor->ReadBytes(), &file.format)) cursor->Fail();
       return;
-    case kRecordCount: file.record_count = ReadNotNegative(cursor); return;
-    case kFileSize: file.file_size_in_bytes = ReadNotNegative(cursor); return;
-    case kSplitOffsets: return ReadIntegers(cursor, &file.split_offsets);
-    case kSortOrderId: file.sort_order_id = cursor->ReadInt(); return;
+    case kRecordCount:
+      file.record_count = ReadNotNegative(cursor);
+      return;
+    case kFileSize:
+      file.file_size_in_bytes = ReadNotNegative(cursor);
+      return;
+    case kSplitOffsets:
+      return ReadIntegers(cursor, &file.split_offsets);
+    case kSortOrderId:
+      file.sort_order_id = cursor->ReadInt();
+      return;
     case kColumnSizes:
     case kValueCounts:
     case kNullValueCounts:
     case kNanValueCounts:
     case kLowerBounds:
-    case kUpperBounds: return ReadMap(step.slot, cursor, &file);
-    default: return ReadRare(step, cursor, &file);
+    case kUpperBounds:
+      return ReadMap(step.slot, cursor, &file);
+    default:
+      return ReadRare(step, cursor, &file);
   }
 }
 
 void EntryDecoder::ReadRare(const AvroStep& step, AvroCursor* cursor, DataFile* file) const {
   switch (step.slot) {
-    case kKeyMetadata: file->key_metadata = cursor->ReadBytes(); return;
-    case kEqualityIds: return ReadIntegers(cursor, &file->equality_ids);
-    case kFirstRowId: file->first_row_id = cursor->ReadLong(); return;
-    case kReferencedDataFile: file->referenced_data_file = cursor->ReadBytes(); return;
-    case kContentOffset: file->content_offset = cursor->ReadLong(); return;
-    case kContentSize: file->content_size_in_bytes = cursor->ReadLong(); return;
-    default: return cursor->Fail();
+    case kKeyMetadata:
+      file->key_metadata = cursor->ReadBytes();
+      return;
+    case kEqualityIds:
+      return ReadIntegers(cursor, &file->equality_ids);
+    case kFirstRowId:
+      file->first_row_id = cursor->ReadLong();
+      return;
+    case kReferencedDataFile:
+      file->referenced_data_file = cursor->ReadBytes();
+      return;
+    case kContentOffset:
+      file->content_offset = cursor->ReadLong();
+      return;
+    case kContentSize:
+      file->content_size_in_bytes = cursor->ReadLong();
+      return;
+    default:
+      return cursor->Fail();
   }
 }
 
@@ -315,12 +358,18 @@ void EntryDecoder::ReadMap(int slot, AvroCursor* cursor, DataFile* file) const {
   }
   const std::vector<int32_t>& columns = options_->columns;
   switch (slot) {
-    case kColumnSizes: return reader->Read(cursor, columns, &file->column_sizes);
-    case kValueCounts: return reader->Read(cursor, columns, &file->value_counts);
-    case kNullValueCounts: return reader->Read(cursor, columns, &file->null_value_counts);
-    case kNanValueCounts: return reader->Read(cursor, columns, &file->nan_value_counts);
-    case kLowerBounds: return reader->Read(cursor, columns, &file->lower_bounds);
-    default: return reader->Read(cursor, columns, &file->upper_bounds);
+    case kColumnSizes:
+      return reader->Read(cursor, columns, &file->column_sizes);
+    case kValueCounts:
+      return reader->Read(cursor, columns, &file->value_counts);
+    case kNullValueCounts:
+      return reader->Read(cursor, columns, &file->null_value_counts);
+    case kNanValueCounts:
+      return reader->Read(cursor, columns, &file->nan_value_counts);
+    case kLowerBounds:
+      return reader->Read(cursor, columns, &file->lower_bounds);
+    default:
+      return reader->Read(cursor, columns, &file->upper_bounds);
   }
 }
 

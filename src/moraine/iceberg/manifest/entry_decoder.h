@@ -1,6 +1,6 @@
 #pragma once
-// Decodes manifest entries of one file straight into ManifestEntry: fields are resolved by id once, then
-// read in file order. No inheritance here (manifest_reader.cc does it).
+// Decodes manifest entries of one file straight into ManifestEntry: fields are resolved by id once,
+// then read in file order. No inheritance here (manifest_reader.cc does it).
 
 #include <utility>
 #include <vector>

@@ -1,7 +1,7 @@
 #pragma once
-// The summary of one partition field over all entries of a manifest (table spec, "field_summary"): nulls,
-// NaNs and exact bounds. NaN is never a bound; a zero is written as -0.0 below and +0.0 above, so that
-// readers of either opinion on signed zeros find both. Called by ManifestWriter.
+// The summary of one partition field over all entries of a manifest (table spec, "field_summary"):
+// nulls, NaNs and exact bounds. NaN is never a bound; a zero is written as -0.0 below and +0.0
+// above, so that readers of either opinion on signed zeros find both. Called by ManifestWriter.
 
 #include "moraine/iceberg/manifest/data_file.h"
 #include "moraine/iceberg/types/type.h"

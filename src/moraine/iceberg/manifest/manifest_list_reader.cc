@@ -1,11 +1,11 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 #include "moraine/iceberg/avro/avro_file.h"
-#include "moraine/iceberg/avro/avro_records.h"
 #include "moraine/iceberg/avro/avro_program.h"
+#include "moraine/iceberg/avro/avro_records.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/manifest/manifest_schema.h"
 
@@ -54,10 +54,14 @@ constexpr std::array<ListField, 4> kSummaryFields = {{
 
 bool FitsWire(AvroKind kind, Wire wire) {
   switch (wire) {
-    case Wire::kInteger: return kind == AvroKind::kInt || kind == AvroKind::kLong;
-    case Wire::kText: return kind == AvroKind::kString || kind == AvroKind::kBytes;
-    case Wire::kBoolean: return kind == AvroKind::kBoolean;
-    case Wire::kArray: return kind == AvroKind::kArray;
+    case Wire::kInteger:
+      return kind == AvroKind::kInt || kind == AvroKind::kLong;
+    case Wire::kText:
+      return kind == AvroKind::kString || kind == AvroKind::kBytes;
+    case Wire::kBoolean:
+      return kind == AvroKind::kBoolean;
+    case Wire::kArray:
+      return kind == AvroKind::kArray;
   }
   return false;
 }
@@ -88,7 +92,8 @@ Result<AvroProgram> CompileFields(const AvroSchema& file, int root,
       }
     }
     if (field.required && !found) {
-      return Corruption(fmt::format("manifest list field {} ({}) is missing", field.name, field.id));
+      return Corruption(
+          fmt::format("manifest list field {} ({}) is missing", field.name, field.id));
     }
   }
   return program;
@@ -125,28 +130,58 @@ class ListDecoder {
  private:
   void ReadField(int slot, AvroCursor* cursor, ManifestFile* line) const {
     switch (slot) {
-      case kManifestPath: line->manifest_path = cursor->ReadBytes(); return;
-      case kManifestLength: line->manifest_length = cursor->ReadLong(); return;
-      case kPartitionSpecId: line->partition_spec_id = cursor->ReadInt(); return;
+      case kManifestPath:
+        line->manifest_path = cursor->ReadBytes();
+        return;
+      case kManifestLength:
+        line->manifest_length = cursor->ReadLong();
+        return;
+      case kPartitionSpecId:
+        line->partition_spec_id = cursor->ReadInt();
+        return;
       case kManifestContent: {
         const int64_t content = cursor->ReadLong();
         if (content < 0 || content > 1) return cursor->Fail();
         line->content = static_cast<ManifestContent>(content);
         return;
       }
-      case kManifestSequenceNumber: line->sequence_number = cursor->ReadLong(); return;
-      case kMinSequenceNumber: line->min_sequence_number = cursor->ReadLong(); return;
-      case kAddedSnapshotId: line->added_snapshot_id = cursor->ReadLong(); return;
-      case kAddedFilesCount: line->added_files_count = cursor->ReadInt(); return;
-      case kExistingFilesCount: line->existing_files_count = cursor->ReadInt(); return;
-      case kDeletedFilesCount: line->deleted_files_count = cursor->ReadInt(); return;
-      case kAddedRowsCount: line->added_rows_count = cursor->ReadLong(); return;
-      case kExistingRowsCount: line->existing_rows_count = cursor->ReadLong(); return;
-      case kDeletedRowsCount: line->deleted_rows_count = cursor->ReadLong(); return;
-      case kPartitions: return ReadSummaries(cursor, &line->partitions.emplace());
-      case kManifestKeyMetadata: line->key_metadata = cursor->ReadBytes(); return;
-      case kManifestFirstRowId: line->first_row_id = cursor->ReadLong(); return;
-      default: return cursor->Fail();
+      case kManifestSequenceNumber:
+        line->sequence_number = cursor->ReadLong();
+        return;
+      case kMinSequenceNumber:
+        line->min_sequence_number = cursor->ReadLong();
+        return;
+      case kAddedSnapshotId:
+        line->added_snapshot_id = cursor->ReadLong();
+        return;
+      case kAddedFilesCount:
+        line->added_files_count = cursor->ReadInt();
+        return;
+      case kExistingFilesCount:
+        line->existing_files_count = cursor->ReadInt();
+        return;
+      case kDeletedFilesCount:
+        line->deleted_files_count = cursor->ReadInt();
+        return;
+      case kAddedRowsCount:
+        line->added_rows_count = cursor->ReadLong();
+        return;
+      case kExistingRowsCount:
+        line->existing_rows_count = cursor->ReadLong();
+        return;
+      case kDeletedRowsCount:
+        line->deleted_rows_count = cursor->ReadLong();
+        return;
+      case kPartitions:
+        return ReadSummaries(cursor, &line->partitions.emplace());
+      case kManifestKeyMetadata:
+        line->key_metadata = cursor->ReadBytes();
+        return;
+      case kManifestFirstRowId:
+        line->first_row_id = cursor->ReadLong();
+        return;
+      default:
+        return cursor->Fail();
     }
   }
 
@@ -171,10 +206,17 @@ class ListDecoder {
       if (!present && step.slot == kContainsNull) return cursor->Fail();  // required
       if (!present) continue;
       switch (step.slot) {
-        case kContainsNull: out->contains_null = cursor->ReadBool(); break;
-        case kContainsNan: out->contains_nan = cursor->ReadBool(); break;
-        case kLowerBound: out->lower_bound = cursor->ReadBytes(); break;
-        default: out->upper_bound = cursor->ReadBytes();
+        case kContainsNull:
+          out->contains_null = cursor->ReadBool();
+          break;
+        case kContainsNan:
+          out->contains_nan = cursor->ReadBool();
+          break;
+        case kLowerBound:
+          out->lower_bound = cursor->ReadBytes();
+          break;
+        default:
+          out->upper_bound = cursor->ReadBytes();
       }
     }
   }

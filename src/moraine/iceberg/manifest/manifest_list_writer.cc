@@ -111,9 +111,8 @@ AvroFileWriter::Metadata Header(const ManifestListOptions& options, const TypePt
     metadata.emplace_back("sequence-number", fmt::to_string(options.sequence_number));
   }
   if (options.format_version >= 3) {
-    metadata.emplace_back("first-row-id", options.first_row_id
-                                              ? fmt::to_string(*options.first_row_id)
-                                              : "null");
+    metadata.emplace_back("first-row-id",
+                          options.first_row_id ? fmt::to_string(*options.first_row_id) : "null");
   }
   metadata.emplace_back("format-version", fmt::to_string(options.format_version));
   metadata.emplace_back("iceberg.schema", SchemaToJson(Schema(0, type->fields())));

@@ -26,8 +26,8 @@ class Inheritance {
       if (!entry->file_sequence_number) entry->file_sequence_number = manifest_.sequence_number;
     } else if (!entry->sequence_number && entry->is_live()) {
       // The file's sequence number may be absent: writers before Iceberg 1.0 had no such field.
-      return Corruption(fmt::format("an existing file has no sequence number: {}",
-                                    entry->file.file_path));
+      return Corruption(
+          fmt::format("an existing file has no sequence number: {}", entry->file.file_path));
     }
     return ApplyRowId(entry);
   }

@@ -1,8 +1,8 @@
 #include "moraine/iceberg/manifest/manifest_writer.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "moraine/iceberg/avro/avro_file.h"
 #include "moraine/iceberg/avro/avro_type.h"
@@ -13,7 +13,8 @@
 namespace moraine::iceberg {
 namespace {
 
-constexpr int64_t kBlockSizeOfV1 = 64 << 20;  // a field that means nothing any more; what Java writes
+constexpr int64_t kBlockSizeOfV1 = 64
+                                   << 20;  // a field that means nothing any more; what Java writes
 
 Status Refuse(const DataFile& file, std::string_view why) {
   return InvalidArgument(fmt::format("cannot add file {} to a manifest: {}", file.file_path, why));
@@ -192,9 +193,15 @@ void ManifestWriter::State::Tally(const ManifestEntry& entry) {
     *rows = rows->value_or(0) + entry.file.record_count;
   };
   switch (entry.status) {
-    case EntryStatus::kAdded: add(&line.added_files_count, &line.added_rows_count); break;
-    case EntryStatus::kExisting: add(&line.existing_files_count, &line.existing_rows_count); break;
-    case EntryStatus::kDeleted: add(&line.deleted_files_count, &line.deleted_rows_count); break;
+    case EntryStatus::kAdded:
+      add(&line.added_files_count, &line.added_rows_count);
+      break;
+    case EntryStatus::kExisting:
+      add(&line.existing_files_count, &line.existing_rows_count);
+      break;
+    case EntryStatus::kDeleted:
+      add(&line.deleted_files_count, &line.deleted_rows_count);
+      break;
   }
   if (const auto sequence_number = Assigned(entry.sequence_number);
       entry.is_live() && sequence_number) {
@@ -264,9 +271,8 @@ Result<std::pair<std::string, ManifestFile>> ManifestWriter::FinishToBytes() {
   }
   const TypePtr entry_type =
       ManifestEntryType(state.options.format_version, PartitionStruct(*state.spec, state.types));
-  MORAINE_ASSIGN(std::string bytes,
-                 state.file.Finish(AvroSchemaJson(*entry_type, "manifest_entry"),
-                                   state.Header(entry_type)));
+  MORAINE_ASSIGN(std::string bytes, state.file.Finish(AvroSchemaJson(*entry_type, "manifest_entry"),
+                                                      state.Header(entry_type)));
   ManifestFile line = state.line;
   line.manifest_length = static_cast<int64_t>(bytes.size());
   line.partition_spec_id = state.spec->spec_id;
@@ -274,11 +280,12 @@ Result<std::pair<std::string, ManifestFile>> ManifestWriter::FinishToBytes() {
   line.sequence_number = kUnassignedSequenceNumber;
   line.min_sequence_number = state.min_sequence_number;
   line.added_snapshot_id = state.options.snapshot_id;
-  for (auto* count : {&line.added_files_count, &line.existing_files_count,
-                      &line.deleted_files_count}) {
+  for (auto* count :
+       {&line.added_files_count, &line.existing_files_count, &line.deleted_files_count}) {
     *count = count->value_or(0);
   }
-  for (auto* count : {&line.added_rows_count, &line.existing_rows_count, &line.deleted_rows_count}) {
+  for (auto* count :
+       {&line.added_rows_count, &line.existing_rows_count, &line.deleted_rows_count}) {
     *count = count->value_or(0);
   }
   std::vector<FieldSummary>& summaries = line.partitions.emplace();

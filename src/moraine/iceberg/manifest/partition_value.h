@@ -1,7 +1,7 @@
 #pragma once
-// One field of a partition tuple between its Avro form and a Value. The reader is compiled per file from
-// what the file has and what the spec says; it takes every form that writers use (day as int or date,
-// decimals as fixed or bytes, int where a long is now expected).
+// One field of a partition tuple between its Avro form and a Value. The reader is compiled per file
+// from what the file has and what the spec says; it takes every form that writers use (day as int
+// or date, decimals as fixed or bytes, int where a long is now expected).
 
 #include <string_view>
 
@@ -25,8 +25,18 @@ class PartitionValueReader {
 
  private:
   enum class Form : uint8_t {
-    kNull, kBoolean, kInt, kLong, kFloat, kDouble, kFloatAsDouble, kBytes, kFixed,
-    kDecimalBytes, kDecimalFixed, kUuidText,
+    kNull,
+    kBoolean,
+    kInt,
+    kLong,
+    kFloat,
+    kDouble,
+    kFloatAsDouble,
+    kBytes,
+    kFixed,
+    kDecimalBytes,
+    kDecimalFixed,
+    kUuidText,
   };
   Form form_ = Form::kNull;
   size_t size_ = 0;  // of fixed forms
