@@ -107,14 +107,15 @@ Result<Target> ParseTarget(std::string_view target) {
     result.authority = rest->substr(0, end);
     if (result.authority.empty()) return InvalidArgument("no host in the request target");
     target = rest->substr(end);
-    if (target.empty()) target = "/";
     break;
-  }
-  if (target.empty() || target[0] != '/') {
-    return InvalidArgument("expected a request target that begins with '/'");
   }
   size_t question = target.find('?');
   result.path = target.substr(0, question);
+  // "http://host?query" has the path "/".
+  if (result.path.empty() && !result.authority.empty()) result.path = "/";
+  if (!result.path.starts_with('/')) {
+    return InvalidArgument("expected a request target that begins with '/'");
+  }
   MORAINE_TRY(CheckPart(result.path));
   if (question != target.npos) {
     MORAINE_ASSIGN(result.query, ParseQuery(target.substr(question + 1)));

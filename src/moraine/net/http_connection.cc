@@ -1,0 +1,581 @@
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include "moraine/base/gzip.h"
+#include "moraine/base/text.h"
+#include "moraine/net/http_connection_internal.h"
+#include "moraine/net/response_head.h"
+#include "moraine/net/trace_id.h"
+
+namespace moraine::net {
+namespace {
+
+namespace asio = boost::asio;
+using ErrorCode = boost::system::error_code;
+
+/// Chunk extensions and trailers have to fit in beside a header of the largest size.
+constexpr size_t kBufferSlackBytes = 4 << 10;
+constexpr size_t kSlowestBodyBytesPerSecond = 16 << 10;
+constexpr std::chrono::milliseconds kLingerTime{1000};
+constexpr std::chrono::milliseconds kFullQueuePause{5};
+constexpr std::chrono::hours kLongestTimer{1};
+
+/// A view of the buffers that are left, since Asio copies a sequence into its operations.
+struct BufferRange {
+  using value_type = asio::const_buffer;
+  using const_iterator = const asio::const_buffer*;
+  const_iterator first;
+  const_iterator last;
+  const_iterator begin() const { return first; }
+  const_iterator end() const { return last; }
+};
+
+std::string AddressText(const asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+  }
+  return address.to_string();
+}
+
+std::string EndpointText(const asio::ip::tcp::endpoint& endpoint) {
+  std::string address = AddressText(endpoint.address());
+  bool is_v6 = address.find(':') != address.npos;
+  return fmt::format("{}{}{}:{}", is_v6 ? "[" : "", address, is_v6 ? "]" : "", endpoint.port());
+}
+
+Refusal Busy(int status, std::string message) {
+  Refusal refusal{status, std::move(message), {}};
+  refusal.headers.Add("Retry-After", "1");
+  return refusal;
+}
+
+}  // namespace
+
+/// Given to whoever makes the event that a parked request waits for. Knows the connection only
+/// weakly, so that a client that went away leaves nothing behind.
+class ConnectionWaiter final : public Waiter,
+                               public std::enable_shared_from_this<ConnectionWaiter> {
+ public:
+  explicit ConnectionWaiter(std::weak_ptr<Connection> connection)
+      : connection_(std::move(connection)) {}
+
+  void Wake() override {
+    if (woken_.exchange(true)) return;
+    std::shared_ptr<Connection> connection = connection_.lock();
+    if (!connection) return;
+    asio::post(connection->loop().context, [self = shared_from_this()] {
+      if (auto parked = self->connection_.lock()) parked->OnWake(self);
+    });
+  }
+  bool woken() const { return woken_; }
+
+ private:
+  const std::weak_ptr<Connection> connection_;
+  std::atomic<bool> woken_{false};
+};
+
+const std::string& IoLoop::Date(Clock& clock) {
+  WallTime now = clock.Wall();
+  int64_t second = ToMillis(now) / 1000;
+  if (second != date_second_) {
+    date_second_ = second;
+    date_ = HttpDate(now);
+  }
+  return date_;
+}
+
+Connection::Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<IoLoop> loop,
+                       Socket socket)
+    : core_(std::move(core)),
+      loop_(std::move(loop)),
+      socket_(std::move(socket)),
+      buffer_(core_->options.header_limit_bytes + kBufferSlackBytes),
+      parser_({.header_bytes = core_->options.header_limit_bytes,
+               .body_bytes = core_->options.body_limit_bytes}) {}
+
+Connection::~Connection() = default;
+
+void Connection::Start(Welcome welcome) {
+  loop_->connections.insert(shared_from_this());
+  ErrorCode error;
+  socket_.non_blocking(true, error);
+  socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  auto remote = socket_.remote_endpoint(error);
+  if (!error) peer_ = EndpointText(remote);
+  auto local = socket_.local_endpoint(error);
+  if (!error) local_address_ = AddressText(local.address());
+  if (error || core_->stopping) return Close();
+  if (welcome == Welcome::kRefuse) {
+    return Refuse(Busy(503, "too many connections"), AfterAnswer::kClose);
+  }
+  Advance();
+}
+
+// Reading.
+
+void Connection::Advance() {
+  while (state_ == State::kReading) {
+    if (!buffer_.empty()) buffer_.Consume(parser_.Feed(buffer_.view()));
+    RequestParser::Stage stage = parser_.stage();
+    if (stage == RequestParser::Stage::kFailed) {
+      Refuse(parser_.refusal(), AfterAnswer::kClose);
+      continue;
+    }
+    bool is_done = stage == RequestParser::Stage::kDone;
+    bool is_header_done = is_done || stage != RequestParser::Stage::kHeader;
+    if (is_header_done && !header_seen_) {
+      if (!OnHeader()) continue;
+      if (!is_done && !buffer_.empty()) continue;
+    }
+    if (is_header_done && !ChargeBody()) continue;
+    if (is_done) {
+      Dispatch();
+      continue;
+    }
+    if (is_eof_) return Close();
+    if (buffer_.full()) {
+      Refuse({431, "the header or a chunk's extension is too large", {}}, AfterAnswer::kClose);
+      continue;
+    }
+    SetReadDeadline();
+    if (!is_read_pending_) StartRead();
+    return;
+  }
+}
+
+void Connection::StartRead() {
+  std::span<char> room = buffer_.Prepare();
+  is_read_pending_ = true;
+  socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                          [self = shared_from_this()](const ErrorCode& error, size_t bytes) {
+                            self->OnRead(error, bytes);
+                          });
+}
+
+void Connection::SetReadDeadline() {
+  const ServerOptions& options = core_->options;
+  Phase phase = Phase::kIdle;
+  if (parser_.stage() != RequestParser::Stage::kHeader) {
+    phase = Phase::kBody;
+  } else if (!buffer_.empty() || parser_.has_begun()) {
+    phase = Phase::kHeader;
+  }
+  if (phase != phase_) {
+    phase_ = phase;
+    phase_since_ = core_->env.clock.Mono();
+  }
+  switch (phase_) {
+    case Phase::kBody:
+      deadline_ = phase_since_ + options.body_timeout +
+                  std::chrono::seconds(parser_.request().body.size() / kSlowestBodyBytesPerSecond);
+      return;
+    case Phase::kHeader:
+      deadline_ = phase_since_ + options.header_timeout;
+      return;
+    default:
+      deadline_ = phase_since_ + options.idle_timeout;
+  }
+}
+
+void Connection::OnRead(const ErrorCode& error, size_t bytes) {
+  is_read_pending_ = false;
+  if (state_ == State::kClosed) return;
+  if (error) {
+    is_eof_ = true;
+    bool is_of_use = state_ == State::kRunning || state_ == State::kWriting;
+    if (!is_of_use) Close();
+    return;
+  }
+  buffer_.Commit(bytes);
+  switch (state_) {
+    case State::kReading:
+      return Advance();
+    case State::kParked:
+      // The client's next request; watched further for the client's leaving.
+      if (!buffer_.full()) StartRead();
+      return;
+    case State::kLingering:
+      buffer_.Consume(buffer_.view().size());
+      return StartRead();
+    default:
+      return;
+  }
+}
+
+/// The header is there: may the request go on?
+bool Connection::OnHeader() {
+  header_seen_ = true;
+  started_ = core_->env.clock.Mono();
+  Request& request = parser_.request();
+  request.peer = peer_;
+  trace_id_ = TraceIdOf(request.headers, core_->env.random);
+  GuardFacts facts{.authority = parser_.authority(),
+                   .local_address = local_address_,
+                   .is_http_10 = parser_.is_http_10(),
+                   .has_body = parser_.has_body()};
+  if (auto refusal = CheckGuards(core_->options.guards, facts, request)) {
+    RefuseAtHeader(std::move(*refusal));
+    return false;
+  }
+  bool body_is_held_back = parser_.stage() != RequestParser::Stage::kDone && buffer_.empty();
+  if (parser_.expects_continue() && body_is_held_back) {
+    constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    ErrorCode error;
+    size_t sent = socket_.write_some(asio::buffer(kContinue.data(), kContinue.size()), error);
+    if (error || sent < kContinue.size()) {
+      Close();
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Keeps the connection if the whole request has come already: what is still to come would have to
+/// be read to find the next request.
+void Connection::RefuseAtHeader(Refusal refusal) {
+  if (parser_.stage() != RequestParser::Stage::kDone && !buffer_.empty()) {
+    buffer_.Consume(parser_.Feed(buffer_.view()));
+  }
+  bool is_whole = parser_.stage() == RequestParser::Stage::kDone;
+  Refuse(std::move(refusal), is_whole ? AfterAnswer::kKeepIfAsked : AfterAnswer::kClose);
+}
+
+/// Counts the body's growth against what all bodies may take.
+bool Connection::ChargeBody() {
+  size_t growth = parser_.request().body.size() - charged_bytes_;
+  if (growth == 0) return true;
+  charged_bytes_ += growth;
+  if (core_->body_bytes.fetch_add(growth) + growth <= core_->options.bodies_limit_bytes)
+    return true;
+  Refuse(Busy(503, "too many request bodies at once"), AfterAnswer::kClose);
+  return false;
+}
+
+// Running.
+
+void Connection::Dispatch() {
+  phase_ = Phase::kNone;
+  deadline_ = MonoTime::max();
+  received_body_bytes_ = charged_bytes_;
+  if (TryQuick()) return;
+  state_ = State::kRunning;
+  Status status = Submit([](Connection& self) { self.RunHandler(); });
+  if (status.ok()) return;
+  Refuse(status.code() == Code::kExhausted ? Busy(429, "the queue of requests is full")
+                                           : Busy(503, "the server is stopping"),
+         AfterAnswer::kKeepIfAsked);
+}
+
+bool Connection::TryQuick() {
+  const Request& request = parser_.request();
+  bool is_read = request.method == Method::kGet || request.method == Method::kHead;
+  if (!core_->options.quick || !is_read || parser_.has_body()) return false;
+  std::optional<Response> response = core_->options.quick(request);
+  if (!response) return false;
+  Answered(std::move(*response), AfterAnswer::kKeepIfAsked);
+  return true;
+}
+
+Status Connection::Submit(std::function<void(Connection&)> work) {
+  ++core_->running;
+  Status status =
+      core_->pool.Submit([self = shared_from_this(), work = std::move(work)] { work(*self); });
+  if (!status.ok()) --core_->running;
+  return status;
+}
+
+void Connection::RunHandler() {
+  RunGuarded([this](Call& call) -> Answer {
+    if (auto refusal = DecodeBody()) return core_->options.refuse(*refusal, parser_.request().path);
+    return core_->handler(call, parser_.request());
+  });
+}
+
+std::optional<Refusal> Connection::DecodeBody() {
+  Request& request = parser_.request();
+  if (request.body.empty()) return std::nullopt;
+  std::string coding = ToLowerAscii(request.headers.Get("Content-Encoding").value_or("identity"));
+  if (coding == "identity") return std::nullopt;
+  if (coding != "gzip" && coding != "x-gzip") {
+    return Refusal{415, "the only Content-Encoding known here is gzip", {}};
+  }
+  Result<std::string> text = GzipDecompress(request.body, core_->options.body_limit_bytes);
+  if (!text.ok()) {
+    int status = text.status().code() == Code::kExhausted ? 413 : 400;
+    return Refusal{status, std::string(text.status().message()), {}};
+  }
+  request.body = std::move(*text);
+  return std::nullopt;
+}
+
+/// Runs a part of the handler on a thread of the pool; what escapes from it becomes a 500.
+void Connection::RunGuarded(const std::function<Answer(Call&)>& work) {
+  Call call(core_->env, core_->options.request_deadline, core_->stop.get_token());
+  call.set_trace_id(trace_id_);
+  call.set_principal(principal_);
+  Answer answer;
+  std::string escaped;
+  try {
+    // Those still in the queue when the grace of a stop is over are not begun.
+    answer =
+        call.stop().stop_requested()
+            ? core_->options.refuse(Busy(503, "the server is stopping"), parser_.request().path)
+            : work(call);
+  } catch (const std::exception& error) {
+    escaped = error.what();
+  } catch (...) {
+    escaped = "an unknown exception";
+  }
+  if (escaped.empty() && std::holds_alternative<std::shared_ptr<Later>>(answer)) {
+    const auto& later = std::get<std::shared_ptr<Later>>(answer);
+    if (!later || !later->resume) escaped = "a handler parked a request without a way to resume it";
+  }
+  if (!escaped.empty()) {
+    core_->env.log.Error(
+        "a request handler failed",
+        {{"error", escaped}, {"path", parser_.request().path}, {"trace", trace_id_}});
+    answer = core_->options.refuse({500, "internal error, see the log for trace " + trace_id_, {}},
+                                   parser_.request().path);
+  }
+  principal_ = call.principal();
+  Deliver(std::move(answer));
+}
+
+void Connection::Deliver(Answer answer) {
+  std::shared_ptr<ConnectionWaiter> waiter;
+  if (auto* response = std::get_if<Response>(&answer)) {
+    CompressResponse(parser_.request(), core_->options.gzip_threshold_bytes, response);
+  } else {
+    waiter = std::make_shared<ConnectionWaiter>(weak_from_this());
+    const auto& later = std::get<std::shared_ptr<Later>>(answer);
+    if (later->on_parked) later->on_parked(waiter);
+  }
+  asio::post(loop_->context, [self = shared_from_this(), answer = std::move(answer),
+                              waiter = std::move(waiter)]() mutable {
+    if (self->state_ != State::kRunning) return;
+    if (waiter) {
+      self->Park(std::get<std::shared_ptr<Later>>(std::move(answer)), std::move(waiter));
+    } else {
+      self->Answered(std::get<Response>(std::move(answer)), AfterAnswer::kKeepIfAsked);
+      self->Advance();
+    }
+  });
+  --core_->running;
+}
+
+// Parked.
+
+void Connection::Park(std::shared_ptr<Later> later, std::shared_ptr<ConnectionWaiter> waiter) {
+  state_ = State::kParked;
+  later_ = std::move(later);
+  waiter_ = std::move(waiter);
+  ++core_->parked;
+  if (is_eof_) return Close();
+  if (!is_read_pending_ && !buffer_.full()) StartRead();
+  if (waiter_->woken()) return Resume(Later::Reason::kWoken);
+  if (core_->stopping) return Resume(Later::Reason::kTimedOut);
+  ArmTimer(later_->until - core_->env.clock.Mono());
+}
+
+void Connection::OnWake(const std::shared_ptr<ConnectionWaiter>& waiter) {
+  if (state_ == State::kParked && waiter_ == waiter && !overdue_) Resume(Later::Reason::kWoken);
+}
+
+void Connection::ArmTimer(std::chrono::nanoseconds delay) {
+  delay = std::clamp<std::chrono::nanoseconds>(delay, std::chrono::nanoseconds(0), kLongestTimer);
+  if (!timer_) timer_.emplace(loop_->context);
+  timer_->expires_after(delay);
+  timer_->async_wait([self = shared_from_this()](const ErrorCode& error) {
+    if (!error) self->OnTimer();
+  });
+}
+
+void Connection::OnTimer() {
+  if (state_ != State::kParked) return;
+  if (overdue_) return Resume(*overdue_);
+  std::chrono::nanoseconds left = later_->until - core_->env.clock.Mono();
+  if (left.count() <= 0) return Resume(Later::Reason::kTimedOut);
+  ArmTimer(left);
+}
+
+/// Gives the rest of the handler to the pool. A full queue puts it off: the request was admitted
+/// once.
+void Connection::Resume(Later::Reason reason) {
+  Status status = Submit([later = later_, reason](Connection& self) {
+    self.RunGuarded([&](Call& call) { return later->resume(call, reason); });
+  });
+  if (status.code() == Code::kExhausted) {
+    overdue_ = reason;
+    return ArmTimer(kFullQueuePause);
+  }
+  Unpark();
+  state_ = State::kRunning;
+  if (!status.ok()) Refuse(Busy(503, "the server is stopping"), AfterAnswer::kClose);
+}
+
+void Connection::Unpark() {
+  if (!later_) return;
+  --core_->parked;
+  later_.reset();
+  waiter_.reset();
+  overdue_.reset();
+  if (timer_) timer_->cancel();
+}
+
+// Writing.
+
+void Connection::Refuse(Refusal refusal, AfterAnswer after) {
+  if (!header_seen_) started_ = core_->env.clock.Mono();
+  Answered(core_->options.refuse(refusal, parser_.request().path), after);
+}
+
+void Connection::Answered(Response response, AfterAnswer after) {
+  state_ = State::kWriting;
+  response_ = std::move(response);
+  std::erase(response_.body, nullptr);
+  keeps_alive_ =
+      after == AfterAnswer::kKeepIfAsked && parser_.keeps_alive() && !is_eof_ && !core_->stopping;
+  HeadFacts facts{.date = loop_->Date(core_->env.clock), .trace_id = trace_id_};
+  if (!keeps_alive_) {
+    facts.use = ConnectionUse::kClose;
+  } else if (parser_.is_http_10()) {
+    facts.use = ConnectionUse::kKeepOld;
+  }
+  head_ = MakeResponseHead(response_, facts);
+  if (!HasBody(response_.status) || parser_.request().method == Method::kHead) {
+    response_.body.clear();
+  }
+  unsent_.clear();
+  unsent_.push_back(asio::buffer(head_));
+  for (const SharedBytes& piece : response_.body) unsent_.push_back(asio::buffer(*piece));
+  unsent_from_ = 0;
+  Write();
+}
+
+/// Hands the kernel what it takes at once, which is nearly always all, and waits for the rest.
+void Connection::Write() {
+  while (unsent_from_ < unsent_.size()) {
+    BufferRange range{unsent_.data() + unsent_from_, unsent_.data() + unsent_.size()};
+    ErrorCode error;
+    size_t bytes = socket_.write_some(range, error);
+    if (error == asio::error::would_block || error == asio::error::try_again) {
+      deadline_ = core_->env.clock.Mono() + core_->options.write_timeout;
+      socket_.async_write_some(range,
+                               [self = shared_from_this()](const ErrorCode& failed, size_t n) {
+                                 self->OnWrote(failed, n);
+                               });
+      return;
+    }
+    if (error) return Close();
+    Sent(bytes);
+  }
+  FinishExchange();
+}
+
+void Connection::Sent(size_t bytes) {
+  while (unsent_from_ < unsent_.size()) {
+    asio::const_buffer& first = unsent_[unsent_from_];
+    size_t part = std::min(bytes, first.size());
+    first += part;
+    bytes -= part;
+    if (first.size() > 0) return;
+    ++unsent_from_;
+  }
+}
+
+void Connection::OnWrote(const ErrorCode& error, size_t bytes) {
+  if (state_ != State::kWriting) return;
+  if (error) return Close();
+  Sent(bytes);
+  Write();
+  Advance();
+}
+
+void Connection::FinishExchange() {
+  Record(response_.status, response_.BodySize());
+  core_->body_bytes -= std::exchange(charged_bytes_, 0);
+  received_body_bytes_ = 0;
+  response_ = {};
+  head_.clear();
+  unsent_.clear();
+  if (!keeps_alive_) return Linger();
+  parser_.Next();
+  header_seen_ = false;
+  principal_.clear();
+  trace_id_.clear();
+  phase_ = Phase::kNone;
+  state_ = State::kReading;
+}
+
+void Connection::Record(int status, size_t response_bytes) {
+  const Request& request = parser_.request();
+  std::chrono::nanoseconds duration = core_->env.clock.Mono() - started_;
+  if (core_->options.on_finished) {
+    core_->options.on_finished({.method = request.method,
+                                .status = status,
+                                .route = response_.route,
+                                .duration = duration,
+                                .request_bytes = received_body_bytes_,
+                                .response_bytes = response_bytes});
+  }
+  if (!core_->env.log.Enabled(LogLevel::kDebug)) return;
+  core_->env.log.Debug("http request", {{"method", MethodName(request.method)},
+                                        {"path", request.path},
+                                        {"status", status},
+                                        {"us", duration.count() / 1000},
+                                        {"bytes", response_bytes},
+                                        {"peer", peer_},
+                                        {"trace", trace_id_}});
+}
+
+/// Closes our side and reads on until the client closes its own: closing at once would make the
+/// kernel answer unread bytes with a reset, which can overtake the answer.
+void Connection::Linger() {
+  state_ = State::kLingering;
+  deadline_ = core_->env.clock.Mono() + kLingerTime;
+  ErrorCode error;
+  socket_.shutdown(Socket::shutdown_send, error);
+  if (error || is_eof_) return Close();
+  if (is_read_pending_) return;
+  buffer_.Consume(buffer_.view().size());
+  StartRead();
+}
+
+void Connection::Close() {
+  if (state_ == State::kClosed) return;
+  auto self = shared_from_this();
+  bool is_unanswered =
+      state_ == State::kRunning || state_ == State::kParked || state_ == State::kWriting;
+  if (is_unanswered) Record(499, 0);
+  Unpark();
+  state_ = State::kClosed;
+  ErrorCode error;
+  socket_.close(error);
+  core_->body_bytes -= std::exchange(charged_bytes_, 0);
+  loop_->connections.erase(self);
+  --core_->connections;
+}
+
+void Connection::Sweep(MonoTime now) {
+  if (now < deadline_) return;
+  bool is_within_request = state_ == State::kReading && phase_ != Phase::kIdle;
+  if (!is_within_request) return Close();
+  Refuse(
+      {408,
+       phase_ == Phase::kBody ? "the body did not come in time" : "the header did not come in time",
+       {}},
+      AfterAnswer::kClose);
+}
+
+void Connection::OnStopping() {
+  bool is_idle = state_ == State::kReading && buffer_.empty() && !parser_.has_begun();
+  if (is_idle) return Close();
+  if (state_ == State::kParked && !overdue_) Resume(Later::Reason::kTimedOut);
+}
+
+}  // namespace moraine::net

@@ -1,0 +1,165 @@
+#pragma once
+// One client connection of the server, as a state machine on its I/O thread:
+//
+//   reading -> (quick | running -> [parked -> running]*) -> writing -> reading | lingering ->
+//   closed
+//
+// Only the pool's tasks run elsewhere; they touch the request (which the I/O thread leaves alone
+// until the answer is back) and post their answer. Included by http_connection.cc and
+// http_server.cc only.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "moraine/base/call.h"
+#include "moraine/base/executor.h"
+#include "moraine/net/http_server.h"
+#include "moraine/net/read_buffer.h"
+#include "moraine/net/request_parser.h"
+
+namespace moraine::net {
+
+class Connection;
+class ConnectionWaiter;
+
+/// What all connections of a server share. Held by the server and by each connection, since a pool
+/// task may outlive either.
+struct ServerCore {
+  ServerCore(const Env& env_in, ServerOptions options_in, Handler handler_in)
+      : env(env_in),
+        options(std::move(options_in)),
+        handler(std::move(handler_in)),
+        pool({.name = "request",
+              .threads = options.request_threads,
+              .queue_limit = options.request_queue_limit}) {}
+
+  const Env env;
+  const ServerOptions options;
+  const Handler handler;
+  ThreadPool pool;
+  std::stop_source stop;  ///< of every Call
+  std::atomic<bool> stopping{false};
+  std::atomic<size_t> parked{0};
+  std::atomic<size_t> running{0};
+  std::atomic<size_t> body_bytes{0};
+  std::atomic<size_t> connections{0};
+};
+
+/// One event loop. Everything but context is used on its thread only.
+struct IoLoop {
+  boost::asio::io_context context{1};
+  std::unordered_set<std::shared_ptr<Connection>> connections;
+
+  /// The Date header's value, made once a second.
+  const std::string& Date(Clock& clock);
+
+ private:
+  std::string date_;
+  int64_t date_second_ = -1;
+};
+
+class Connection final : public std::enable_shared_from_this<Connection> {
+ public:
+  using Socket = boost::asio::ip::tcp::socket;
+
+  Connection(std::shared_ptr<ServerCore> core, std::shared_ptr<IoLoop> loop, Socket socket);
+  ~Connection();
+
+  // All on the loop's thread.
+  enum class Welcome { kServe, kRefuse };  ///< kRefuse: there are too many connections
+  void Start(Welcome welcome);
+  /// Closes or refuses the connection if its time is over.
+  void Sweep(MonoTime now);
+  /// The server stops: idle ones close, parked ones resume, others finish their request.
+  void OnStopping();
+  void Close();
+  void OnWake(const std::shared_ptr<ConnectionWaiter>& waiter);
+
+  IoLoop& loop() { return *loop_; }
+
+ private:
+  enum class State { kReading, kRunning, kParked, kWriting, kLingering, kClosed };
+  enum class Phase { kNone, kIdle, kHeader, kBody };  ///< what is being waited for in kReading
+
+  // Reading.
+  void Advance();
+  void StartRead();
+  void SetReadDeadline();
+  void OnRead(const boost::system::error_code& error, size_t bytes);
+  bool OnHeader();
+  void RefuseAtHeader(Refusal refusal);
+  bool ChargeBody();
+
+  // Running.
+  void Dispatch();
+  bool TryQuick();
+  Status Submit(std::function<void(Connection&)> work);
+  void RunHandler();
+  std::optional<Refusal> DecodeBody();
+  void RunGuarded(const std::function<Answer(Call&)>& work);
+  void Deliver(Answer answer);
+
+  // Parked.
+  void Park(std::shared_ptr<Later> later, std::shared_ptr<ConnectionWaiter> waiter);
+  void Resume(Later::Reason reason);
+  void ArmTimer(std::chrono::nanoseconds delay);
+  void OnTimer();
+  void Unpark();
+
+  // Writing.
+  enum class AfterAnswer { kKeepIfAsked, kClose };
+  void Refuse(Refusal refusal, AfterAnswer after);
+  void Answered(Response response, AfterAnswer after);
+  void Write();
+  void Sent(size_t bytes);
+  void OnWrote(const boost::system::error_code& error, size_t bytes);
+  void FinishExchange();
+  void Record(int status, size_t response_bytes);
+  void Linger();
+
+  const std::shared_ptr<ServerCore> core_;
+  const std::shared_ptr<IoLoop> loop_;
+  Socket socket_;
+  std::string peer_;
+  std::string local_address_;
+
+  State state_ = State::kReading;
+  Phase phase_ = Phase::kNone;
+  MonoTime deadline_ = MonoTime::max();
+  MonoTime phase_since_;
+  ReadBuffer buffer_;
+  bool is_read_pending_ = false;
+  bool is_eof_ = false;
+  RequestParser parser_;
+
+  // Of the request at hand.
+  bool header_seen_ = false;
+  MonoTime started_;
+  std::string trace_id_;
+  std::string principal_;
+  size_t charged_bytes_ = 0;
+  size_t received_body_bytes_ = 0;
+
+  std::shared_ptr<Later> later_;
+  std::shared_ptr<ConnectionWaiter> waiter_;
+  std::optional<Later::Reason> overdue_;  ///< due to resume, but the queue was full
+  std::optional<boost::asio::steady_timer> timer_;
+
+  bool keeps_alive_ = false;
+  Response response_;
+  std::string head_;
+  std::vector<boost::asio::const_buffer> unsent_;
+  size_t unsent_from_ = 0;
+};
+
+}  // namespace moraine::net
