@@ -45,6 +45,14 @@ find_package(ZLIB REQUIRED)
 find_package(zstd REQUIRED)
 find_package(Snappy REQUIRED)
 
+# libdeflate 1.14, MIT. Door: iceberg/avro. Reason: reads deflate blocks of manifests three times as fast as
+# zlib (planning is mostly that), and writes them faster too. Ships no CMake config.
+find_path(DEFLATE_INCLUDE_DIR libdeflate.h REQUIRED)
+find_library(DEFLATE_LIBRARY deflate REQUIRED)
+add_library(deflate INTERFACE)
+target_include_directories(deflate SYSTEM INTERFACE ${DEFLATE_INCLUDE_DIR})
+target_link_libraries(deflate INTERFACE ${DEFLATE_LIBRARY})
+
 # Arrow and Parquet 26.0.1, Apache-2.0. Doors: io, iceberg/data, rewrite. Reason: columns and Parquet.
 # Debian has none: the pinned pyarrow wheel carries headers and libraries (./dev setup installs it).
 set(MORAINE_ARROW_ROOT "$ENV{MORAINE_ARROW_ROOT}" CACHE PATH "pyarrow's package folder, or empty")

@@ -3,7 +3,7 @@
 # One module = one folder of src/moraine = one static library moraine_NAME that links exactly the modules
 # that modules.txt allows, and one test binary NAME_test. TESTING lists the sources of NAME/testing/
 # (doubles for tests), built as moraine_NAME_testing. CASES are folders of tests/cases that the module's
-# test binary runs. Warnings are errors.
+# test binary runs: one of its TESTS calls cases::RegisterCases for each. Warnings are errors.
 file(STRINGS ${CMAKE_SOURCE_DIR}/src/moraine/modules.txt _edges REGEX "^[a-z]+ *:")
 foreach(_line IN LISTS _edges)
   string(REGEX MATCH "^([a-z]+) *:(.*)$" _ "${_line}")
@@ -83,6 +83,9 @@ function(moraine_module name)
     target_link_libraries(${name}_test PRIVATE moraine_${name} moraine_${name}_testing GTest::gtest GTest::gmock GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE
       MORAINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" MORAINE_TEST_DATA_DIR="${CMAKE_SOURCE_DIR}/tests")
+    if(M_CASES)
+      target_link_libraries(${name}_test PRIVATE moraine_case_runner)
+    endif()
     _moraine_reuse_pch(${name}_test)
     set_target_properties(${name}_test PROPERTIES BUILD_RPATH "${MORAINE_ARROW_ROOT}")
     add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${CMAKE_BINARY_DIR})

@@ -247,7 +247,7 @@ def by_name(name: str) -> Stage:
         files = files or list((ROOT / "tests").rglob(f"test_{name}.py"))
         if name.startswith("cases"):
             stage.run("./dev", "build")
-            stage.ctest("fast", "-L", "unit", MORAINE_CASES=name.removeprefix("cases").strip("/"), GTEST_FILTER="*Case*")
+            stage.ctest("fast", "-L", "unit", GTEST_FILTER="Case.*" + name.removeprefix("cases").strip("/").replace("/", "?") + "*")
         elif files:
             stage.run("./dev", "build")
             stage.pytest(*files, "--timeout=900")

@@ -1,6 +1,7 @@
 #pragma once
-// Locations as text: comparing, joining, and whether one lies inside another. Paths in table metadata come
-// from clients, so these decide what a server that runs as root may touch (decision "locations").
+// Locations as text: comparing, joining, and whether one lies inside another. Paths in table
+// metadata come from clients, so these decide what a server that runs as root may touch (decision
+// "locations").
 
 #include <string>
 #include <string_view>
@@ -9,9 +10,10 @@
 
 namespace moraine::io {
 
-/// The comparable form: scheme aliases folded ("file:/a", "file:///a", "/a" -> "file:///a"; s3a, s3n -> s3),
-/// host in lower case, no empty, "." or ".." segments, percent escapes of unreserved characters decoded, no
-/// trailing slash. Errors: InvalidArgument for a relative path, a ".." that leaves the root, control bytes.
+/// The comparable form: scheme aliases folded ("file:/a", "file:///a", "/a" -> "file:///a"; s3a,
+/// s3n -> s3), host in lower case, no empty, "." or ".." segments, percent escapes of unreserved
+/// characters decoded, no trailing slash. Errors: InvalidArgument for a relative path, a ".." that
+/// leaves the root, control bytes.
 Result<std::string> NormalizeLocation(std::string_view location);
 
 /// Whether location is root or lies below it; both normalised first. Any error means no.

@@ -1,8 +1,8 @@
 #pragma once
-// What a worker is asked to do, as plain data: files in, deletes to apply, where and how to write. Made by
-// planning, stored by optimizing as rows, run by rewrite, which needs nothing else but a file system.
-// The JSON codec carries a version (decision "tasks"): this binary writes kTaskFormat and reads the one
-// before, too.
+// What a worker is asked to do, as plain data: files in, deletes to apply, where and how to write.
+// Made by planning, stored by optimizing as rows, run by rewrite, which needs nothing else but a
+// file system. The JSON codec carries a version (decision "tasks"): this binary writes kTaskFormat
+// and reads the one before, too.
 
 #include <cstdint>
 #include <optional>
@@ -20,8 +20,8 @@ namespace moraine::tasks {
 
 inline constexpr int kTaskFormat = 1;
 
-/// A data file to read, with its data sequence number and the deletes that apply to it (indices into
-/// RewriteTask::deletes).
+/// A data file to read, with its data sequence number and the deletes that apply to it (indices
+/// into RewriteTask::deletes).
 struct InputFile {
   iceberg::DataFile file;
   int64_t sequence_number = 0;
@@ -34,26 +34,30 @@ struct DeleteInput {
 
 /// One task of a process: all inputs belong to one spec and one partition.
 struct RewriteTask {
-  std::string kind = "rewrite";        ///< maintenance adds others later
+  std::string kind = "rewrite";  ///< maintenance adds others later
   std::string process_id;
-  int32_t task_id = 0;                 ///< from 0 within its process
-  int32_t attempt = 0;                 ///< from 1, set when it is handed out
-  std::string table;                   ///< "warehouse.db.t", for people
+  int32_t task_id = 0;  ///< from 0 within its process
+  int32_t attempt = 0;  ///< from 1, set when it is handed out
+  std::string table;    ///< "warehouse.db.t", for people
   int format_version = 2;
-  iceberg::SchemaPtr schema;           ///< current schema: what is written
-  iceberg::PartitionSpecPtr spec;      ///< of the inputs and outputs
+  iceberg::SchemaPtr schema;       ///< current schema: what is written
+  iceberg::PartitionSpecPtr spec;  ///< of the inputs and outputs
   iceberg::PartitionTuple partition;
-  iceberg::StringMap properties;       ///< the table's write.*, schema.name-mapping.default, ...
-  std::vector<InputFile> rewrite;      ///< read with deletes applied, written as new data files
-  std::vector<InputFile> rewrite_positions;  ///< not rewritten: their deletes become one position delete file each
+  iceberg::StringMap properties;   ///< the table's write.*, schema.name-mapping.default, ...
+  std::vector<InputFile> rewrite;  ///< read with deletes applied, written as new data files
+  std::vector<InputFile>
+      rewrite_positions;  ///< not rewritten: their deletes become one position delete file each
   std::vector<DeleteInput> deletes;
-  int64_t target_size_bytes = 0;       ///< of an output file
-  std::string data_location;           ///< folder for outputs, without the partition path
-  std::string partition_path;          ///< "a=1/b=2", or empty
+  int64_t target_size_bytes = 0;  ///< of an output file
+  std::string data_location;      ///< folder for outputs, without the partition path
+  std::string partition_path;     ///< "a=1/b=2", or empty
 
   int64_t input_bytes() const;
-  int64_t input_files() const { return static_cast<int64_t>(rewrite.size() + rewrite_positions.size()); }
-  /// "<data_location>/<partition_path>/<process>-<task>-<attempt>-": every file of the attempt starts so.
+  int64_t input_files() const {
+    return static_cast<int64_t>(rewrite.size() + rewrite_positions.size());
+  }
+  /// "<data_location>/<partition_path>/<process>-<task>-<attempt>-": every file of the attempt
+  /// starts so.
   std::string OutputPrefix() const;
 };
 
@@ -69,8 +73,8 @@ struct RewriteOutput {
 };
 
 /// JSON of one data_file value, complete; partition values by the given types.
-void WriteDataFile(const iceberg::DataFile& file, const std::vector<iceberg::TypePtr>& partition_types,
-                   JsonWriter* out);
+void WriteDataFile(const iceberg::DataFile& file,
+                   const std::vector<iceberg::TypePtr>& partition_types, JsonWriter* out);
 Result<iceberg::DataFile> DataFileFromJson(const JsonCursor& json,
                                            const std::vector<iceberg::TypePtr>& partition_types);
 

@@ -1,11 +1,12 @@
 #pragma once
-// Values of manifests and manifest lists (table spec, "Manifests", "Manifest lists"), one struct for all
-// format versions. Codecs: manifest_reader.h, manifest_writer.h.
+// Values of manifests and manifest lists (table spec, "Manifests", "Manifest lists"), one struct
+// for all format versions. Codecs: manifest_reader.h, manifest_writer.h.
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,7 +28,8 @@ using BoundMap = std::vector<std::pair<int32_t, std::string>>;  ///< binary sing
 const int64_t* FindCount(const CountMap& map, int32_t column_id);
 const std::string* FindBound(const BoundMap& map, int32_t column_id);
 
-/// data_file: a data file, a position or equality delete file, or a deletion vector in a Puffin file.
+/// data_file: a data file, a position or equality delete file, or a deletion vector in a Puffin
+/// file.
 struct DataFile {
   FileContent content = FileContent::kData;
   FileFormat format = FileFormat::kParquet;
@@ -61,7 +63,7 @@ struct DataFile {
 struct ManifestEntry {
   EntryStatus status = EntryStatus::kAdded;
   std::optional<int64_t> snapshot_id;
-  std::optional<int64_t> sequence_number;       ///< data sequence number
+  std::optional<int64_t> sequence_number;  ///< data sequence number
   std::optional<int64_t> file_sequence_number;
   DataFile file;
 
@@ -83,8 +85,8 @@ struct ManifestFile {
   int64_t manifest_length = 0;
   int32_t partition_spec_id = 0;
   ManifestContent content = ManifestContent::kData;
-  int64_t sequence_number = 0;       ///< kUnassigned until the commit that adds it
-  int64_t min_sequence_number = 0;   ///< kUnassigned likewise
+  int64_t sequence_number = 0;      ///< kUnassigned until the commit that adds it
+  int64_t min_sequence_number = 0;  ///< kUnassigned likewise
   int64_t added_snapshot_id = 0;
   std::optional<int32_t> added_files_count;
   std::optional<int32_t> existing_files_count;

@@ -1,0 +1,3 @@
+list(APPEND ICEBERG_SOURCES
+  avro/avro_codec.cc avro/avro_cursor.cc avro/avro_file.cc avro/avro_program.cc avro/avro_schema.cc
+  avro/avro_type.cc)

@@ -1,0 +1,112 @@
+#include "moraine/iceberg/manifest/manifest_reader.h"
+
+#include <fmt/format.h>
+
+#include "moraine/iceberg/avro/avro_file.h"
+#include "moraine/iceberg/avro/avro_records.h"
+#include "moraine/iceberg/manifest/entry_decoder.h"
+
+namespace moraine::iceberg {
+namespace {
+
+/// Fills what entries leave to their manifest's line in the list (table spec, "Sequence number
+/// inheritance", "First row ID inheritance").
+class Inheritance {
+ public:
+  explicit Inheritance(const ManifestFile& manifest)
+      : manifest_(manifest), next_row_id_(manifest.first_row_id) {}
+
+  /// Errors: Corruption for an entry that must state what it does not.
+  Status Apply(ManifestEntry* entry) {
+    entry->file.spec_id = manifest_.partition_spec_id;
+    if (!entry->snapshot_id) entry->snapshot_id = manifest_.added_snapshot_id;
+    const bool inherits = entry->status == EntryStatus::kAdded || manifest_.sequence_number == 0;
+    if (inherits) {
+      if (!entry->sequence_number) entry->sequence_number = manifest_.sequence_number;
+      if (!entry->file_sequence_number) entry->file_sequence_number = manifest_.sequence_number;
+    } else if (!entry->sequence_number && entry->is_live()) {
+      // The file's sequence number may be absent: writers before Iceberg 1.0 had no such field.
+      return Corruption(
+          fmt::format("an existing file has no sequence number: {}", entry->file.file_path));
+    }
+    return ApplyRowId(entry);
+  }
+
+ private:
+  Status ApplyRowId(ManifestEntry* entry) {
+    DataFile& file = entry->file;
+    if (!next_row_id_) {
+      // Ids in a manifest that was given none are not assigned yet.
+      file.first_row_id.reset();
+      return {};
+    }
+    if (file.first_row_id || !entry->is_live()) return {};
+    file.first_row_id = *next_row_id_;
+    int64_t next = 0;
+    if (__builtin_add_overflow(*next_row_id_, file.record_count, &next)) {
+      return Corruption(fmt::format("row ids overflow at file {}", file.file_path));
+    }
+    next_row_id_ = next;
+    return {};
+  }
+
+  const ManifestFile& manifest_;
+  std::optional<int64_t> next_row_id_;
+};
+
+Status CheckContent(ManifestContent content, const DataFile& file) {
+  if ((content == ManifestContent::kData) == (file.content == FileContent::kData)) return {};
+  return Corruption(fmt::format("expected a manifest of {}, got one with {}",
+                                content == ManifestContent::kData ? "data files" : "delete files",
+                                file.file_path));
+}
+
+Status Decode(std::string_view bytes, const ManifestFile& manifest, const PartitionSpec& spec,
+              const Schema& schema, const ManifestReadOptions& options,
+              const std::function<Status(ManifestEntry&)>& visit, Status* visited) {
+  const auto size = static_cast<int64_t>(bytes.size());
+  if (size > options.max_bytes) {
+    return Exhausted(fmt::format("{} bytes are more than the {} allowed", size, options.max_bytes));
+  }
+  if (manifest.manifest_length > 0 && size != manifest.manifest_length) {
+    return Corruption(fmt::format("the manifest list says {} bytes, there are {}",
+                                  manifest.manifest_length, size));
+  }
+  MORAINE_ASSIGN(AvroFileReader file, AvroFileReader::Open(bytes));
+  MORAINE_ASSIGN(EntryDecoder decoder, EntryDecoder::Make(file.schema(), spec, schema, options));
+  Inheritance inheritance(manifest);
+  ManifestEntry entry;
+  return ForEachAvroRecord(&file, options.max_bytes, [&](AvroCursor& cursor) -> Status {
+    decoder.Decode(&cursor, &entry);
+    if (!cursor.ok()) return {};  // the loop says where
+    MORAINE_TRY(CheckContent(manifest.content, entry.file));
+    MORAINE_TRY(inheritance.Apply(&entry));
+    if (!entry.is_live() && !options.deleted_entries) return {};
+    *visited = visit(entry);
+    return *visited;
+  });
+}
+
+}  // namespace
+
+Status DecodeManifest(std::string_view bytes, std::string_view name, const ManifestFile& manifest,
+                      const PartitionSpec& spec, const Schema& schema,
+                      const ManifestReadOptions& options,
+                      const std::function<Status(ManifestEntry&)>& visit) {
+  Status visited;
+  Status status = Decode(bytes, manifest, spec, schema, options, visit, &visited);
+  if (!visited.ok()) return visited;  // the visitor's own, as it is
+  if (status.ok()) return status;
+  return std::move(status).Annotate(fmt::format("reading manifest {}", name));
+}
+
+Status ReadManifest(Call& call, io::FileSystem& files, const ManifestFile& manifest,
+                    const PartitionSpec& spec, const Schema& schema,
+                    const ManifestReadOptions& options,
+                    const std::function<Status(ManifestEntry&)>& visit) {
+  MORAINE_ASSIGN(std::string bytes,
+                 io::ReadFile(call, files, manifest.manifest_path, options.max_bytes));
+  return DecodeManifest(bytes, manifest.manifest_path, manifest, spec, schema, options, visit);
+}
+
+}  // namespace moraine::iceberg

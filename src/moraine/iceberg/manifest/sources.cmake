@@ -1,0 +1,7 @@
+list(APPEND ICEBERG_SOURCES
+  manifest/column_map.cc manifest/data_file.cc manifest/entry_decoder.cc manifest/field_summary.cc
+  manifest/manifest_list_reader.cc manifest/manifest_list_writer.cc manifest/manifest_reader.cc
+  manifest/manifest_schema.cc manifest/manifest_writer.cc manifest/partition_value.cc)
+
+list(APPEND ICEBERG_TESTS manifest/manifest_test.cc)
+list(APPEND ICEBERG_TESTING testing/manifest_samples.cc)

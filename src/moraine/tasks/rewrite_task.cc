@@ -1,0 +1,252 @@
+#include "moraine/tasks/rewrite_task.h"
+
+#include <utility>
+
+#include "moraine/tasks/partition_json.h"
+
+namespace moraine::tasks {
+namespace {
+
+using iceberg::TypePtr;
+using PartitionTypes = std::vector<TypePtr>;
+
+void WriteInputs(std::string_view key, const std::vector<InputFile>& inputs,
+                 const PartitionTypes& types, JsonWriter* out) {
+  if (inputs.empty()) return;
+  out->Key(key).BeginArray();
+  for (const InputFile& input : inputs) {
+    out->BeginObject().Key("file");
+    WriteDataFile(input.file, types, out);
+    out->Field("sequence-number", input.sequence_number);
+    if (!input.deletes.empty()) {
+      out->Key("deletes").BeginArray();
+      for (int32_t index : input.deletes) out->Int(index);
+      out->EndArray();
+    }
+    out->EndObject();
+  }
+  out->EndArray();
+}
+
+Result<std::vector<int32_t>> ReadDeleteIndices(const JsonCursor& json, size_t delete_count) {
+  std::vector<int32_t> indices;
+  MORAINE_ASSIGN(auto array, json.Find("deletes"));
+  if (!array) return indices;
+  MORAINE_TRY(array->ExpectArray());
+  for (size_t i = 0; i < array->size(); ++i) {
+    MORAINE_ASSIGN(int32_t index, array->At(i).Int32());
+    if (index < 0 || static_cast<size_t>(index) >= delete_count) {
+      return array->At(i).Error("no such delete file in the task");
+    }
+    indices.push_back(index);
+  }
+  return indices;
+}
+
+Result<std::vector<InputFile>> ReadInputs(const JsonCursor& json, std::string_view key,
+                                          const PartitionTypes& types, size_t delete_count) {
+  std::vector<InputFile> inputs;
+  MORAINE_ASSIGN(auto array, json.Find(key));
+  if (!array) return inputs;
+  MORAINE_TRY(array->ExpectArray());
+  for (size_t i = 0; i < array->size(); ++i) {
+    const JsonCursor element = array->At(i);
+    InputFile input;
+    MORAINE_ASSIGN(JsonCursor file, element.Get("file"));
+    MORAINE_ASSIGN(input.file, DataFileFromJson(file, types));
+    MORAINE_ASSIGN(input.sequence_number, element.Int64("sequence-number"));
+    MORAINE_ASSIGN(input.deletes, ReadDeleteIndices(element, delete_count));
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
+}
+
+// Global equality deletes belong to another, unpartitioned spec; its void fields have no type here.
+PartitionTypes TypesOfDelete(int32_t spec_id, size_t fields, const RewriteTask& task,
+                             const PartitionTypes& types) {
+  if (spec_id == task.spec->spec_id) return types;
+  return PartitionTypes(fields, iceberg::Type::Primitive(iceberg::TypeKind::kUnknown));
+}
+
+void WriteDeletes(const RewriteTask& task, const PartitionTypes& types, JsonWriter* out) {
+  if (task.deletes.empty()) return;
+  out->Key("deletes").BeginArray();
+  for (const DeleteInput& input : task.deletes) {
+    out->BeginObject().Key("file");
+    WriteDataFile(input.file,
+                  TypesOfDelete(input.file.spec_id, input.file.partition.size(), task, types), out);
+    out->Field("sequence-number", input.sequence_number).EndObject();
+  }
+  out->EndArray();
+}
+
+Result<std::vector<DeleteInput>> ReadDeletes(const JsonCursor& json, const RewriteTask& task,
+                                             const PartitionTypes& types) {
+  std::vector<DeleteInput> deletes;
+  MORAINE_ASSIGN(auto array, json.Find("deletes"));
+  if (!array) return deletes;
+  MORAINE_TRY(array->ExpectArray());
+  for (size_t i = 0; i < array->size(); ++i) {
+    const JsonCursor element = array->At(i);
+    DeleteInput input;
+    MORAINE_ASSIGN(JsonCursor file, element.Get("file"));
+    MORAINE_ASSIGN(auto partition, file.Find("partition"));
+    MORAINE_ASSIGN(int32_t spec_id, file.Int32("spec-id"));
+    const size_t fields = partition ? partition->size() : 0;
+    MORAINE_ASSIGN(input.file, DataFileFromJson(file, TypesOfDelete(spec_id, fields, task, types)));
+    MORAINE_ASSIGN(input.sequence_number, element.Int64("sequence-number"));
+    deletes.push_back(std::move(input));
+  }
+  return deletes;
+}
+
+Status CheckFormatAndKind(const JsonCursor& json) {
+  MORAINE_ASSIGN(int32_t format, json.Int32("task-format"));
+  if (format < 1 || format > kTaskFormat) {
+    return Unsupported("task-format: this binary reads up to " + std::to_string(kTaskFormat) +
+                       ", got " + std::to_string(format));
+  }
+  MORAINE_ASSIGN(std::string kind, json.String("kind"));
+  if (kind != "rewrite") return Unsupported("kind: expected rewrite, got " + kind);
+  return {};
+}
+
+Status ReadHeader(const JsonCursor& json, RewriteTask* task) {
+  MORAINE_ASSIGN(task->kind, json.String("kind"));
+  MORAINE_ASSIGN(task->process_id, json.String("process-id"));
+  MORAINE_ASSIGN(task->task_id, json.Int32("task-id"));
+  MORAINE_ASSIGN(task->attempt, json.Int32("attempt"));
+  MORAINE_ASSIGN(task->table, json.String("table"));
+  MORAINE_ASSIGN(task->format_version, json.Int32("format-version"));
+  MORAINE_ASSIGN(task->target_size_bytes, json.Int64("target-size-bytes"));
+  MORAINE_ASSIGN(task->data_location, json.String("data-location"));
+  MORAINE_ASSIGN(task->partition_path, json.String("partition-path"));
+  MORAINE_ASSIGN(JsonCursor properties, json.Get("properties"));
+  MORAINE_ASSIGN(task->properties, iceberg::StringMapFromJson(properties));
+  return {};
+}
+
+void WriteFiles(std::string_view key, const std::vector<iceberg::DataFile>& files,
+                const PartitionTypes& types, JsonWriter* out) {
+  out->Key(key).BeginArray();
+  for (const iceberg::DataFile& file : files) WriteDataFile(file, types, out);
+  out->EndArray();
+}
+
+Result<std::vector<iceberg::DataFile>> ReadFiles(const JsonCursor& json, std::string_view key,
+                                                 const PartitionTypes& types) {
+  std::vector<iceberg::DataFile> files;
+  MORAINE_ASSIGN(JsonCursor array, json.Get(key));
+  MORAINE_TRY(array.ExpectArray());
+  for (size_t i = 0; i < array.size(); ++i) {
+    MORAINE_ASSIGN(iceberg::DataFile file, DataFileFromJson(array.At(i), types));
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+}  // namespace
+
+int64_t RewriteTask::input_bytes() const {
+  int64_t bytes = 0;
+  for (const InputFile& input : rewrite) bytes += input.file.file_size_in_bytes;
+  for (const InputFile& input : rewrite_positions) bytes += input.file.file_size_in_bytes;
+  for (const DeleteInput& input : deletes) {
+    bytes += input.file.content_size_in_bytes.value_or(input.file.file_size_in_bytes);
+  }
+  return bytes;
+}
+
+std::string RewriteTask::OutputPrefix() const {
+  std::string prefix = data_location;
+  while (!prefix.empty() && prefix.back() == '/') prefix.pop_back();
+  prefix += '/';
+  if (!partition_path.empty()) prefix += partition_path + "/";
+  return prefix + process_id + "-" + std::to_string(task_id) + "-" + std::to_string(attempt) + "-";
+}
+
+std::string RewriteTaskToJson(const RewriteTask& task) {
+  const PartitionTypes types = iceberg::PartitionTypes(*task.spec, *task.schema);
+  std::string text;
+  JsonWriter out(&text);
+  out.BeginObject();
+  out.Field("task-format", kTaskFormat).Field("kind", task.kind);
+  out.Field("process-id", task.process_id).Field("task-id", task.task_id);
+  out.Field("attempt", task.attempt).Field("table", task.table);
+  out.Field("format-version", int32_t{task.format_version});
+  out.Field("target-size-bytes", task.target_size_bytes);
+  out.Field("data-location", task.data_location).Field("partition-path", task.partition_path);
+  out.Key("properties");
+  iceberg::WriteStringMap(task.properties, &out);
+  out.Key("schema");
+  iceberg::WriteSchema(*task.schema, &out);
+  out.Key("spec");
+  iceberg::WritePartitionSpec(*task.spec, &out);
+  out.Key("partition");
+  WritePartition(task.partition, types, &out);
+  WriteDeletes(task, types, &out);
+  WriteInputs("rewrite", task.rewrite, types, &out);
+  WriteInputs("rewrite-positions", task.rewrite_positions, types, &out);
+  out.EndObject();
+  return text;
+}
+
+Result<RewriteTask> RewriteTaskFromJson(std::string_view text) {
+  MORAINE_ASSIGN(const Json document, Json::Parse(text));
+  const JsonCursor json(document);
+  MORAINE_TRY(json.ExpectObject());
+  MORAINE_TRY(CheckFormatAndKind(json));
+  RewriteTask task;
+  MORAINE_TRY(ReadHeader(json, &task));
+  MORAINE_ASSIGN(JsonCursor schema_json, json.Get("schema"));
+  MORAINE_ASSIGN(iceberg::Schema schema, iceberg::SchemaFromJson(schema_json));
+  MORAINE_ASSIGN(JsonCursor spec_json, json.Get("spec"));
+  MORAINE_ASSIGN(iceberg::PartitionSpec spec, iceberg::PartitionSpecFromJson(spec_json));
+  task.schema = std::make_shared<const iceberg::Schema>(std::move(schema));
+  task.spec = std::make_shared<const iceberg::PartitionSpec>(std::move(spec));
+  const PartitionTypes types = iceberg::PartitionTypes(*task.spec, *task.schema);
+  MORAINE_ASSIGN(JsonCursor partition, json.Get("partition"));
+  MORAINE_ASSIGN(task.partition, ReadPartition(partition, types));
+  MORAINE_ASSIGN(task.deletes, ReadDeletes(json, task, types));
+  MORAINE_ASSIGN(task.rewrite, ReadInputs(json, "rewrite", types, task.deletes.size()));
+  MORAINE_ASSIGN(task.rewrite_positions,
+                 ReadInputs(json, "rewrite-positions", types, task.deletes.size()));
+  return task;
+}
+
+std::string RewriteOutputToJson(const RewriteOutput& output, const RewriteTask& task) {
+  const PartitionTypes types = iceberg::PartitionTypes(*task.spec, *task.schema);
+  std::string text;
+  JsonWriter out(&text);
+  out.BeginObject().Field("task-format", kTaskFormat);
+  WriteFiles("data-files", output.data_files, types, &out);
+  WriteFiles("delete-files", output.delete_files, types, &out);
+  out.Field("rows-read", output.rows_read).Field("rows-deleted", output.rows_deleted);
+  out.Field("rows-written", output.rows_written).Field("bytes-read", output.bytes_read);
+  out.Field("bytes-written", output.bytes_written).Field("duration-ms", output.duration_ms);
+  out.EndObject();
+  return text;
+}
+
+Result<RewriteOutput> RewriteOutputFromJson(std::string_view text, const RewriteTask& task) {
+  MORAINE_ASSIGN(const Json document, Json::Parse(text));
+  const JsonCursor json(document);
+  MORAINE_ASSIGN(int32_t format, json.Int32("task-format"));
+  if (format < 1 || format > kTaskFormat) {
+    return Unsupported("task-format: this binary reads up to " + std::to_string(kTaskFormat) +
+                       ", got " + std::to_string(format));
+  }
+  const PartitionTypes types = iceberg::PartitionTypes(*task.spec, *task.schema);
+  RewriteOutput output;
+  MORAINE_ASSIGN(output.data_files, ReadFiles(json, "data-files", types));
+  MORAINE_ASSIGN(output.delete_files, ReadFiles(json, "delete-files", types));
+  MORAINE_ASSIGN(output.rows_read, json.Int64("rows-read"));
+  MORAINE_ASSIGN(output.rows_deleted, json.Int64("rows-deleted"));
+  MORAINE_ASSIGN(output.rows_written, json.Int64("rows-written"));
+  MORAINE_ASSIGN(output.bytes_read, json.Int64("bytes-read"));
+  MORAINE_ASSIGN(output.bytes_written, json.Int64("bytes-written"));
+  MORAINE_ASSIGN(output.duration_ms, json.Int64("duration-ms"));
+  return output;
+}
+
+}  // namespace moraine::tasks

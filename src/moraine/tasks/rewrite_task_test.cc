@@ -1,0 +1,258 @@
+#include "moraine/tasks/rewrite_task.h"
+
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+namespace moraine::tasks {
+namespace {
+
+using iceberg::DataFile;
+using iceberg::Field;
+using iceberg::Type;
+using iceberg::TypeKind;
+using iceberg::Value;
+
+iceberg::SchemaPtr MakeSchema() {
+  const std::pair<const char*, iceberg::TypePtr> columns[] = {
+      {"b", Type::Primitive(TypeKind::kBoolean)},
+      {"i", Type::Primitive(TypeKind::kInt)},
+      {"l", Type::Primitive(TypeKind::kLong)},
+      {"f", Type::Primitive(TypeKind::kFloat)},
+      {"d", Type::Primitive(TypeKind::kDouble)},
+      {"dec", Type::Decimal(38, 4)},
+      {"day", Type::Primitive(TypeKind::kDate)},
+      {"time", Type::Primitive(TypeKind::kTime)},
+      {"ts", Type::Primitive(TypeKind::kTimestamp)},
+      {"tz", Type::Primitive(TypeKind::kTimestampTz)},
+      {"s", Type::Primitive(TypeKind::kString)},
+      {"u", Type::Primitive(TypeKind::kUuid)},
+      {"fix", Type::Fixed(3)},
+      {"bin", Type::Primitive(TypeKind::kBinary)},
+  };
+  std::vector<Field> fields;
+  int32_t id = 0;
+  for (const auto& [name, type] : columns) {
+    Field field;
+    field.id = ++id;
+    field.name = name;
+    field.type = type;
+    fields.push_back(field);
+  }
+  return std::make_shared<const iceberg::Schema>(7, fields, std::vector<int32_t>());
+}
+
+iceberg::PartitionSpecPtr MakeSpec(const iceberg::Schema& schema) {
+  auto spec = std::make_shared<iceberg::PartitionSpec>();
+  spec->spec_id = 3;
+  int32_t id = 1000;
+  for (const Field& field : schema.fields()) {
+    spec->fields.push_back({{field.id}, id++, field.name, iceberg::Transform::Identity()});
+  }
+  // A field whose source column was dropped since.
+  spec->fields.push_back({{99}, id++, "gone", iceberg::Transform::Identity()});
+  return spec;
+}
+
+iceberg::PartitionTuple MakeTuple() {
+  return {true,
+          int32_t{-5},
+          std::numeric_limits<int64_t>::min(),
+          -std::numeric_limits<float>::quiet_NaN(),
+          -0.0,
+          -(iceberg::Int128(1) << 100),
+          int32_t{17000},
+          int64_t{1},
+          int64_t{-1},
+          int64_t{1700000000000000},
+          std::string("a\"b\\ü\n"),
+          std::string("0123456789abcdef"),
+          std::string("\0\xff\x7f", 3),
+          std::string("\xfe\x00", 2),
+          int64_t{123456789012345}};
+}
+
+DataFile MakeFile(const iceberg::PartitionTuple& tuple) {
+  DataFile file;
+  file.file_path = "file:///t/data/a=1/ü.parquet";
+  file.spec_id = 3;
+  file.partition = tuple;
+  file.record_count = 1234567890123;
+  file.file_size_in_bytes = 987654321;
+  file.column_sizes = {{1, 10}, {2, 20}};
+  file.value_counts = {{1, 100}};
+  file.null_value_counts = {{1, 3}, {5, 0}};
+  file.nan_value_counts = {{4, 2}};
+  file.lower_bounds = {{1, std::string("\0\x01", 2)}};
+  file.upper_bounds = {{1, "\xff\xfe"}, {2, ""}};
+  file.key_metadata = std::string("\x01\x02\x00", 3);
+  file.split_offsets = {4, 4000000000};
+  file.equality_ids = {1, 2};
+  file.sort_order_id = 0;
+  file.first_row_id = 77;
+  file.referenced_data_file = "file:///t/data/x.parquet";
+  file.content_offset = 4;
+  file.content_size_in_bytes = 40;
+  return file;
+}
+
+RewriteTask MakeTask() {
+  RewriteTask task;
+  task.process_id = "0190-p";
+  task.task_id = 4;
+  task.attempt = 2;
+  task.table = "default.db.t";
+  task.schema = MakeSchema();
+  task.spec = MakeSpec(*task.schema);
+  task.partition = MakeTuple();
+  task.properties = {{"write.parquet.compression-codec", "zstd"}, {"x", "\"\n"}};
+  DataFile deletes = MakeFile(task.partition);
+  deletes.content = iceberg::FileContent::kEqualityDeletes;
+  deletes.format = iceberg::FileFormat::kAvro;
+  task.deletes.push_back({deletes, 12});
+  DataFile global = MakeFile({Value(), Value(int32_t{3})});
+  global.spec_id = 0;
+  global.content = iceberg::FileContent::kPositionDeletes;
+  global.format = iceberg::FileFormat::kPuffin;
+  task.deletes.push_back({global, 13});
+  DataFile unpartitioned;
+  unpartitioned.file_path = "file:///t/data/d.orc";
+  unpartitioned.format = iceberg::FileFormat::kOrc;
+  unpartitioned.content = iceberg::FileContent::kEqualityDeletes;
+  task.deletes.push_back({unpartitioned, 14});
+  task.rewrite.push_back({MakeFile(task.partition), 5, {0, 2}});
+  task.rewrite.push_back({MakeFile(iceberg::PartitionTuple(15)), 6, {}});
+  task.rewrite_positions.push_back({MakeFile(task.partition), 7, {1}});
+  task.target_size_bytes = 128 << 20;
+  task.data_location = "file:///t/data/";
+  task.partition_path = "a=1";
+  return task;
+}
+
+// NaNs are unequal to themselves, so tuples are compared apart from the rest.
+void ExpectSameFile(const DataFile& got, const DataFile& want) {
+  EXPECT_TRUE(iceberg::SameTuple(got.partition, want.partition));
+  DataFile a = got, b = want;
+  a.partition.clear();
+  b.partition.clear();
+  EXPECT_EQ(a, b);
+}
+
+void ExpectSameTask(const RewriteTask& got, const RewriteTask& want) {
+  EXPECT_EQ(got.kind, want.kind);
+  EXPECT_EQ(got.process_id, want.process_id);
+  EXPECT_EQ(got.task_id, want.task_id);
+  EXPECT_EQ(got.attempt, want.attempt);
+  EXPECT_EQ(got.table, want.table);
+  EXPECT_EQ(got.format_version, want.format_version);
+  EXPECT_EQ(*got.schema, *want.schema);
+  EXPECT_EQ(*got.spec, *want.spec);
+  EXPECT_TRUE(iceberg::SameTuple(got.partition, want.partition));
+  EXPECT_EQ(got.properties, want.properties);
+  EXPECT_EQ(got.target_size_bytes, want.target_size_bytes);
+  EXPECT_EQ(got.data_location, want.data_location);
+  EXPECT_EQ(got.partition_path, want.partition_path);
+  ASSERT_EQ(got.deletes.size(), want.deletes.size());
+  for (size_t i = 0; i < want.deletes.size(); ++i) {
+    ExpectSameFile(got.deletes[i].file, want.deletes[i].file);
+    EXPECT_EQ(got.deletes[i].sequence_number, want.deletes[i].sequence_number);
+  }
+  for (auto inputs : {&RewriteTask::rewrite, &RewriteTask::rewrite_positions}) {
+    ASSERT_EQ((got.*inputs).size(), (want.*inputs).size());
+    for (size_t i = 0; i < (want.*inputs).size(); ++i) {
+      ExpectSameFile((got.*inputs)[i].file, (want.*inputs)[i].file);
+      EXPECT_EQ((got.*inputs)[i].sequence_number, (want.*inputs)[i].sequence_number);
+      EXPECT_EQ((got.*inputs)[i].deletes, (want.*inputs)[i].deletes);
+    }
+  }
+}
+
+TEST(RewriteTask, SurvivesJson) {
+  const RewriteTask task = MakeTask();
+  Result<RewriteTask> read = RewriteTaskFromJson(RewriteTaskToJson(task));
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSameTask(*read, task);
+}
+
+TEST(RewriteTask, SurvivesPacking) {
+  const RewriteTask task = MakeTask();
+  Result<std::string> packed = PackTask(task);
+  ASSERT_TRUE(packed.ok());
+  Result<RewriteTask> read = UnpackTask(*packed);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSameTask(*read, task);
+  EXPECT_EQ(PackTask(task, 100).status().code(), Code::kExhausted);
+}
+
+TEST(RewriteTask, OutputSurvivesJson) {
+  const RewriteTask task = MakeTask();
+  RewriteOutput output;
+  output.data_files = {MakeFile(task.partition)};
+  output.delete_files = {MakeFile(task.partition), MakeFile(task.partition)};
+  output.delete_files[0].content = iceberg::FileContent::kPositionDeletes;
+  output.rows_read = 1;
+  output.rows_deleted = 2;
+  output.rows_written = 3;
+  output.bytes_read = 4;
+  output.bytes_written = 5;
+  output.duration_ms = 6;
+  Result<RewriteOutput> read = RewriteOutputFromJson(RewriteOutputToJson(output, task), task);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ASSERT_EQ(read->data_files.size(), 1u);
+  ASSERT_EQ(read->delete_files.size(), 2u);
+  ExpectSameFile(read->data_files[0], output.data_files[0]);
+  ExpectSameFile(read->delete_files[0], output.delete_files[0]);
+  ExpectSameFile(read->delete_files[1], output.delete_files[1]);
+  EXPECT_EQ(read->rows_read, 1);
+  EXPECT_EQ(read->rows_deleted, 2);
+  EXPECT_EQ(read->rows_written, 3);
+  EXPECT_EQ(read->bytes_read, 4);
+  EXPECT_EQ(read->bytes_written, 5);
+  EXPECT_EQ(read->duration_ms, 6);
+}
+
+TEST(RewriteTask, PrefixNamesTheAttempt) {
+  RewriteTask task = MakeTask();
+  EXPECT_EQ(task.OutputPrefix(), "file:///t/data/a=1/0190-p-4-2-");
+  task.partition_path = "";
+  task.data_location = "s3://b/t/data";
+  EXPECT_EQ(task.OutputPrefix(), "s3://b/t/data/0190-p-4-2-");
+  EXPECT_EQ(task.input_bytes(), 3 * int64_t{987654321} + 2 * 40);
+}
+
+std::string Replaced(std::string text, std::string_view from, std::string_view to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+TEST(RewriteTask, RefusesWhatItCannotRead) {
+  const std::string text = RewriteTaskToJson(MakeTask());
+  struct {
+    const char* from;
+    const char* to;
+    Code code;
+  } cases[] = {
+      {"\"task-format\":1", "\"task-format\":2", Code::kUnsupported},
+      {"\"kind\":\"rewrite\"", "\"kind\":\"expire\"", Code::kUnsupported},
+      {"\"deletes\":[0,2]", "\"deletes\":[0,3]", Code::kInvalidArgument},
+      {"\"deletes\":[0,2]", "\"deletes\":[-1]", Code::kInvalidArgument},
+      {"\"format\":\"parquet\"", "\"format\":\"csv\"", Code::kInvalidArgument},
+      {"\"attempt\":2", "\"attempt\":\"2\"", Code::kInvalidArgument},
+      {"\"partition\":[true", "\"partition\":[1", Code::kInvalidArgument},
+      {"\"partition\":[true,", "\"partition\":[", Code::kInvalidArgument},
+      {"\"column-sizes\":[1,10", "\"column-sizes\":[10", Code::kInvalidArgument},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(RewriteTaskFromJson(Replaced(text, c.from, c.to)).status().code(), c.code) << c.to;
+  }
+  EXPECT_FALSE(UnpackTask("AAAA").ok());
+  EXPECT_FALSE(UnpackTask("###").ok());
+  std::string packed = PackTask(MakeTask()).value();
+  packed.resize(packed.size() / 2 / 4 * 4);
+  EXPECT_EQ(UnpackTask(packed).status().code(), Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace moraine::tasks
