@@ -214,6 +214,9 @@ class MetadataReader {
     MORAINE_ASSIGN(auto uuid, json_.OptString("table-uuid"));
     if (!uuid && m_.format_version >= 2) return json_.Get("table-uuid").status();
     m_.table_uuid = uuid.value_or("");
+    if (m_.table_uuid.empty() && m_.format_version >= 2) {
+      return json_.Error("table-uuid: expected a uuid, got an empty string");
+    }
     MORAINE_ASSIGN(m_.location, json_.String("location"));
     while (m_.location.size() > 1 && m_.location.back() == '/') m_.location.pop_back();
     if (m_.format_version >= 2) {
