@@ -86,7 +86,7 @@ class Walk {
       if (errno == ENOENT || errno == ENOTDIR) return heap;
       return ErrnoStatus(errno, "list folder", folder);
     }
-    const size_t keep = std::max<size_t>(limit_ + 1, 1000);
+    const size_t keep = std::max<size_t>(limit_ + 1, 256);
     for (;;) {
       errno = 0;
       const dirent* next = ::readdir(dir.get());
