@@ -37,7 +37,7 @@ struct TableState {
   int64_t last_refreshed_ms = 0;
   int64_t failures = 0;  ///< in a row
   std::string last_failure;
-  int64_t retry_ms = 0;                ///< not before, after a failure
+  int64_t retry_ms = 0;           ///< not before, after a failure
   int64_t written_bytes = 0;      ///< by optimizing, ever: write amplification
   std::optional<int64_t> due_ms;  ///< when to look again
 };

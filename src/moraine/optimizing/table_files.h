@@ -1,0 +1,38 @@
+#pragma once
+// Reads the files of some partitions of a snapshot, with the deletes that apply to each. Only
+// manifests whose digest names one of the partitions are opened.
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "moraine/base/call.h"
+#include "moraine/iceberg/metadata/table_metadata.h"
+#include "moraine/io/file_system.h"
+#include "moraine/planning/evaluator.h"
+#include "moraine/planning/health.h"
+
+namespace moraine::optimizing {
+
+struct TableFilesRequest {
+  std::set<std::string> partitions;  ///< keys (planning::PartitionKey)
+  std::string filter;  ///< self-optimizing.filter: files that can't match are left alone
+  int64_t max_files = 200'000;
+};
+
+struct LoadedTableFiles {
+  planning::TableFiles files;
+  /// Partitions left out because the snapshot's partitions hold more files than max_files together.
+  int64_t partitions_left_out = 0;
+  /// Files of files.partitions[i].files[j] that the filter leaves alone.
+  std::vector<std::vector<bool>> filtered_out;
+};
+
+/// Errors: Exhausted when one partition alone holds more than max_files; as ReadManifest,
+/// ParseFilter.
+Result<LoadedTableFiles> LoadTableFiles(Call& call, io::FileSystem& files,
+                                        const iceberg::TableMetadata& metadata,
+                                        const planning::HealthSum& sum,
+                                        const TableFilesRequest& request);
+
+}  // namespace moraine::optimizing
