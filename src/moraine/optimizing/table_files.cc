@@ -13,6 +13,7 @@ namespace moraine::optimizing {
 namespace {
 
 using iceberg::DataFile;
+using iceberg::FindBound;
 using iceberg::ManifestContent;
 using iceberg::ManifestEntry;
 using iceberg::ManifestFile;
