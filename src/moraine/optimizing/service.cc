@@ -1,0 +1,160 @@
+#include "moraine/optimizing/service.h"
+
+#include <fmt/format.h>
+
+#include "moraine/optimizing/schema.h"
+
+namespace moraine::optimizing {
+namespace {
+
+using store::Access;
+using store::RunFor;
+using store::Transaction;
+
+constexpr size_t kRefreshBatch = 100;
+constexpr Millis kTickLimit{10 * 60'000};
+constexpr int64_t kTrimEveryMs = 3'600'000;
+
+}  // namespace
+
+Service::Service(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
+                 Options options)
+    : catalog_(catalog),
+      database_(database),
+      options_(options),
+      queue_(database, options),
+      monitor_(catalog, files, database, options),
+      planner_(catalog, files, database, monitor_, queue_, options),
+      committer_(catalog, files, database, monitor_, queue_, options) {
+  queue_.OnProgress([this] { Wake(); });
+}
+
+Status Service::Open(Call& call) {
+  MORAINE_TRY(store::Migrate(call, database_, "optimizing", Migrations()));
+  return queue_.ForgetEmbedded(call);
+}
+
+void Service::Wake() {
+  {
+    std::lock_guard lock(mutex_);
+    wake_ = true;
+  }
+  woken_.notify_all();
+}
+
+template <typename Step>
+bool Service::Try(Call& call, std::string_view name, Step&& step) {
+  auto result = step();
+  if (result.ok()) return *result;
+  if (result.status().code() != Code::kCancelled) {
+    call.log().Warn("optimizing step failed, will be tried again",
+                    {{"step", name}, {"error", result.status().ToString()}});
+  }
+  return false;
+}
+
+Result<bool> Service::Tick(Call& call) {
+  bool busy = Try(call, "feed", [&] { return monitor_.FeedTick(call); });
+  Try(call, "reclaim", [&]() -> Result<bool> {
+    MORAINE_TRY(queue_.ReclaimTick(call));
+    return false;
+  });
+  auto some = [](Result<size_t> count) -> Result<bool> {
+    MORAINE_TRY(count);
+    return *count > 0;
+  };
+  busy |= Try(call, "commit", [&] { return some(committer_.CommitTick(call)); });
+  busy |= Try(call, "refresh", [&] { return some(monitor_.RefreshTick(call, kRefreshBatch)); });
+  busy |= Try(call, "plan", [&] { return some(planner_.PlanTick(call)); });
+  Try(call, "clean", [&]() -> Result<bool> {
+    MORAINE_TRY(committer_.CleanRefused(call));
+    int64_t now_ms = ToMillis(call.clock().Wall());
+    if (now_ms < trimmed_ms_ + kTrimEveryMs) return false;
+    trimmed_ms_ = now_ms;
+    MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) {
+      return TrimProcesses(t, now_ms - options_.process_retention.count());
+    }));
+    return false;
+  });
+  MORAINE_TRY(call.Check());
+  return busy;
+}
+
+void Service::Run(const Env& env, std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    {
+      std::lock_guard lock(mutex_);
+      wake_ = false;
+    }
+    Call call(env, kTickLimit, stop);
+    auto busy = Tick(call);
+    if (busy.ok() && *busy) continue;
+    // Sleeps until the next timer of a table, at most an idle tick, or until woken.
+    MonoTime until = env.clock.Mono() + options_.idle_tick;
+    std::unique_lock lock(mutex_);
+    while (!wake_ && env.clock.Mono() < until && !stop.stop_requested()) {
+      env.clock.WaitUntil(lock, woken_, until, stop);
+    }
+  }
+}
+
+Result<std::vector<TableState>> Service::Tables(Call& call, int64_t after_table_id, size_t limit) {
+  return RunFor(call, database_, Access::kRead,
+                [&](Transaction& t) { return AllTableStates(t, after_table_id, limit); });
+}
+
+Result<TableState> Service::Table(Call& call, int64_t table_id) {
+  MORAINE_ASSIGN(auto state, RunFor(call, database_, Access::kRead,
+                                    [&](Transaction& t) { return FindTableState(t, table_id); }));
+  if (!state) return NotFound("the table has not been looked at yet");
+  return std::move(*state);
+}
+
+Result<std::vector<Process>> Service::Processes(Call& call, int64_t table_id, size_t limit) {
+  return RunFor(call, database_, Access::kRead,
+                [&](Transaction& t) { return RecentProcesses(t, table_id, limit); });
+}
+
+Result<ProcessDetail> Service::Process(Call& call, const std::string& process_id) {
+  return RunFor(call, database_, Access::kRead, [&](Transaction& t) -> Result<ProcessDetail> {
+    MORAINE_ASSIGN(auto process, FindProcess(t, process_id));
+    if (!process) return NotFound(fmt::format("no such process: {}", process_id));
+    ProcessDetail detail;
+    detail.process = std::move(*process);
+    MORAINE_ASSIGN(detail.progress, Progress(t, process_id));
+    MORAINE_ASSIGN(detail.tasks, TaskRows(t, process_id));
+    return detail;
+  });
+}
+
+Status Service::Request(Call& call, int64_t table_id, const std::string& type) {
+  if (type != "minor" && type != "major" && type != "full") {
+    return InvalidArgument(fmt::format("type: expected minor, major or full, got {}", type));
+  }
+  MORAINE_ASSIGN(auto loaded, catalog_.LoadById(call, table_id));
+  auto config = planning::ConfigOf(loaded->metadata->properties);
+  std::string obstacle =
+      planning::Obstacle(*loaded->metadata, config, loaded->origin == "registered");
+  if (!obstacle.empty()) return Conflict(fmt::format("the table can't be optimized: {}", obstacle));
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(MakeDue(t, table_id, 0));
+    MORAINE_TRY(
+        t.Execute("UPDATE optimizing_table SET requested_type = ?, failures = 0, retry_ms = 0, "
+                  "last_refreshed_ms = 0,"
+                  " state = CASE WHEN state = 'failed' THEN 'pending' ELSE state END, "
+                  "pending_since_ms = ? WHERE table_id = ?",
+                  {type, now_ms, table_id}));
+    return Status();
+  }));
+  Wake();
+  return {};
+}
+
+Status Service::Cancel(Call& call, const std::string& process_id) {
+  MORAINE_TRY(committer_.Cancel(call, process_id));
+  Wake();
+  return {};
+}
+
+}  // namespace moraine::optimizing

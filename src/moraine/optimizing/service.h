@@ -1,0 +1,71 @@
+#pragma once
+// The optimizing service: one loop that takes changes from the feed, refreshes health, plans,
+// reclaims and commits, each as a tick; and what a person may ask and say. Truth is in the store;
+// this object may be made and destroyed at any time.
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "moraine/base/executor.h"
+#include "moraine/catalog/catalog.h"
+#include "moraine/optimizing/committer.h"
+#include "moraine/optimizing/health_monitor.h"
+#include "moraine/optimizing/process_planner.h"
+#include "moraine/optimizing/task_queue.h"
+
+namespace moraine::optimizing {
+
+struct ProcessDetail {
+  Process process;
+  ProcessProgress progress;
+  std::vector<TaskRow> tasks;
+};
+
+/// Thread-safe.
+class Service {
+ public:
+  Service(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
+          Options options);
+
+  /// Makes the rows' tables, forgets embedded optimizers of the process before.
+  Status Open(Call& call);
+  /// Runs ticks until the stop; sleeps until something changes or a timer is due. On one thread.
+  void Run(const Env& env, std::stop_token stop);
+  /// One round of all ticks; true when something was done. For tests and for Run.
+  Result<bool> Tick(Call& call);
+  /// Wakes the loop. Thread-safe, cheap.
+  void Wake();
+
+  TaskQueue& queue() { return queue_; }
+
+  Result<std::vector<TableState>> Tables(Call& call, int64_t after_table_id, size_t limit);
+  /// Errors: NotFound.
+  Result<TableState> Table(Call& call, int64_t table_id);
+  Result<std::vector<Process>> Processes(Call& call, int64_t table_id, size_t limit);
+  Result<ProcessDetail> Process(Call& call, const std::string& process_id);
+  /// Asks for a run now: "minor", "major" or "full". Errors: NotFound, InvalidArgument; Conflict
+  /// when the table can't be optimized (with the reason).
+  Status Request(Call& call, int64_t table_id, const std::string& type);
+  Status Cancel(Call& call, const std::string& process_id);
+
+ private:
+  template <typename Step>
+  bool Try(Call& call, std::string_view name, Step&& step);
+
+  catalog::Catalog& catalog_;
+  store::Database& database_;
+  const Options options_;
+  TaskQueue queue_;
+  HealthMonitor monitor_;
+  ProcessPlanner planner_;
+  Committer committer_;
+  std::mutex mutex_;
+  std::condition_variable_any woken_;
+  bool wake_ = false;
+  int64_t trimmed_ms_ = 0;  // by the loop's thread
+};
+
+}  // namespace moraine::optimizing
