@@ -115,7 +115,7 @@ Result<std::vector<Process>> Service::Processes(Call& call, int64_t table_id, si
                 [&](Transaction& t) { return RecentProcesses(t, table_id, limit); });
 }
 
-Result<ProcessDetail> Service::Process(Call& call, const std::string& process_id) {
+Result<ProcessDetail> Service::ProcessById(Call& call, const std::string& process_id) {
   return RunFor(call, database_, Access::kRead, [&](Transaction& t) -> Result<ProcessDetail> {
     MORAINE_ASSIGN(auto process, FindProcess(t, process_id));
     if (!process) return NotFound(fmt::format("no such process: {}", process_id));

@@ -45,7 +45,7 @@ class Service {
   /// Errors: NotFound.
   Result<TableState> Table(Call& call, int64_t table_id);
   Result<std::vector<Process>> Processes(Call& call, int64_t table_id, size_t limit);
-  Result<ProcessDetail> Process(Call& call, const std::string& process_id);
+  Result<ProcessDetail> ProcessById(Call& call, const std::string& process_id);
   /// Asks for a run now: "minor", "major" or "full". Errors: NotFound, InvalidArgument; Conflict
   /// when the table can't be optimized (with the reason).
   Status Request(Call& call, int64_t table_id, const std::string& type);
