@@ -1,7 +1,8 @@
 #pragma once
-// The catalog: namespaces and tables in Moraine's own store, and the one place where a table changes.
-// Called by rest (engines), api and optimizing alike. Facts of the store: decision "store"; of locations:
-// decision "locations"; of commit errors: decision "HTTP", commit errors by phase.
+// The catalog: namespaces and tables in Moraine's own store, and the one place where a table
+// changes. Called by rest (engines), api and optimizing alike. Facts of the store: decision
+// "store"; of locations: decision "locations"; of commit errors: decision "HTTP", commit errors by
+// phase.
 
 #include <functional>
 #include <memory>
@@ -10,15 +11,16 @@
 #include <vector>
 
 #include "moraine/base/call.h"
-#include "moraine/io/file_system.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/iceberg/metadata/table_update.h"
+#include "moraine/io/file_system.h"
 #include "moraine/store/database.h"
 
 namespace moraine::catalog {
 
-using NamespaceName = std::vector<std::string>;  ///< levels, each any UTF-8 text without control bytes
-std::string ToText(const NamespaceName& name);   ///< levels joined by dots, for people
+using NamespaceName =
+    std::vector<std::string>;  ///< levels, each any UTF-8 text without control bytes
+std::string ToText(const NamespaceName& name);  ///< levels joined by dots, for people
 struct TableName {
   NamespaceName ns;
   std::string name;
@@ -29,19 +31,19 @@ std::string ToText(const TableName& name);
 struct Warehouse {
   int64_t id = 0;
   std::string name;
-  std::string root;                              ///< normalised location
-  std::vector<std::string> allowed_locations;    ///< root and what the config adds
-  iceberg::StringMap defaults;                   ///< of table properties, sent by config
+  std::string root;                            ///< normalised location
+  std::vector<std::string> allowed_locations;  ///< root and what the config adds
+  iceberg::StringMap defaults;                 ///< of table properties, sent by config
   iceberg::StringMap overrides;
 };
 
 /// One table as its row and metadata file say. Immutable.
 struct LoadedTable {
-  int64_t table_id = 0;       ///< survives rename
-  int64_t version = 0;        ///< of the row; every commit adds one
+  int64_t table_id = 0;  ///< survives rename
+  int64_t version = 0;   ///< of the row; every commit adds one
   std::string warehouse;
   TableName name;
-  std::string origin;         ///< "created" or "registered" (not optimized unasked)
+  std::string origin;  ///< "created" or "registered" (not optimized unasked)
   std::string metadata_location;
   std::shared_ptr<const std::string> metadata_json;  ///< raw bytes of the metadata file
   iceberg::TablePtr metadata;
@@ -55,13 +57,13 @@ struct CreateTable {
   iceberg::SortOrder sort_order;
   iceberg::StringMap properties;
   std::optional<std::string> location;
-  bool stage = false;         ///< nothing is stored; the metadata is only returned
+  bool stage = false;  ///< nothing is stored; the metadata is only returned
 };
 
 template <typename T>
 struct Page {
   std::vector<T> items;
-  std::string next_token;     ///< empty: the last page
+  std::string next_token;  ///< empty: the last page
 };
 struct PageRequest {
   std::string token;
@@ -72,7 +74,7 @@ struct PageRequest {
 struct TableChange {
   int64_t feed_seq = 0;
   int64_t table_id = 0;
-  std::string kind;           ///< "create", "commit", "rename", "drop", "register"
+  std::string kind;  ///< "create", "commit", "rename", "drop", "register"
   int64_t version = 0;
   int64_t snapshot_id = iceberg::kNoSnapshot;
   int64_t changed_ms = 0;
@@ -86,7 +88,7 @@ struct TableSummary {
   int format_version = 2;
   int64_t current_snapshot_id = iceberg::kNoSnapshot;
   std::string metadata_location;
-  std::string origin;         ///< "created" or "registered" (not optimized unasked)
+  std::string origin;  ///< "created" or "registered" (not optimized unasked)
 };
 
 struct CatalogOptions {
@@ -94,8 +96,12 @@ struct CatalogOptions {
   int64_t max_metadata_bytes = int64_t{256} << 20;
 };
 
-/// Thread-safe. Errors of all calls: NotFound with the exact wording of rest-spec tables ("Table does not
-/// exist: a.b"), AlreadyExists, Conflict, InvalidArgument naming the field, CommitUnknown.
+/// The exception name of the REST protocol for an error of a catalog call ("NoSuchTableException",
+/// "NamespaceNotEmptyException", ...), or "" where the code says it all.
+std::string_view ExceptionName(const Status& status);
+
+/// Thread-safe. Errors of all calls: NotFound with the exact wording of rest-spec tables ("Table
+/// does not exist: a.b"), AlreadyExists, Conflict, InvalidArgument naming the field, CommitUnknown.
 class Catalog {
  public:
   Catalog(store::Database& database, io::FileSystem& files, CatalogOptions options);
@@ -110,35 +116,46 @@ class Catalog {
 
   Status CreateNamespace(Call& call, const std::string& warehouse, const NamespaceName& name,
                          const iceberg::StringMap& properties);
-  Result<iceberg::StringMap> LoadNamespace(Call& call, const std::string& warehouse, const NamespaceName& name);
+  Result<iceberg::StringMap> LoadNamespace(Call& call, const std::string& warehouse,
+                                           const NamespaceName& name);
   Result<Page<NamespaceName>> ListNamespaces(Call& call, const std::string& warehouse,
                                              const NamespaceName& parent, const PageRequest& page);
-  struct PropertyChanges { std::vector<std::string> updated, removed, missing; };
-  Result<PropertyChanges> UpdateNamespace(Call& call, const std::string& warehouse, const NamespaceName& name,
+  struct PropertyChanges {
+    std::vector<std::string> updated, removed, missing;
+  };
+  Result<PropertyChanges> UpdateNamespace(Call& call, const std::string& warehouse,
+                                          const NamespaceName& name,
                                           const iceberg::StringMap& updates,
                                           const std::vector<std::string>& removals);
   Status DropNamespace(Call& call, const std::string& warehouse, const NamespaceName& name);
 
-  Result<Page<TableName>> ListTables(Call& call, const std::string& warehouse, const NamespaceName& ns,
-                                     const PageRequest& page);
-  Result<LoadedTablePtr> Create(Call& call, const std::string& warehouse, const CreateTable& request);
+  Result<Page<TableName>> ListTables(Call& call, const std::string& warehouse,
+                                     const NamespaceName& ns, const PageRequest& page);
+  Result<LoadedTablePtr> Create(Call& call, const std::string& warehouse,
+                                const CreateTable& request);
   Result<LoadedTablePtr> Register(Call& call, const std::string& warehouse, const TableName& name,
                                   const std::string& metadata_location);
   Result<LoadedTablePtr> Load(Call& call, const std::string& warehouse, const TableName& name);
   Result<LoadedTablePtr> LoadById(Call& call, int64_t table_id);
-  /// Requirements checked, updates applied, metadata file written durable, row swapped, feed row added: in
-  /// that order. With assert-create among the requirements the table is made. note, if given, runs in the
-  /// swap's transaction after it (optimizing marks its process committed there).
+  /// Requirements checked, updates applied, metadata file written durable, row swapped, feed row
+  /// added: in that order. With assert-create among the requirements the table is made. note, if
+  /// given, runs in the swap's transaction after it (optimizing marks its process committed there).
   /// Errors: before the swap was sent: Conflict (requirement or lost race: retried inside while the
-  /// requirements still hold), InvalidArgument, Exhausted, Unavailable, Deadline, Cancelled; after it
-  /// CommitUnknown only, and then no file is deleted.
+  /// requirements still hold), InvalidArgument, Exhausted, Unavailable, Deadline, Cancelled; after
+  /// it CommitUnknown only, and then no file is deleted.
   Result<LoadedTablePtr> Commit(Call& call, const std::string& warehouse, const TableName& name,
                                 const iceberg::CommitRequest& request,
                                 const std::function<Status(store::Transaction&)>& note);
-  Status Rename(Call& call, const std::string& warehouse, const TableName& from, const TableName& to);
-  /// The row goes, files stay (maintenance may purge them later; purge is recorded with the feed row).
+  Status Rename(Call& call, const std::string& warehouse, const TableName& from,
+                const TableName& to);
+  /// The row goes, files stay (maintenance may purge them later; purge is recorded with the feed
+  /// row).
   enum class Purge { kNo, kRequested };
   Status Drop(Call& call, const std::string& warehouse, const TableName& name, Purge purge);
+  /// Keeps a report that an engine sent of a scan or a commit (JSON text); the newest of a table
+  /// are kept.
+  Status ReportMetrics(Call& call, const std::string& warehouse, const TableName& name,
+                       const std::string& report);
 
   /// Every live table, by (table_id) pages; for status pages and reconciliation.
   Result<Page<TableSummary>> AllTables(Call& call, const PageRequest& page);

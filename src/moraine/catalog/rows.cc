@@ -1,0 +1,222 @@
+#include <fmt/format.h>
+
+#include "moraine/base/text.h"
+#include "moraine/catalog/locations.h"
+#include "moraine/catalog/rows_internal.h"
+
+namespace moraine::catalog {
+namespace {
+
+using store::Row;
+using store::Transaction;
+using store::Value;
+
+constexpr char kLevelSeparator = '\x1f';
+constexpr size_t kMaxNameBytes = 1'000;
+constexpr size_t kMaxLevels = 50;
+
+constexpr std::string_view kTableColumns =
+    "t.id, t.warehouse_id, w.name, n.path_key, t.name, t.version, t.metadata_location, "
+    "t.format_version,"
+    " t.current_snapshot_id, t.origin FROM tabular t JOIN namespace n ON n.id = t.namespace_id"
+    " JOIN warehouse w ON w.id = t.warehouse_id";
+
+Result<TableRow> TableFromRow(const Row& row) {
+  TableRow table;
+  MORAINE_ASSIGN(table.id, row.Int(0));
+  MORAINE_ASSIGN(table.warehouse_id, row.Int(1));
+  MORAINE_ASSIGN(table.warehouse, row.Text(2));
+  MORAINE_ASSIGN(auto path_key, row.Text(3));
+  table.name.ns = FromPathKey(path_key);
+  MORAINE_ASSIGN(table.name.name, row.Text(4));
+  MORAINE_ASSIGN(table.version, row.Int(5));
+  MORAINE_ASSIGN(table.metadata_location, row.Text(6));
+  MORAINE_ASSIGN(table.format_version, row.Int(7));
+  MORAINE_ASSIGN(table.current_snapshot_id, row.Int(8));
+  MORAINE_ASSIGN(table.origin, row.Text(9));
+  return table;
+}
+
+Result<std::optional<TableRow>> OneTable(Transaction& t, std::string_view where,
+                                         const std::vector<Value>& parameters) {
+  MORAINE_ASSIGN(auto rows, t.Query(fmt::format("SELECT {} {}", kTableColumns, where), parameters));
+  if (rows.empty()) return std::optional<TableRow>();
+  MORAINE_ASSIGN(auto table, TableFromRow(rows[0]));
+  return std::optional<TableRow>(std::move(table));
+}
+
+}  // namespace
+
+std::string ToText(const NamespaceName& name) { return fmt::format("{}", fmt::join(name, ".")); }
+
+std::string ToText(const TableName& name) {
+  return name.ns.empty() ? name.name : ToText(name.ns) + "." + name.name;
+}
+
+std::string_view ExceptionName(const Status& status) {
+  auto begins = [&](std::string_view words) {
+    return status.message().find(words) != std::string_view::npos;
+  };
+  if (status.code() == Code::kNotFound) {
+    if (begins(kNoNamespace)) return "NoSuchNamespaceException";
+    if (begins(kNoWarehouse)) return "NoSuchWarehouseException";
+    if (begins(kNoMetadataFile)) return "NotFoundException";
+    return "NoSuchTableException";
+  }
+  if (status.code() == Code::kConflict && begins(kNamespaceNotEmpty))
+    return "NamespaceNotEmptyException";
+  if (status.code() == Code::kInvalidArgument && begins(kUnprocessable))
+    return "UnprocessableEntityException";
+  return "";
+}
+
+Status NoTable(const TableName& name) {
+  return NotFound(fmt::format("{}{}", kNoTable, ToText(name)));
+}
+Status NoNamespace(const NamespaceName& name) {
+  return NotFound(fmt::format("{}{}", kNoNamespace, ToText(name)));
+}
+
+Status CheckName(std::string_view what, std::string_view name) {
+  if (name.empty())
+    return InvalidArgument(fmt::format("{}: expected a name that is not empty", what));
+  if (name.size() > kMaxNameBytes) {
+    return InvalidArgument(
+        fmt::format("{}: expected at most {} bytes, got {}", what, kMaxNameBytes, name.size()));
+  }
+  if (!IsValidUtf8(name)) return InvalidArgument(fmt::format("{}: expected UTF-8", what));
+  for (char c : name) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      return InvalidArgument(fmt::format("{}: control characters are not allowed in names", what));
+    }
+  }
+  return {};
+}
+
+Status CheckNamespaceName(const NamespaceName& name) {
+  if (name.empty()) return InvalidArgument("namespace: expected at least one level");
+  if (name.size() > kMaxLevels)
+    return InvalidArgument(fmt::format("namespace: expected at most {} levels", kMaxLevels));
+  for (const auto& level : name) MORAINE_TRY(CheckName("namespace", level));
+  return {};
+}
+
+std::string PathKey(const NamespaceName& name) {
+  return fmt::format("{}", fmt::join(name, std::string_view(&kLevelSeparator, 1)));
+}
+
+NamespaceName FromPathKey(std::string_view key) {
+  NamespaceName name;
+  for (auto level : Split(key, kLevelSeparator)) name.emplace_back(level);
+  return name;
+}
+
+Result<std::optional<NamespaceRow>> FindNamespace(Transaction& t, int64_t warehouse_id,
+                                                  const NamespaceName& name) {
+  MORAINE_ASSIGN(
+      auto rows,
+      t.Query("SELECT id, properties FROM namespace WHERE warehouse_id = ? AND path_key = ?",
+              {warehouse_id, PathKey(name)}));
+  if (rows.empty()) return std::optional<NamespaceRow>();
+  NamespaceRow found;
+  found.name = name;
+  MORAINE_ASSIGN(found.id, rows[0].Int(0));
+  MORAINE_ASSIGN(auto properties, rows[0].Text(1));
+  MORAINE_ASSIGN(found.properties, PropertiesFromText(properties));
+  return std::optional<NamespaceRow>(std::move(found));
+}
+
+Result<NamespaceRow> GetNamespace(Transaction& t, int64_t warehouse_id, const NamespaceName& name) {
+  MORAINE_ASSIGN(auto found, FindNamespace(t, warehouse_id, name));
+  if (!found) return NoNamespace(name);
+  return std::move(*found);
+}
+
+Result<std::optional<TableRow>> FindTable(Transaction& t, int64_t warehouse_id,
+                                          const TableName& name) {
+  return OneTable(t,
+                  "WHERE n.warehouse_id = ? AND n.path_key = ? AND t.name = ? AND t.deleted_at = 0",
+                  {warehouse_id, PathKey(name.ns), name.name});
+}
+
+Result<std::optional<TableRow>> FindTableById(Transaction& t, int64_t table_id) {
+  return OneTable(t, "WHERE t.id = ? AND t.deleted_at = 0", {table_id});
+}
+
+Result<std::vector<TableRow>> TablesAfter(Transaction& t, int64_t after_id, size_t limit) {
+  MORAINE_ASSIGN(
+      auto rows,
+      t.Query(fmt::format("SELECT {} WHERE t.id > ? AND t.deleted_at = 0 ORDER BY t.id LIMIT ?",
+                          kTableColumns),
+              {after_id, static_cast<int64_t>(limit)}));
+  std::vector<TableRow> tables;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto table, TableFromRow(row));
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+Status CheckNoOverlap(Transaction& t, const std::string& location, int64_t except_table_id) {
+  std::vector<std::string> same = Ancestors(location);
+  same.push_back(location);
+  for (const auto& place : same) {
+    MORAINE_ASSIGN(
+        auto rows,
+        t.Query(
+            "SELECT name FROM tabular WHERE location = ? AND id <> ? AND deleted_at = 0 LIMIT 1",
+            {place, except_table_id}));
+    if (!rows.empty()) {
+      MORAINE_ASSIGN(auto name, rows[0].Text(0));
+      return InvalidArgument(
+          fmt::format("location: {} lies in the location of the table {}", location, name));
+    }
+  }
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT name FROM tabular WHERE location > ? AND location < ? "
+                                    "AND id <> ? AND deleted_at = 0 LIMIT 1",
+                                    {location + "/", location + "0", except_table_id}));
+  if (rows.empty()) return {};
+  MORAINE_ASSIGN(auto name, rows[0].Text(0));
+  return InvalidArgument(
+      fmt::format("location: {} holds the location of the table {}", location, name));
+}
+
+Status AddChange(Transaction& t, std::string_view kind, int64_t table_id, int64_t version,
+                 int64_t snapshot_id, int64_t now_ms, const std::string& detail) {
+  // One writer at a time (SQLite): numbered at once. Stores with many writers leave NULL for the
+  // sequencer.
+  MORAINE_TRY(t.Execute(
+      "INSERT INTO table_change (feed_seq, table_id, kind, version, snapshot_id, changed_ms, "
+      "detail)"
+      " VALUES ((SELECT COALESCE(MAX(feed_seq), 0) + 1 FROM table_change), ?, ?, ?, ?, ?, ?)",
+      {table_id, std::string(kind), version, snapshot_id, now_ms, detail}));
+  return {};
+}
+
+std::string PropertiesToText(const iceberg::StringMap& properties) {
+  std::string text;
+  JsonWriter out(&text);
+  iceberg::WriteStringMap(properties, &out);
+  return text;
+}
+
+Result<iceberg::StringMap> PropertiesFromText(const std::string& text) {
+  MORAINE_ASSIGN(auto json, Json::Parse(text));
+  return iceberg::StringMapFromJson(JsonCursor(json));
+}
+
+std::string MakeToken(std::string_view listing, std::string_view last) {
+  return HexEncode(fmt::format("{}{}{}", listing, kLevelSeparator, last));
+}
+
+Result<std::string> ReadToken(std::string_view listing, const std::string& token) {
+  if (token.empty()) return std::string();
+  auto text = HexDecode(token);
+  std::string prefix = std::string(listing) + kLevelSeparator;
+  if (!text.ok() || !text->starts_with(prefix))
+    return InvalidArgument("pageToken: not a token of this listing");
+  return text->substr(prefix.size());
+}
+
+}  // namespace moraine::catalog

@@ -1,0 +1,73 @@
+#pragma once
+// Rows of the catalog, read and written inside a transaction of the caller. Shared by the catalog's
+// parts.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moraine/catalog/catalog.h"
+#include "moraine/store/database.h"
+
+namespace moraine::catalog {
+
+// Wordings that clients and the protocol's exception names rest on.
+inline constexpr std::string_view kNoTable = "Table does not exist: ";
+inline constexpr std::string_view kNoNamespace = "Namespace does not exist: ";
+inline constexpr std::string_view kNoWarehouse = "Warehouse does not exist: ";
+inline constexpr std::string_view kNoMetadataFile = "Metadata file does not exist: ";
+inline constexpr std::string_view kNamespaceNotEmpty = "Namespace is not empty: ";
+inline constexpr std::string_view kUnprocessable = "A key is both removed and updated: ";
+
+Status NoTable(const TableName& name);
+Status NoNamespace(const NamespaceName& name);
+/// Levels and names: not empty, valid UTF-8, no control bytes. InvalidArgument naming what.
+Status CheckName(std::string_view what, std::string_view name);
+Status CheckNamespaceName(const NamespaceName& name);
+/// Levels joined by 0x1F, which no level may hold.
+std::string PathKey(const NamespaceName& name);
+NamespaceName FromPathKey(std::string_view key);
+
+struct NamespaceRow {
+  int64_t id = 0;
+  NamespaceName name;
+  iceberg::StringMap properties;
+};
+Result<std::optional<NamespaceRow>> FindNamespace(store::Transaction& t, int64_t warehouse_id,
+                                                  const NamespaceName& name);
+/// NotFound if there is none.
+Result<NamespaceRow> GetNamespace(store::Transaction& t, int64_t warehouse_id,
+                                  const NamespaceName& name);
+
+struct TableRow {
+  int64_t id = 0;
+  int64_t warehouse_id = 0;
+  std::string warehouse;
+  TableName name;
+  int64_t version = 0;
+  std::string metadata_location;
+  int64_t format_version = 2;
+  int64_t current_snapshot_id = -1;
+  std::string origin;
+};
+Result<std::optional<TableRow>> FindTable(store::Transaction& t, int64_t warehouse_id,
+                                          const TableName& name);
+Result<std::optional<TableRow>> FindTableById(store::Transaction& t, int64_t table_id);
+Result<std::vector<TableRow>> TablesAfter(store::Transaction& t, int64_t after_id, size_t limit);
+
+/// Conflict-free overlap: InvalidArgument when the normalised location lies in another table's or
+/// holds one.
+Status CheckNoOverlap(store::Transaction& t, const std::string& location, int64_t except_table_id);
+
+/// Adds a row to the feed. detail: JSON object text or "{}".
+Status AddChange(store::Transaction& t, std::string_view kind, int64_t table_id, int64_t version,
+                 int64_t snapshot_id, int64_t now_ms, const std::string& detail);
+
+std::string PropertiesToText(const iceberg::StringMap& properties);
+Result<iceberg::StringMap> PropertiesFromText(const std::string& text);
+
+/// Keyset tokens: opaque, bound to the listing that made them.
+std::string MakeToken(std::string_view listing, std::string_view last);
+Result<std::string> ReadToken(std::string_view listing, const std::string& token);
+
+}  // namespace moraine::catalog
