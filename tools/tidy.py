@@ -54,7 +54,7 @@ DOORS = {
 # The operating system's headers: for those who talk to the outside.
 SYSTEM = re.compile(
     r"^(sys/|netinet/|arpa/|linux/|sanitizer/|(unistd|fcntl|poll|dirent|dlfcn|fnmatch|glob|netdb|pthread|pwd|sched|"
-    r"signal|spawn|stdlib|string|syslog|termios|time|errno|malloc)\.h$)")
+    r"signal|spawn|stdlib|string|syslog|termios|time|errno|malloc|stdio|stdint)\.h$)")
 SYSTEM_PLACES = ["base", "io", "net", "store", "server", "cli", "tests", "bench"]
 STANDARD = re.compile(r"^[a-z_0-9]+$|^(cxxabi|execinfo|immintrin|x86intrin)\.h$")
 
