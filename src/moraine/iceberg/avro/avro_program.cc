@@ -143,6 +143,15 @@ void AvroSkipper::RunBlocks(size_t at, AvroCursor* cursor, int depth) const {
       cursor->SkipVarints(count * code_[begin].a);
       continue;
     }
+    if (begin + 2 == end && code_[begin].op == Op::kVarints && code_[begin].a == 1 &&
+        code_[begin + 1].op == Op::kBytes && code_[begin + 1].a == 1) {
+      // A map from column id to bound. Broken bytes leave nothing to read, so the loop needs no check.
+      for (uint64_t i = 0; i < count; ++i) {
+        cursor->ReadLong();
+        cursor->SkipBytes();
+      }
+      continue;
+    }
     for (uint64_t i = 0; i < count && cursor->ok(); ++i) RunRange(begin, end, cursor, depth + 1);
   }
 }
@@ -153,7 +162,8 @@ void AvroSkipper::RunUnion(size_t at, AvroCursor* cursor, int depth) const {
   if (branch >= branches) return cursor->Fail();
   const size_t table = at + 1;
   const size_t begin = branch == 0 ? table + branches : code_[table + branch - 1].b;
-  RunRange(begin, code_[table + branch].b, cursor, depth + 1);
+  const size_t end = code_[table + branch].b;
+  if (begin != end) RunRange(begin, end, cursor, depth + 1);
 }
 
 Result<AvroProgram> AvroProgram::Compile(const AvroSchema& schema, int root,
