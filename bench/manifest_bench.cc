@@ -1,9 +1,10 @@
-// Decoding and encoding of manifests: 1,000 entries of 8 columns with counts and bounds, deflate. Planning a
-// table of a million files decodes a thousand of these; one core is meant to do that in 1.5 s.
-
-#include <benchmark/benchmark.h>
+// Decoding and encoding of manifests: 1,000 entries of 8 columns with counts and bounds, deflate.
+// Planning a table of a million files decodes a thousand of these; one core is meant to do that
+// in 1.5 s.
 
 #include <string>
+
+#include <benchmark/benchmark.h>
 
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/manifest/manifest_writer.h"

@@ -145,7 +145,8 @@ void AvroSkipper::RunBlocks(size_t at, AvroCursor* cursor, int depth) const {
     }
     if (begin + 2 == end && code_[begin].op == Op::kVarints && code_[begin].a == 1 &&
         code_[begin + 1].op == Op::kBytes && code_[begin + 1].a == 1) {
-      // A map from column id to bound. Broken bytes leave nothing to read, so the loop needs no check.
+      // A map from column id to bound. Broken bytes leave nothing to read, so the loop needs no
+      // check.
       for (uint64_t i = 0; i < count; ++i) {
         cursor->ReadLong();
         cursor->SkipBytes();
