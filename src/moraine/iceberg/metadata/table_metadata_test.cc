@@ -95,7 +95,8 @@ TEST(TableMetadata, GoldenFilesLoseNothing) {
     std::string printed = TableMetadataToJson(metadata);
     Json printed_json = *Json::Parse(printed);
     Json original = *Json::Parse(text);
-    // PyIceberg leaves the first schema and spec in these two members of v1; ours are the current ones.
+    // PyIceberg leaves the first schema and spec in these two members of v1; ours are the current
+    // ones.
     std::erase_if(original.as_object(), [](const Json::Member& member) {
       return member.first == "schema" || member.first == "partition-spec";
     });

@@ -16,12 +16,10 @@ Result<TableRequirement> ReadId(const JsonCursor& json, std::string_view key) {
   return TableRequirement(Requirement{id});
 }
 
+/// A snapshot-id that is null or missing says that the ref must not exist.
 Result<TableRequirement> ReadRef(const JsonCursor& json) {
   requirement::AssertRefSnapshotId result;
   MORAINE_ASSIGN(result.ref, json.String("ref"));
-  if (json.json().Find("snapshot-id") == nullptr) {
-    return json.Error("missing snapshot-id (null says that the ref must not exist)");
-  }
   MORAINE_ASSIGN(result.snapshot_id, json.OptInt64("snapshot-id"));
   return TableRequirement(std::move(result));
 }

@@ -154,6 +154,10 @@ TEST(CommitRequest, ReadsBothListsAndMayLackThem) {
   ASSERT_TRUE(request.ok());
   EXPECT_EQ(request->requirements.size(), 1u);
   EXPECT_EQ(request->updates.size(), 1u);
+  Json no_id = *Json::Parse(R"j({"type":"assert-ref-snapshot-id","ref":"main"})j");
+  auto requirement = TableRequirementFromJson(JsonCursor(no_id));
+  ASSERT_TRUE(requirement.ok());
+  EXPECT_FALSE(std::get<requirement::AssertRefSnapshotId>(*requirement).snapshot_id);
   Json empty = Json::MakeObject();
   EXPECT_TRUE(CommitRequestFromJson(JsonCursor(empty))->updates.empty());
 }
