@@ -135,8 +135,7 @@ TEST(CommitRequest, BadBodiesNameThePath) {
            "updates[0].schema.fields[0]"},
           {R"j({"requirements":[{"type":"assert-luck"}]})j",
            "requirements[0].type: unknown requirement type 'assert-luck'"},
-          {R"j({"requirements":[{"type":"assert-ref-snapshot-id","ref":"main"}]})j",
-           "missing snapshot-id"},
+          {R"j({"requirements":[{"type":"assert-ref-snapshot-id","snapshot-id":1}]})j", "ref"},
           {R"j({"requirements":[{"type":"assert-default-spec-id"}]})j", "default-spec-id"}}) {
     Json json = *Json::Parse(c.body);
     auto request = CommitRequestFromJson(JsonCursor(json));
