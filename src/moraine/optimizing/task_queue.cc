@@ -184,11 +184,7 @@ Result<std::optional<HandedTask>> TaskQueue::TryPoll(Call& call, const std::stri
 Result<std::optional<HandedTask>> TaskQueue::Poll(Call& call, const std::string& token,
                                                   int32_t thread) {
   while (true) {
-    uint64_t seen;
-    {
-      std::lock_guard lock(mutex_);
-      seen = work_count_;
-    }
+    uint64_t seen = work_count();
     MORAINE_ASSIGN(auto task, TryPoll(call, token, thread));
     if (task) return task;
     std::unique_lock lock(mutex_);
@@ -206,6 +202,11 @@ void TaskQueue::AnnounceWork() {
   }
   work_.notify_all();
   if (on_work_) on_work_();
+}
+
+uint64_t TaskQueue::work_count() {
+  std::lock_guard lock(mutex_);
+  return work_count_;
 }
 
 Status TaskQueue::Acknowledge(Call& call, const std::string& token, const TaskKey& key) {

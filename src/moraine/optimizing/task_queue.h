@@ -73,6 +73,8 @@ class TaskQueue final : public tasks::TaskTransport {
   void OnWork(std::function<void()> listener) { on_work_ = std::move(listener); }
   /// The service has made tasks: wakes pollers.
   void AnnounceWork();
+  /// Grows with every announcement: whoever parks looks whether it grew since it found nothing.
+  uint64_t work_count();
 
  private:
   void Progress() {

@@ -1,0 +1,53 @@
+#pragma once
+// What the parts of the API share.
+
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "moraine/api/service.h"
+
+namespace moraine::api {
+
+class Service::Impl {
+ public:
+  Impl(catalog::Catalog& catalog_in, io::FileSystem& files_in, optimizing::Service& optimizing_in,
+       WallTime started_in)
+      : catalog(catalog_in), files(files_in), optimizing(optimizing_in), started(started_in) {}
+
+  void AddTables(net::Router& router);
+  void AddProcesses(net::Router& router);
+  void AddOptimizers(net::Router& router);
+  void AddServer(net::Router& router);
+
+  catalog::Catalog& catalog;
+  io::FileSystem& files;
+  optimizing::Service& optimizing;
+  const WallTime started;
+
+  std::mutex mutex;
+  std::vector<std::weak_ptr<net::Waiter>> parked;  // under mutex
+};
+
+/// Runs a function that gives JSON text and turns its error into an answer.
+template <typename Body>
+net::Answer AnswerJson(Body&& body) {
+  Result<std::string> text = body();
+  if (!text.ok()) return ErrorResponse(text.status());
+  return net::Response::Json(200, std::move(*text));
+}
+
+/// Runs a function that gives a Status; 204 when it is OK.
+template <typename Body>
+net::Answer AnswerEmpty(Body&& body) {
+  Status status = body();
+  if (!status.ok()) return ErrorResponse(status);
+  return net::Response::Empty(204);
+}
+
+/// "limit" of the query: 1 to max, else InvalidArgument.
+Result<size_t> LimitOf(const net::Request& request, size_t fallback, size_t max);
+/// The body as JSON. Errors: InvalidArgument.
+Result<Json> BodyOf(const net::Request& request);
+
+}  // namespace moraine::api

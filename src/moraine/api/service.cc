@@ -1,0 +1,104 @@
+#include "moraine/api/service.h"
+
+#include <fmt/format.h>
+
+#include "moraine/api/impl_internal.h"
+#include "moraine/base/text.h"
+
+namespace moraine::api {
+
+net::Response ErrorResponse(const Status& status) {
+  int http = net::HttpStatusOf(status.code());
+  std::string body;
+  JsonWriter(&body)
+      .BeginObject()
+      .Key("error")
+      .BeginObject()
+      .Field("message", status.message())
+      .Field("type", CodeName(status.code()))
+      .Field("code", http)
+      .EndObject()
+      .EndObject();
+  auto response = net::Response::Json(http, std::move(body));
+  if (status.code() == Code::kExhausted || status.code() == Code::kUnavailable)
+    response.headers.Set("Retry-After", "1");
+  return response;
+}
+
+Result<size_t> LimitOf(const net::Request& request, size_t fallback, size_t max) {
+  auto text = request.Query("limit");
+  if (!text) return fallback;
+  auto value = ParseInt64(*text);
+  if (!value.ok() || *value < 1 || *value > static_cast<int64_t>(max)) {
+    return InvalidArgument(
+        fmt::format("limit: expected a number from 1 to {}, got '{}'", max, *text));
+  }
+  return static_cast<size_t>(*value);
+}
+
+Result<Json> BodyOf(const net::Request& request) {
+  auto json = Json::Parse(request.body);
+  if (!json.ok()) return std::move(json).status().Annotate("request body");
+  return json;
+}
+
+Service::Service(catalog::Catalog& catalog, io::FileSystem& files, optimizing::Service& optimizing,
+                 WallTime started)
+    : impl_(std::make_unique<Impl>(catalog, files, optimizing, started)) {}
+Service::~Service() = default;
+
+void Service::Register(net::Router& router) {
+  impl_->AddServer(router);
+  impl_->AddTables(router);
+  impl_->AddProcesses(router);
+  impl_->AddOptimizers(router);
+}
+
+void Service::WakePolls() {
+  std::vector<std::weak_ptr<net::Waiter>> woken;
+  {
+    std::lock_guard lock(impl_->mutex);
+    woken.swap(impl_->parked);
+  }
+  for (auto& waiter : woken) {
+    if (auto alive = waiter.lock()) alive->Wake();
+  }
+}
+
+void Service::Impl::AddServer(net::Router& router) {
+  router.Add(net::Method::kGet, "/api/v1/server",
+             [this](Call& call, const net::Request&, const net::PathParams&) {
+               return AnswerJson([&]() -> Result<std::string> {
+                 std::string text;
+                 JsonWriter(&text)
+                     .BeginObject()
+                     .Field("version", MORAINE_VERSION)
+                     .Field("started-ms", ToMillis(started))
+                     .Field("now-ms", ToMillis(call.clock().Wall()))
+                     .EndObject();
+                 return text;
+               });
+             });
+  router.Add(net::Method::kGet, "/api/v1/warehouses",
+             [this](Call& call, const net::Request&, const net::PathParams&) {
+               return AnswerJson([&]() -> Result<std::string> {
+                 MORAINE_ASSIGN(auto warehouses, catalog.Warehouses(call));
+                 std::string text;
+                 JsonWriter out(&text);
+                 out.BeginObject().Key("warehouses").BeginArray();
+                 for (const auto& warehouse : warehouses) {
+                   out.BeginObject()
+                       .Field("name", warehouse.name)
+                       .Field("root", warehouse.root)
+                       .Key("allowed-locations")
+                       .BeginArray();
+                   for (const auto& location : warehouse.allowed_locations) out.String(location);
+                   out.EndArray().EndObject();
+                 }
+                 out.EndArray().EndObject();
+                 return text;
+               });
+             });
+}
+
+}  // namespace moraine::api

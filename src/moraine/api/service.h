@@ -1,0 +1,39 @@
+#pragma once
+// The management API, /api/v1, as functions from request to answer: tables and their health,
+// processes, optimizers (for people and scripts) and the optimizer protocol (for `moraine
+// optimizer`). The contract is api/openapi/moraine.yaml; a test holds every route against it.
+
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "moraine/catalog/catalog.h"
+#include "moraine/io/file_system.h"
+#include "moraine/net/router.h"
+#include "moraine/optimizing/service.h"
+
+namespace moraine::api {
+
+/// Thread-safe. Errors are answered as {"error": {"message", "type", "code"}}, type = the code's
+/// name.
+class Service {
+ public:
+  Service(catalog::Catalog& catalog, io::FileSystem& files, optimizing::Service& optimizing,
+          WallTime started);
+  ~Service();
+
+  /// Adds every route of /api/v1. The service must outlive the router.
+  void Register(net::Router& router);
+  /// Wakes optimizers whose polls are parked; called when new tasks are there.
+  void WakePolls();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The answer to an error, in this API's form; other modules of the same port use it, too.
+net::Response ErrorResponse(const Status& status);
+
+}  // namespace moraine::api
