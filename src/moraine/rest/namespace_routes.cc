@@ -1,0 +1,113 @@
+// Namespaces (REST spec, "namespaces" routes).
+
+#include "moraine/base/json.h"
+#include "moraine/rest/service.h"
+
+namespace moraine::rest {
+namespace {
+
+void WriteNamespace(const catalog::NamespaceName& name, JsonWriter* out) {
+  out->BeginArray();
+  for (const auto& level : name) out->String(level);
+  out->EndArray();
+}
+
+net::Response NamespaceAnswer(const catalog::NamespaceName& name,
+                              const iceberg::StringMap& properties) {
+  std::string body;
+  JsonWriter out(&body);
+  out.BeginObject().Key("namespace");
+  WriteNamespace(name, &out);
+  out.Key("properties");
+  iceberg::WriteStringMap(properties, &out);
+  out.EndObject();
+  return net::Response::Json(200, std::move(body));
+}
+
+void WriteStrings(std::string_view key, const std::vector<std::string>& values, JsonWriter* out) {
+  out->Key(key).BeginArray();
+  for (const auto& value : values) out->String(value);
+  out->EndArray();
+}
+
+Result<iceberg::StringMap> OptionalMap(const JsonCursor& body, std::string_view key) {
+  MORAINE_ASSIGN(auto member, body.Find(key));
+  if (!member) return iceberg::StringMap();
+  return iceberg::StringMapFromJson(*member);
+}
+
+}  // namespace
+
+Result<net::Response> Service::ListNamespaces(const Context& context) {
+  MORAINE_ASSIGN(auto parent, NamespaceFromQuery(context.request.Query("parent").value_or("")));
+  MORAINE_ASSIGN(auto wish, PageFromQuery(context.request));
+  std::string body;
+  JsonWriter out(&body);
+  out.BeginObject().Key("namespaces").BeginArray();
+  do {
+    MORAINE_ASSIGN(auto page,
+                   catalog_.ListNamespaces(context.call, context.warehouse, parent, wish.page));
+    for (const auto& name : page.items) WriteNamespace(name, &out);
+    wish.page.token = std::move(page.next_token);
+  } while (wish.everything && !wish.page.token.empty());
+  out.EndArray().Key("next-page-token");
+  wish.page.token.empty() ? out.Null() : out.String(wish.page.token);
+  out.EndObject();
+  return net::Response::Json(200, std::move(body));
+}
+
+Result<net::Response> Service::CreateNamespace(const Context& context) {
+  MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
+  JsonCursor body(json);
+  MORAINE_ASSIGN(auto levels, body.Get("namespace"));
+  MORAINE_ASSIGN(auto name, NamespaceFromJson(levels));
+  MORAINE_ASSIGN(auto properties, OptionalMap(body, "properties"));
+  MORAINE_TRY(catalog_.CreateNamespace(context.call, context.warehouse, name, properties));
+  return NamespaceAnswer(name, properties);
+}
+
+Result<net::Response> Service::LoadNamespace(const Context& context) {
+  MORAINE_ASSIGN(auto name, NamespaceOf(context.params));
+  MORAINE_ASSIGN(auto properties, catalog_.LoadNamespace(context.call, context.warehouse, name));
+  return NamespaceAnswer(name, properties);
+}
+
+Result<net::Response> Service::NamespaceExists(const Context& context) {
+  MORAINE_ASSIGN(auto name, NamespaceOf(context.params));
+  MORAINE_TRY(catalog_.LoadNamespace(context.call, context.warehouse, name));
+  return net::Response::Empty(204);
+}
+
+Result<net::Response> Service::DropNamespace(const Context& context) {
+  MORAINE_ASSIGN(auto name, NamespaceOf(context.params));
+  MORAINE_TRY(catalog_.DropNamespace(context.call, context.warehouse, name));
+  return net::Response::Empty(204);
+}
+
+Result<net::Response> Service::UpdateNamespace(const Context& context) {
+  MORAINE_ASSIGN(auto name, NamespaceOf(context.params));
+  MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
+  JsonCursor body(json);
+  MORAINE_ASSIGN(auto updates, OptionalMap(body, "updates"));
+  std::vector<std::string> removals;
+  MORAINE_ASSIGN(auto listed, body.Find("removals"));
+  if (listed) {
+    MORAINE_TRY(listed->ExpectArray());
+    for (size_t i = 0; i < listed->size(); ++i) {
+      MORAINE_ASSIGN(auto key, listed->At(i).String());
+      removals.push_back(std::move(key));
+    }
+  }
+  MORAINE_ASSIGN(auto changes, catalog_.UpdateNamespace(context.call, context.warehouse, name,
+                                                        updates, removals));
+  std::string text;
+  JsonWriter out(&text);
+  out.BeginObject();
+  WriteStrings("updated", changes.updated, &out);
+  WriteStrings("removed", changes.removed, &out);
+  WriteStrings("missing", changes.missing, &out);
+  out.EndObject();
+  return net::Response::Json(200, std::move(text));
+}
+
+}  // namespace moraine::rest

@@ -1,0 +1,69 @@
+#include "moraine/rest/table_answers.h"
+
+#include <memory>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "moraine/base/json.h"
+#include "moraine/iceberg/metadata/table_metadata.h"
+
+namespace moraine::rest {
+namespace {
+
+net::SharedBytes Piece(std::string text) {
+  return std::make_shared<const std::string>(std::move(text));
+}
+
+/// The metadata with only the snapshots that refs point at, and their statistics.
+std::string MetadataOfRefs(const iceberg::TableMetadata& metadata) {
+  std::set<int64_t> shown;
+  for (const auto& [name, ref] : metadata.refs) shown.insert(ref.snapshot_id);
+  iceberg::TableMetadata copy = metadata;
+  std::erase_if(copy.snapshots, [&](const auto& s) { return !shown.contains(s->snapshot_id); });
+  std::erase_if(copy.statistics, [&](const auto& s) { return !shown.contains(s.snapshot_id); });
+  std::erase_if(copy.partition_statistics,
+                [&](const auto& s) { return !shown.contains(s.snapshot_id); });
+  return iceberg::TableMetadataToJson(copy);
+}
+
+net::Response AnswerWith(const catalog::LoadedTable& table, net::SharedBytes metadata,
+                         std::string_view end, Snapshots snapshots) {
+  std::string begin = "{";
+  if (!table.metadata_location.empty()) {
+    begin += "\"metadata-location\":";
+    AppendJsonString(table.metadata_location, &begin);
+    begin += ',';
+  }
+  begin += "\"metadata\":";
+  net::Response response = net::Response::Json(200, "");
+  response.body = {Piece(std::move(begin)), std::move(metadata), Piece(std::string(end))};
+  if (!table.metadata_location.empty()) {
+    response.headers.Add("ETag", fmt::format("\"{}\"", EtagOf(table.metadata_location, snapshots)));
+  }
+  return response;
+}
+
+}  // namespace
+
+std::string EtagOf(std::string_view metadata_location, Snapshots snapshots) {
+  // FNV-1a: a metadata file's name holds a random uuid, so 64 bits of any good mix tell versions
+  // apart.
+  uint64_t hash = 0xcbf29ce484222325;
+  for (char c : metadata_location) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  return fmt::format("{:016x}{}", hash, snapshots == Snapshots::kRefs ? "-refs" : "");
+}
+
+net::Response LoadAnswer(const catalog::LoadedTable& table, Snapshots snapshots) {
+  net::SharedBytes metadata =
+      snapshots == Snapshots::kAll ? table.metadata_json : Piece(MetadataOfRefs(*table.metadata));
+  return AnswerWith(table, std::move(metadata), ",\"config\":{}}", snapshots);
+}
+
+net::Response CommitAnswer(const catalog::LoadedTable& table) {
+  return AnswerWith(table, table.metadata_json, "}", Snapshots::kAll);
+}
+
+}  // namespace moraine::rest
