@@ -22,11 +22,17 @@ Result<catalog::CreateTable> CreateTableFromJson(const JsonCursor& body,
   MORAINE_ASSIGN(create.schema, iceberg::SchemaFromJson(schema));
   MORAINE_ASSIGN(create.location, body.OptString("location"));
   MORAINE_ASSIGN(auto spec, body.Find("partition-spec"));
-  if (spec) MORAINE_ASSIGN(create.spec, iceberg::PartitionSpecFromJson(*spec));
+  if (spec) {
+    MORAINE_ASSIGN(create.spec, iceberg::PartitionSpecFromJson(*spec));
+  }
   MORAINE_ASSIGN(auto order, body.Find("write-order"));
-  if (order) MORAINE_ASSIGN(create.sort_order, iceberg::SortOrderFromJson(*order));
+  if (order) {
+    MORAINE_ASSIGN(create.sort_order, iceberg::SortOrderFromJson(*order));
+  }
   MORAINE_ASSIGN(auto properties, body.Find("properties"));
-  if (properties) MORAINE_ASSIGN(create.properties, iceberg::StringMapFromJson(*properties));
+  if (properties) {
+    MORAINE_ASSIGN(create.properties, iceberg::StringMapFromJson(*properties));
+  }
   MORAINE_ASSIGN(auto stage, body.OptBool("stage-create"));
   create.stage = stage.value_or(false);
   return create;
