@@ -1,29 +1,19 @@
 """Makes the files of this folder with PyIceberg (see README.md). Run: python make.py"""
 import json
-import sys
 import tempfile
 import uuid
+import zlib
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyarrow
-
-
-def snappy_decompress(data: bytes) -> bytes:
-    size = sum((byte & 0x7F) << 7 * i for i, byte in enumerate(data[:1 + next(i for i, b in enumerate(data) if b < 0x80)]))
-    return pyarrow.decompress(data, size, codec="snappy", asbytes=True)
-
-
-# PyIceberg wants python-snappy; PyArrow holds the same library.
-sys.modules.setdefault("snappy", SimpleNamespace(
-    compress=lambda data: pyarrow.compress(data, codec="snappy", asbytes=True), decompress=snappy_decompress))
-
+from pyiceberg.avro.codecs import KNOWN_CODECS
+from pyiceberg.avro.codecs.codec import Codec
 from pyiceberg.conversions import to_bytes
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import (
-    DataFile, DataFileContent, FileFormat, ManifestEntry, ManifestEntryStatus, ManifestFile, ManifestContent,
-    PartitionFieldSummary, _inherit_from_manifest, read_manifest_list, write_manifest, write_manifest_list,
+    DataFile, DataFileContent, FileFormat, ManifestEntry, ManifestEntryStatus, ManifestFile, read_manifest_list, write_manifest,
+    write_manifest_list,
 )
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -60,12 +50,35 @@ COLUMNS = [
     (TimestampType(), "day", 19675, -1, 0),
     (TimestampType(), "hour", 472222, -1, 0),
     (IntegerType(), "void", None, None, None),
+    # Types that Avro names, a second time.
+    (DecimalType(9, 2), "identity", Decimal("-0.01"), Decimal("0"), Decimal("1.28")),
+    (UUIDType(), "identity", uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)),
+    (FixedType(3), "identity", b"xyz", b"xyz", b"xyz"),
 ]
 SCHEMA = Schema(*[NestedField(i + 1, f"c{i + 1}", column[0], required=False) for i, column in enumerate(COLUMNS)])
 SPEC = PartitionSpec(
     *[PartitionField(i + 1, 1000 + i, parse_transform(column[1]), "1 day/p-2" if i == 1 else f"c{i + 1}_part")
       for i, column in enumerate(COLUMNS)], spec_id=3)
 UNPARTITIONED = PartitionSpec(spec_id=0)
+
+
+class Snappy(Codec):
+    """PyIceberg's own wants python-snappy; PyArrow holds the same library."""
+
+    @staticmethod
+    def compress(data: bytes) -> tuple[bytes, int]:
+        packed = pyarrow.compress(data, codec="snappy", asbytes=True) + zlib.crc32(data).to_bytes(4, "big")
+        return packed, len(packed)
+
+    @staticmethod
+    def decompress(data: bytes) -> bytes:
+        size = sum((byte & 0x7F) << 7 * i for i, byte in enumerate(data[:1 + next(i for i, b in enumerate(data) if b < 0x80)]))
+        raw = pyarrow.decompress(data[:-4], size, codec="snappy", asbytes=True)
+        assert zlib.crc32(raw).to_bytes(4, "big") == data[-4:], "checksum"
+        return raw
+
+
+KNOWN_CODECS["snappy"] = Snappy
 
 
 def data_file(number: int, partition: list, full: bool, content=DataFileContent.DATA) -> DataFile:
@@ -94,8 +107,8 @@ def plain(value):
     return value.hex() if isinstance(value, bytes) else value
 
 
-def partition_hex(record: Record, spec: PartitionSpec):
-    types = [field.field_type for field in spec.partition_type(SCHEMA).fields]
+def partition_hex(record: Record, spec: PartitionSpec, schema: Schema):
+    types = [field.field_type for field in spec.partition_type(schema).fields]
     out = []
     for i, kind in enumerate(types):
         value = record[i]
@@ -105,14 +118,14 @@ def partition_hex(record: Record, spec: PartitionSpec):
     return out
 
 
-def dump_entry(entry: ManifestEntry, spec: PartitionSpec) -> dict:
+def dump_entry(entry: ManifestEntry, spec: PartitionSpec, schema: Schema = SCHEMA) -> dict:
     file = entry.data_file
     maps = {name: sorted([key, plain(value)] for key, value in (getattr(file, name) or {}).items())
             for name in ("column_sizes", "value_counts", "null_value_counts", "nan_value_counts", "lower_bounds", "upper_bounds")}
     return dict(
         status=int(entry.status), snapshot_id=entry.snapshot_id, sequence_number=entry.sequence_number,
         file_sequence_number=entry.file_sequence_number, content=int(file.content or 0), file_path=file.file_path,
-        file_format=file.file_format.value, partition=partition_hex(file.partition, spec), record_count=file.record_count,
+        file_format=file.file_format.value, partition=partition_hex(file.partition, spec, schema), record_count=file.record_count,
         file_size_in_bytes=file.file_size_in_bytes, **maps, key_metadata=plain(file.key_metadata),
         split_offsets=list(file.split_offsets or []), equality_ids=list(file.equality_ids or []), sort_order_id=file.sort_order_id)
 
