@@ -1,7 +1,15 @@
 // Planning a table of a million data files in a thousand manifests: full, with filters, on two
 // threads. The table is made once in a folder of the temporary directory: 8 columns with counts and
-// bounds, deflate, about 240 bytes an entry compressed and 700 as Avro. Counters: files planned,
-// manifests read, peak memory.
+// bounds, deflate, about 320 bytes an entry. Counters: files planned, manifests read, peak memory.
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -32,12 +40,12 @@ TableMetadata MakeTable(const std::string& folder) {
   auto type = [](const char* text) { return *Type::FromString(text); };
   creation.schema = Schema(0, {{1, "id", true, type("long")},
                                {2, "day", false, type("date")},
-                               {3, "user", false, type("long")},
+                               {3, "user", false, type("string")},
                                {4, "price", false, type("double")},
                                {5, "quantity", false, type("int")},
                                {6, "at", false, type("timestamptz")},
                                {7, "name", false, type("string")},
-                               {8, "amount", false, type("decimal(12, 2)")}});
+                               {8, "note", false, type("string")}});
   creation.spec.fields.push_back({{2}, 1000, "day", Transform::Identity()});
   creation.now_ms = 1'767'225'600'000;
   return *MakeTableMetadata(creation);
@@ -53,7 +61,10 @@ DataFile MakeFile(const Schema& schema, int64_t m, int64_t i, uint64_t noise) {
   file.partition = {Value(day)};
   file.record_count = 100'000 + static_cast<int64_t>(noise % 50'000);
   file.file_size_in_bytes = 10'000'000 + static_cast<int64_t>(noise % 20'000'000);
-  file.split_offsets = {4};
+  for (int64_t group = 0; group < 8; ++group) {
+    file.split_offsets.push_back(4 + group * 1'000'000 +
+                                 static_cast<int64_t>((noise >> (8 * group)) % 900'000));
+  }
   file.sort_order_id = 0;
   auto random = [state = noise]() mutable {
     state += 0x9E3779B97F4A7C15u;
@@ -74,21 +85,27 @@ DataFile MakeFile(const Schema& schema, int64_t m, int64_t i, uint64_t noise) {
   };
   auto whole = [&] { return static_cast<int64_t>(random() >> 2); };
   auto real = [&] { return static_cast<double>(random()) / 1e12; };
-  auto text = [&] { return fmt::format("{:x}", random()); };
+  auto text = [&] {
+    std::string result;
+    for (uint64_t bits = random(); result.size() < 16; bits = bits * 31 + random()) {
+      result += static_cast<char>('!' + (bits >> 40) % 90);
+    }
+    return result;
+  };
   bound(1, whole(), whole());
   bound(2, day, day);
-  bound(3, static_cast<int64_t>(random() % 1000), whole());
+  bound(3, text(), text());
   bound(4, real(), real());
   bound(5, int32_t{1}, static_cast<int32_t>(50 + random() % 50));
   bound(6, int64_t{day} * 86'400'000'000 + whole() % 86'400'000'000,
         int64_t{day} * 86'400'000'000 + whole() % 86'400'000'000);
   bound(7, text(), text());
-  bound(8, Int128(whole() % 1'000'000'000), Int128(whole() % 1'000'000'000));
+  bound(8, text(), text());
   return file;
 }
 
 Status MakeSnapshot(Call& call, io::FileSystem& files, const TableMetadata& table,
-                    const std::string& list, const Size& size) {
+                    const std::string& list) {
   std::vector<ManifestFile> manifests;
   std::string folder = io::JoinLocation(table.location, "metadata");
   uint64_t noise = 42;
@@ -173,7 +190,7 @@ void Plan(benchmark::State& state, const char* filter, const ScanOptions& option
 
 void PlanFull(benchmark::State& state) { Plan(state, "", {}); }
 void PlanPartition(benchmark::State& state) { Plan(state, "day = date '2022-10-10'", {}); }
-void PlanColumn(benchmark::State& state) { Plan(state, "quantity > 95 and user < 100", {}); }
+void PlanColumn(benchmark::State& state) { Plan(state, "quantity > 95 and price < 100000", {}); }
 void PlanFullWithMetrics(benchmark::State& state) {
   ScanOptions options;
   options.metrics = ScanOptions::Metrics::kAll;
