@@ -1,0 +1,105 @@
+#include "moraine/iceberg/deletes/position_set.h"
+
+#include <algorithm>
+#include <map>
+
+#include <roaring/roaring.hh>
+
+#include "moraine/base/check.h"
+
+namespace moraine::iceberg {
+namespace {
+
+uint32_t High(int64_t position) { return static_cast<uint32_t>(position >> 32); }
+uint32_t Low(int64_t position) { return static_cast<uint32_t>(position); }
+
+bool ClearBit(uint8_t* bits, int64_t i) {
+  const auto mask = static_cast<uint8_t>(1 << (i & 7));
+  const bool was_set = (bits[i >> 3] & mask) != 0;
+  bits[i >> 3] = static_cast<uint8_t>(bits[i >> 3] & ~mask);
+  return was_set;
+}
+
+}  // namespace
+
+// By the upper 32 bits; nearly always there is one.
+struct PositionSet::Bitmaps {
+  std::map<uint32_t, Roaring> by_high;
+};
+
+PositionSet::PositionSet() : bitmaps_(std::make_unique<Bitmaps>()) {}
+PositionSet::~PositionSet() = default;
+PositionSet::PositionSet(PositionSet&&) noexcept = default;
+PositionSet& PositionSet::operator=(PositionSet&&) noexcept = default;
+
+void PositionSet::Add(int64_t position) {
+  MORAINE_CHECK(position >= 0, "positions are not negative");
+  bitmaps_->by_high[High(position)].add(Low(position));
+}
+
+void PositionSet::AddMany(std::span<const int64_t> positions) {
+  std::vector<uint32_t> lows;
+  for (size_t begin = 0; begin < positions.size();) {
+    const uint32_t high = High(positions[begin]);
+    lows.clear();
+    size_t end = begin;
+    for (; end < positions.size() && High(positions[end]) == high; ++end) {
+      MORAINE_CHECK(positions[end] >= 0, "positions are not negative");
+      lows.push_back(Low(positions[end]));
+    }
+    bitmaps_->by_high[high].addMany(lows.size(), lows.data());
+    begin = end;
+  }
+}
+
+void PositionSet::Merge(const PositionSet& other) {
+  for (const auto& [high, bitmap] : other.bitmaps_->by_high) bitmaps_->by_high[high] |= bitmap;
+}
+
+bool PositionSet::Contains(int64_t position) const {
+  const auto it = bitmaps_->by_high.find(High(position));
+  return it != bitmaps_->by_high.end() && it->second.contains(Low(position));
+}
+
+bool PositionSet::empty() const { return cardinality() == 0; }
+
+int64_t PositionSet::cardinality() const {
+  uint64_t count = 0;
+  for (const auto& [high, bitmap] : bitmaps_->by_high) count += bitmap.cardinality();
+  return static_cast<int64_t>(count);
+}
+
+int64_t PositionSet::memory_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [high, bitmap] : bitmaps_->by_high) bytes += bitmap.getSizeInBytes() + 128;
+  return static_cast<int64_t>(bytes);
+}
+
+std::vector<int64_t> PositionSet::ToVector() const {
+  std::vector<int64_t> positions;
+  positions.reserve(static_cast<size_t>(cardinality()));
+  for (const auto& [high, bitmap] : bitmaps_->by_high) {
+    for (uint32_t low : bitmap) positions.push_back((int64_t{high} << 32) | low);
+  }
+  return positions;
+}
+
+int64_t PositionSet::ClearKept(int64_t first, int64_t length, uint8_t* keep) const {
+  int64_t cleared = 0;
+  const int64_t end = first + length;
+  for (auto it = bitmaps_->by_high.lower_bound(High(first)); it != bitmaps_->by_high.end(); ++it) {
+    const int64_t base = int64_t{it->first} << 32;
+    if (base >= end) break;
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(&it->second.roaring, &at);
+    if (first > base) roaring_move_uint32_iterator_equalorlarger(&at, Low(first));
+    for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
+      const int64_t position = base + at.current_value;
+      if (position >= end) break;
+      cleared += ClearBit(keep, position - first);
+    }
+  }
+  return cleared;
+}
+
+}  // namespace moraine::iceberg

@@ -1,0 +1,41 @@
+#pragma once
+// Deleted row positions of one data file (table spec, "Position delete files", "Deletion vectors"):
+// a compressed bitmap of 63-bit positions. The only other door to Roaring is puffin.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace moraine::iceberg {
+
+/// Const calls are thread-safe.
+class PositionSet {
+ public:
+  PositionSet();
+  ~PositionSet();
+  PositionSet(PositionSet&&) noexcept;
+  PositionSet& operator=(PositionSet&&) noexcept;
+
+  /// Positions are at least 0.
+  void Add(int64_t position);
+  void AddMany(std::span<const int64_t> positions);
+  void Merge(const PositionSet& other);
+
+  bool Contains(int64_t position) const;
+  bool empty() const;
+  int64_t cardinality() const;
+  int64_t memory_bytes() const;
+  /// All positions, ascending.
+  std::vector<int64_t> ToVector() const;
+
+  /// keep has one bit for each row, least significant first: clears those of the rows first ..
+  /// first + length - 1 that are in the set. Returns how many of them were set before.
+  int64_t ClearKept(int64_t first, int64_t length, uint8_t* keep) const;
+
+ private:
+  struct Bitmaps;
+  std::unique_ptr<Bitmaps> bitmaps_;
+};
+
+}  // namespace moraine::iceberg
