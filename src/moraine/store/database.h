@@ -1,11 +1,13 @@
 #pragma once
-// SQL as the other modules see it: statements with named-by-position parameters, rows, transactions.
-// SQLite today (store/sqlite.cc through SOCI, the only door to it); PostgreSQL and MySQL implement the same
-// interface later, so statements keep to the dialect all of them share (docs/design/0004-store.md).
+// SQL as the other modules see it: statements with named-by-position parameters, rows,
+// transactions. SQLite today (store/sqlite.cc through SOCI, the only door to it); PostgreSQL and
+// MySQL implement the same interface later, so statements keep to the dialect all of them share
+// (docs/design/0004-store.md).
 //
 // One transaction per Call, never nested. Errors: AlreadyExists (unique or primary key), Conflict
-// (serialisation, busy database after the timeout), InvalidArgument (a statement that does not compile: a
-// bug), Unavailable, Deadline. A failure of COMMIT itself whose outcome is not known is CommitUnknown.
+// (serialisation, busy database after the timeout), InvalidArgument (a statement that does not
+// compile: a bug), Unavailable, Deadline. A failure of COMMIT itself whose outcome is not known is
+// CommitUnknown.
 
 #include <cstdint>
 #include <functional>
@@ -21,7 +23,7 @@
 
 namespace moraine::store {
 
-/// NULL, BIGINT, DOUBLE or TEXT.
+/// NULL, BIGINT, DOUBLE or TEXT. "?" takes them by position.
 using Value = std::variant<std::nullptr_t, int64_t, double, std::string>;
 
 /// One row of a result; columns by position, checked: reading a NULL or another kind is Corruption.
@@ -61,11 +63,18 @@ enum class Access { kRead, kWrite };
 class Database {
  public:
   virtual ~Database() = default;
-  /// Runs body in one transaction and commits if it returns OK, else rolls back and returns its error.
-  /// Write transactions take the write lock at their begin. Body may run only once.
-  virtual Status Run(Call& call, Access access, const std::function<Status(Transaction&)>& body) = 0;
+  /// Runs body in one transaction and commits if it returns OK, else rolls back and returns its
+  /// error. Write transactions take the write lock at their begin. Body may run only once. It must
+  /// be short and do nothing but statements: all writers wait for it. Waiting for the lock ends
+  /// with the call; COMMIT itself is never given up.
+  virtual Status Run(Call& call, Access access,
+                     const std::function<Status(Transaction&)>& body) = 0;
   /// "sqlite", "postgresql", "mysql".
   virtual std::string_view dialect() const = 0;
+  /// Copies the whole store, as of one moment, to a file beside it named by the label
+  /// ("FILE.bak-LABEL"); an older one of this name is replaced. Returns the name; "" for a store
+  /// that has no file.
+  virtual Result<std::string> Backup(Call& call, std::string_view label) = 0;
 };
 
 /// Run for a body that gives a value.
@@ -83,13 +92,13 @@ auto RunFor(Call& call, Database& database, Access access, Body&& body)
 }
 
 struct StoreOptions {
-  int readers = 4;                 ///< connections for reading beside the one that writes (SQLite)
+  int readers = 4;  ///< connections for reading beside the one that writes (SQLite)
   Millis busy_timeout = Millis(10'000);
 };
 
-/// Opens by URL: "sqlite:///absolute/file" or "sqlite://:memory:" (tests). Creates the file, takes it for
-/// this process alone (file lock), sets WAL, synchronous=FULL, foreign keys.
-/// Errors: Unavailable if another server holds it, InvalidArgument for a bad URL, Unsupported scheme.
+/// Opens by URL: "sqlite:///absolute/file" or "sqlite://:memory:" (tests). Creates the file, takes
+/// it for this process alone (file lock), sets WAL, synchronous=FULL, foreign keys. Errors:
+/// Unavailable if another server holds it, InvalidArgument for a bad URL, Unsupported scheme.
 Result<std::unique_ptr<Database>> OpenDatabase(Call& call, const std::string& url,
                                                const StoreOptions& options);
 
@@ -100,8 +109,8 @@ struct Migration {
   std::string_view sql;
 };
 
-/// Brings the schema of this module up to date, one transaction per step; table schema_version keeps
-/// (module, version). Errors: Unsupported if the store is newer than this binary.
+/// Brings the schema of this module up to date, one transaction per step; table schema_version
+/// keeps (module, version). Errors: Unsupported if the store is newer than this binary.
 Status Migrate(Call& call, Database& database, std::string_view module,
                const std::vector<Migration>& migrations);
 
