@@ -23,6 +23,11 @@ if(MORAINE_SANITIZE)
   endif()
 endif()
 
+if(MORAINE_FUZZ)
+  # Coverage for the fuzzer; clang's warnings are for its checks, not to fail a build that GCC accepts.
+  target_compile_options(moraine_compiler INTERFACE -fsanitize=fuzzer-no-link -Wno-error)
+endif()
+
 find_program(MOLD mold)
 if(MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_link_options(moraine_compiler INTERFACE -fuse-ld=mold)

@@ -30,6 +30,7 @@ DOORS = {
     "curl/": ["net"],
     "duckdb": ["terminal/duckdb"],
     "fmt/": [],
+    "fuzz/": ["tests"],
     "gmock/": ["tests"],
     "gtest/": ["tests"],
     "libdeflate.h": ["base", "iceberg"],

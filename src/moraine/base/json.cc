@@ -14,12 +14,18 @@ constexpr size_t kLinearKeyCheckMax = 16;
 
 std::string_view KindName(Json::Kind kind) {
   switch (kind) {
-    case Json::Kind::kNull: return "null";
-    case Json::Kind::kBool: return "a boolean";
-    case Json::Kind::kNumber: return "a number";
-    case Json::Kind::kString: return "a string";
-    case Json::Kind::kArray: return "an array";
-    case Json::Kind::kObject: return "an object";
+    case Json::Kind::kNull:
+      return "null";
+    case Json::Kind::kBool:
+      return "a boolean";
+    case Json::Kind::kNumber:
+      return "a number";
+    case Json::Kind::kString:
+      return "a string";
+    case Json::Kind::kArray:
+      return "an array";
+    case Json::Kind::kObject:
+      return "an object";
   }
   return "?";
 }
@@ -82,7 +88,8 @@ class JsonParser {
     } else {
       MORAINE_TRY(WalkScalar(document, type, &root));
     }
-    if (!document.current_location().error()) return InvalidArgument("invalid JSON: text after the document");
+    if (!document.current_location().error())
+      return InvalidArgument("invalid JSON: text after the document");
     return root;
   }
 
@@ -102,8 +109,11 @@ class JsonParser {
         return {};
       }
       case json_type::null: {
-        if (!source.is_null()) return InvalidArgument("invalid JSON: expected null");
-        return {};
+        bool value;  // an error for "nul" and the like, which must not be converted: that throws
+        if (auto error = simdjson::simdjson_result<bool>(source.is_null()).get(value)) {
+          return Failed(error);
+        }
+        return value ? Status() : InvalidArgument("invalid JSON: expected null");
       }
       case json_type::string: {
         std::string_view value;
@@ -113,14 +123,16 @@ class JsonParser {
       }
       case json_type::number: {
         std::string_view token;
-        if (auto error = simdjson::simdjson_result<std::string_view>(source.raw_json_token()).get(token)) {
+        if (auto error =
+                simdjson::simdjson_result<std::string_view>(source.raw_json_token()).get(token)) {
           return Failed(error);
         }
         while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != token.npos) {
           token.remove_suffix(1);
         }
         if (!IsJsonNumber(token)) {
-          return InvalidArgument(fmt::format("invalid JSON: not a number: {}", token.substr(0, 40)));
+          return InvalidArgument(
+              fmt::format("invalid JSON: not a number: {}", token.substr(0, 40)));
         }
         // Consumes the token, and finds numbers that no double can hold.
         if (token.find_first_of(".eE") != token.npos) {
@@ -144,7 +156,8 @@ class JsonParser {
         out->value_ = Json::Number{std::string(token)};
         return {};
       }
-      default: return InvalidArgument("invalid JSON");
+      default:
+        return InvalidArgument("invalid JSON");
     }
   }
 
@@ -210,7 +223,8 @@ class JsonParser {
   }
 
   static Status Duplicate(std::string_view key) {
-    return InvalidArgument(fmt::format("invalid JSON: the key stands twice: {}", key.substr(0, 80)));
+    return InvalidArgument(
+        fmt::format("invalid JSON: the key stands twice: {}", key.substr(0, 80)));
   }
 
   int max_depth_;
@@ -309,13 +323,27 @@ void AppendJsonString(std::string_view text, std::string* out) {
     out->append(text.substr(start, i - start));
     start = i + 1;
     switch (c) {
-      case '"': out->append("\\\""); break;
-      case '\\': out->append("\\\\"); break;
-      case '\n': out->append("\\n"); break;
-      case '\r': out->append("\\r"); break;
-      case '\t': out->append("\\t"); break;
-      case '\b': out->append("\\b"); break;
-      case '\f': out->append("\\f"); break;
+      case '"':
+        out->append("\\\"");
+        break;
+      case '\\':
+        out->append("\\\\");
+        break;
+      case '\n':
+        out->append("\\n");
+        break;
+      case '\r':
+        out->append("\\r");
+        break;
+      case '\t':
+        out->append("\\t");
+        break;
+      case '\b':
+        out->append("\\b");
+        break;
+      case '\f':
+        out->append("\\f");
+        break;
       default:
         out->append("\\u00");
         out->push_back(kHex[c >> 4]);
@@ -328,10 +356,18 @@ void AppendJsonString(std::string_view text, std::string* out) {
 
 void Json::AppendTo(std::string* out) const {
   switch (kind()) {
-    case Kind::kNull: out->append("null"); break;
-    case Kind::kBool: out->append(as_bool() ? "true" : "false"); break;
-    case Kind::kNumber: out->append(number_text()); break;
-    case Kind::kString: AppendJsonString(as_string(), out); break;
+    case Kind::kNull:
+      out->append("null");
+      break;
+    case Kind::kBool:
+      out->append(as_bool() ? "true" : "false");
+      break;
+    case Kind::kNumber:
+      out->append(number_text());
+      break;
+    case Kind::kString:
+      AppendJsonString(as_string(), out);
+      break;
     case Kind::kArray: {
       out->push_back('[');
       bool first = true;
@@ -408,16 +444,20 @@ std::string Json::ToPrettyString() const {
 bool Json::operator==(const Json& other) const {
   if (kind() != other.kind()) return false;
   switch (kind()) {
-    case Kind::kNull: return true;
-    case Kind::kBool: return as_bool() == other.as_bool();
+    case Kind::kNull:
+      return true;
+    case Kind::kBool:
+      return as_bool() == other.as_bool();
     case Kind::kNumber: {
       if (number_text() == other.number_text()) return true;
       // Two integers of different text differ, even where their doubles would be equal.
       if (int64() && other.int64()) return *int64() == *other.int64();
       return number() && number() == other.number();
     }
-    case Kind::kString: return as_string() == other.as_string();
-    case Kind::kArray: return as_array() == other.as_array();
+    case Kind::kString:
+      return as_string() == other.as_string();
+    case Kind::kArray:
+      return as_array() == other.as_array();
     case Kind::kObject: {
       if (as_object().size() != other.as_object().size()) return false;
       for (size_t i = 0; i < as_object().size(); ++i) {
@@ -461,7 +501,8 @@ Result<bool> JsonCursor::Bool() const {
 Result<int64_t> JsonCursor::Int64() const {
   if (!json().is_number()) return Expected("an integer");
   if (auto value = json().int64()) return *value;
-  return Error(fmt::format("expected a 64-bit integer, got {}", json().number_text().substr(0, 40)));
+  return Error(
+      fmt::format("expected a 64-bit integer, got {}", json().number_text().substr(0, 40)));
 }
 
 Result<int32_t> JsonCursor::Int32() const {

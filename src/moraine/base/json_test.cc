@@ -6,10 +6,13 @@ namespace moraine {
 namespace {
 
 TEST(Json, KeepsNumbersAsTheyAreWritten) {
-  std::string text = R"({"a":1.10,"b":-0,"c":1e2,"d":9223372036854775807,"e":18446744073709551615,"z":null,"y":[true,false,"\u00e4\n"]})";
+  std::string text =
+      R"({"a":1.10,"b":-0,"c":1e2,"d":9223372036854775807,"e":18446744073709551615,"z":null,"y":[true,false,"\u00e4\n"]})";
   auto json = Json::Parse(text);
   ASSERT_TRUE(json.ok()) << json.status().ToString();
-  EXPECT_EQ(json->ToString(), R"({"a":1.10,"b":-0,"c":1e2,"d":9223372036854775807,"e":18446744073709551615,"z":null,"y":[true,false,"ä\n"]})");
+  EXPECT_EQ(
+      json->ToString(),
+      R"({"a":1.10,"b":-0,"c":1e2,"d":9223372036854775807,"e":18446744073709551615,"z":null,"y":[true,false,"ä\n"]})");
 }
 
 TEST(Json, ReadsScalars) {
@@ -25,10 +28,12 @@ TEST_P(JsonRefuses, BadText) {
   EXPECT_EQ(json.status().code(), Code::kInvalidArgument) << GetParam();
 }
 INSTANTIATE_TEST_SUITE_P(All, JsonRefuses,
-                         testing::Values("", " ", "{", "}", "[1,]", "{\"a\":1,}", "{\"a\":1,\"a\":2}",
-                                         "01", "1.", "+1", "NaN", "nul", "tru", "truex", "\"\\x\"",
-                                         "\"\xff\"", "[1 2]", "{\"a\" 1}", "1 2", "[1]]", "{} {}", "{a:1}",
-                                         "[1e999]", "[\"\x01\"]", "'a'", "[-]", "[01]", "[1.e1]"));
+                         testing::Values("", " ", "{", "}", "[1,]", "{\"a\":1,}",
+                                         "{\"a\":1,\"a\":2}", "01", "1.", "+1", "NaN", "nul",
+                                         "[nul]", "{\"a\":nu l}", "[nullx]", "tru", "truex",
+                                         "\"\\x\"", "\"\xff\"", "[1 2]", "{\"a\" 1}", "1 2", "[1]]",
+                                         "{} {}", "{a:1}", "[1e999]", "[\"\x01\"]", "'a'", "[-]",
+                                         "[01]", "[1.e1]"));
 
 TEST(Json, RefusesDeepNesting) {
   EXPECT_TRUE(Json::Parse(std::string(50, '[') + std::string(50, ']')).ok());
@@ -60,7 +65,17 @@ TEST(JsonCursor, RefusesWhatDoesNotFit) {
 TEST(JsonWriter, PutsCommas) {
   std::string out;
   JsonWriter w(&out);
-  w.BeginObject().Field("a", 1).Key("b").BeginArray().Int(1).String("x\"").BeginObject().EndObject().EndArray().Field("c", true).EndObject();
+  w.BeginObject()
+      .Field("a", 1)
+      .Key("b")
+      .BeginArray()
+      .Int(1)
+      .String("x\"")
+      .BeginObject()
+      .EndObject()
+      .EndArray()
+      .Field("c", true)
+      .EndObject();
   EXPECT_EQ(out, R"({"a":1,"b":[1,"x\"",{}],"c":true})");
 }
 

@@ -1,0 +1,18 @@
+// Table metadata of any writer: what is read is written and read again as it was.
+
+#include "fuzz/fuzz.h"
+
+#include "moraine/iceberg/metadata/name_mapping.h"
+#include "moraine/iceberg/metadata/table_metadata.h"
+
+MORAINE_FUZZ(bytes) {
+  (void)moraine::iceberg::NameMapping::FromJson(bytes);
+  moraine::Result<moraine::iceberg::TableMetadata> metadata =
+      moraine::iceberg::TableMetadataFromJson(bytes);
+  if (!metadata.ok()) return;
+  std::string text = moraine::iceberg::TableMetadataToJson(*metadata);
+  moraine::Result<moraine::iceberg::TableMetadata> again =
+      moraine::iceberg::TableMetadataFromJson(text);
+  ExpectSame(again.ok() && *again == *metadata, "table metadata", bytes,
+             again.ok() ? text : again.status().ToString());
+}
