@@ -1,0 +1,85 @@
+// Commits a second of the SQLite store: small write transactions (read a row, swap it, add a row to
+// a feed: the statements of a table commit) from 1, 4 and 16 clients. "disk" waits for the disk
+// with every COMMIT, "memory" shows the cost of everything else.
+
+#include <atomic>
+#include <filesystem>
+
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include "moraine/base/call.h"
+#include "moraine/base/executor.h"
+#include "moraine/base/log.h"
+#include "moraine/store/database.h"
+
+namespace moraine::store {
+namespace {
+
+Status CommitOnce(Call& call, Database& database, int64_t table) {
+  return database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto rows,
+                   t.Query("SELECT version, location FROM tabular WHERE id = ?", {table}));
+    MORAINE_ASSIGN(int64_t version, rows.at(0).Int(0));
+    MORAINE_TRY(t.Execute(
+        "UPDATE tabular SET version = version + 1, location = ? WHERE id = ? AND version = ?",
+        {fmt::format("file:///warehouse/db/table-{}/metadata/{:05}.metadata.json", table, version),
+         table, version}));
+    return t
+        .Execute("INSERT INTO table_change (table_id, version, at_ms) VALUES (?, ?, ?)",
+                 {table, version + 1, int64_t{0}})
+        .status();
+  });
+}
+
+Status Prepare(Call& call, Database& database) {
+  return database.Run(call, Access::kWrite, [](Transaction& t) -> Status {
+    MORAINE_TRY(t.Execute(
+        "CREATE TABLE tabular (id INTEGER PRIMARY KEY, version BIGINT, location TEXT)", {}));
+    MORAINE_TRY(
+        t.Execute("CREATE TABLE table_change (id INTEGER PRIMARY KEY AUTOINCREMENT, "
+                  "table_id BIGINT, version BIGINT, at_ms BIGINT)",
+                  {}));
+    for (int64_t i = 0; i < 100; ++i) {
+      MORAINE_TRY(t.Execute("INSERT INTO tabular VALUES (?, 0, '')", {i}));
+    }
+    return {};
+  });
+}
+
+void Commits(benchmark::State& state, const std::string& folder) {
+  Env env = SystemEnv(NullLogger());
+  Call call(env, std::chrono::minutes(5));
+  if (!folder.empty()) std::filesystem::create_directories(folder);
+  auto database =
+      OpenDatabase(call, folder.empty() ? "sqlite://:memory:" : "sqlite://" + folder + "/s.db", {});
+  if (!database.ok() || !Prepare(call, **database).ok()) {
+    state.SkipWithError("cannot open the store");
+    return;
+  }
+  const auto clients = static_cast<size_t>(state.range(0));
+  const size_t count = folder.empty() ? 20'000 : 200 * clients;
+  ThreadPool pool({.name = "clients", .threads = clients});
+  for (auto _ : state) {
+    Status status = ForEach(pool, count, clients - 1, [&](size_t i) {
+      Call each(env, std::chrono::minutes(1));
+      return CommitOnce(each, **database, static_cast<int64_t>(i % 100));
+    });
+    if (!status.ok()) state.SkipWithError(status.ToString().c_str());
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(count) * state.iterations());
+  database->reset();
+  if (!folder.empty()) std::filesystem::remove_all(folder);
+}
+
+void BM_CommitsDisk(benchmark::State& state) {
+  Commits(state, fmt::format("{}/moraine-store-bench-{}",
+                             std::filesystem::temp_directory_path().string(), state.range(0)));
+}
+void BM_CommitsMemory(benchmark::State& state) { Commits(state, ""); }
+
+BENCHMARK(BM_CommitsDisk)->Arg(1)->Arg(4)->Arg(16)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_CommitsMemory)->Arg(1)->Arg(16)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace moraine::store
