@@ -79,6 +79,10 @@ class Collector final : public http::basic_parser<true> {
   bool header_done_ = false;
 };
 
+/// "0\r\n\r\n": no rest of a chunked body is shorter. Beast asserts that it is given as much when
+/// it comes back to a last chunk.
+constexpr size_t kLastChunkBytes = 5;
+
 /// Whether a request line ends in a version at all, such as HTTP/2.0.
 bool NamesVersion(std::string_view bytes) {
   std::string_view line = bytes.substr(0, bytes.find("\r\n"));
@@ -153,6 +157,10 @@ size_t RequestParser::Feed(std::string_view bytes) {
   }
   bool in_header = stage_ == Stage::kHeader;
   collector.eager(!in_header);
+  if (!in_header && collector.chunked() && bytes.size() < kLastChunkBytes) {
+    stage_ = Stage::kBody;
+    return 0;
+  }
   ErrorCode error;
   size_t used = collector.put(
       boost::asio::const_buffer(bytes.data() + skipped, bytes.size() - skipped), error);

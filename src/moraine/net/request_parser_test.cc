@@ -42,6 +42,10 @@ TEST(RequestParser, ReadsRequestsHoweverTheyAreCut) {
       {"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
        "5;ext=1\r\nhello\r\n1\r\n!\r\n0\r\nHost: evil\r\nX: y\r\n\r\n",
        Method::kPost, "/p", "hello!", true},
+      {"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Method::kPost, "/p", "",
+       true},
+      {"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", Method::kPost,
+       "/p", "", true},
       {"DELETE http://h:1/x HTTP/1.1\r\nHost: h\r\n\r\n", Method::kDelete, "/x", "", true},
       {"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", Method::kOptions, "*", "", true},
   };
