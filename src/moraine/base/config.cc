@@ -40,6 +40,7 @@ struct Found {
   std::string key;
   std::string value;
   int line = 0;
+  bool is_list = false;
 };
 
 void Flatten(const YAML::Node& node, const std::string& prefix, std::vector<Found>* out) {
@@ -48,10 +49,24 @@ void Flatten(const YAML::Node& node, const std::string& prefix, std::vector<Foun
     if (member.second.IsMap()) {
       Flatten(member.second, key + ".", out);
     } else {
-      out->push_back(
-          {key, member.second.IsNull() ? "" : TextOf(member.second), member.first.Mark().line + 1});
+      out->push_back({key, member.second.IsNull() ? "" : TextOf(member.second),
+                      member.first.Mark().line + 1, member.second.IsSequence()});
     }
   }
+}
+
+/// " (from 1 to 64)" where a setting has bounds.
+std::string Range(const Setting& setting) {
+  bool sized = setting.type == SettingType::kNumber || setting.type == SettingType::kBytes ||
+               setting.type == SettingType::kDuration;
+  if (!sized || (setting.low == 0 && setting.high == INT64_MAX)) return "";
+  auto print = [&](int64_t value) {
+    if (setting.type == SettingType::kBytes) return FormatByteSize(value);
+    if (setting.type == SettingType::kDuration) return FormatDuration(Millis(value));
+    return fmt::format("{}", value);
+  };
+  if (setting.high == INT64_MAX) return fmt::format(" (at least {})", print(setting.low));
+  return fmt::format(" (from {} to {})", print(setting.low), print(setting.high));
 }
 
 }  // namespace
@@ -126,8 +141,18 @@ Status Config::LoadYaml(std::string_view text, const std::string& name) {
   } catch (const YAML::Exception& error) {
     return InvalidArgument(fmt::format("{}:{}: {}", name, error.mark.line + 1, error.msg));
   }
-  for (const auto& item : found)
-    MORAINE_TRY(Set(item.key, item.value, fmt::format("{}:{}", name, item.line)));
+  std::map<std::string_view, int> lines;
+  for (const auto& item : found) {
+    std::string source = fmt::format("{}:{}", name, item.line);
+    if (auto [first, fresh] = lines.emplace(item.key, item.line); !fresh) {
+      return InvalidArgument(
+          fmt::format("{}: {} was set before, in line {}", source, item.key, first->second));
+    }
+    MORAINE_TRY(Set(item.key, item.value, source));
+    if (item.is_list && Find(item.key).type != SettingType::kList) {
+      return InvalidArgument(fmt::format("{}: {} is a list, expected one value", source, item.key));
+    }
+  }
   return {};
 }
 
@@ -181,8 +206,8 @@ std::string Config::SampleYaml() const {
       text += fmt::format("\n{}:\n", section);
     }
     bool quoted = setting.default_value.empty();
-    text += fmt::format("  # {}\n  {}: {}\n", setting.doc, setting.key.substr(dot + 1),
-                        quoted ? "\"\"" : setting.default_value);
+    text += fmt::format("  # {}{}\n  {}: {}\n", setting.doc, Range(setting),
+                        setting.key.substr(dot + 1), quoted ? "\"\"" : setting.default_value);
   }
   return text;
 }
@@ -193,7 +218,7 @@ std::string Config::Markdown() const {
     text +=
         fmt::format("| `{}` | {} | {} | {} |\n", setting.key, TypeName(setting.type),
                     setting.default_value.empty() ? "" : fmt::format("`{}`", setting.default_value),
-                    setting.doc);
+                    setting.doc + Range(setting));
   }
   return text;
 }

@@ -38,6 +38,10 @@ TEST(Config, NamesTheLineAndSuggestsTheNearestKey) {
   status = config.LoadYaml("optimizer:\n  threads: 65\n", "m.yaml");
   EXPECT_EQ(status.message(),
             "m.yaml:2: optimizer.threads is '65', expected a whole number from 0 to 64");
+  status = config.LoadYaml("server:\n  listen: a\n  grace: 1s\n  listen: b\n", "m.yaml");
+  EXPECT_EQ(status.message(), "m.yaml:4: server.listen was set before, in line 2");
+  status = config.LoadYaml("server:\n  listen: [a, b]\n", "m.yaml");
+  EXPECT_EQ(status.message(), "m.yaml:2: server.listen is a list, expected one value");
   EXPECT_EQ(config.LoadYaml("a: [", "m.yaml").code(), Code::kInvalidArgument);
   EXPECT_EQ(config.LoadYaml("- a", "m.yaml").code(), Code::kInvalidArgument);
 }
@@ -47,6 +51,8 @@ TEST(Config, TheSampleReadsBackAsTheDefaults) {
   ASSERT_TRUE(config.LoadYaml(config.SampleYaml(), "sample").ok());
   EXPECT_EQ(config.Text("server.listen"), "127.0.0.1:1630");
   EXPECT_TRUE(config.List("server.names").empty());
+  EXPECT_NE(config.SampleYaml().find("# Threads. (from 0 to 64)\n"), std::string::npos);
+  EXPECT_NE(config.Markdown().find("(from 0 to 64)"), std::string::npos);
 }
 
 TEST(Yaml, BecomesJson) {
