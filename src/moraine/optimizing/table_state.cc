@@ -144,6 +144,9 @@ Status MakeDue(Transaction& t, int64_t table_id, int64_t at_ms) {
     TableState fresh;
     fresh.table_id = table_id;
     fresh.reason = "not looked at yet";
+    // Intervals of a new table begin now.
+    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+    fresh.times = {now_ms, now_ms, now_ms};
     fresh.due_ms = at_ms;
     return SaveTableState(t, fresh);
   }
