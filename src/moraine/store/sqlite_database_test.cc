@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -296,6 +298,33 @@ TEST_F(SqliteGroups, ALostTransactionIsToldToAllOfItsMembers) {
   for (const Status& status : got) done += status.ok();
   EXPECT_EQ(got[3].code(), Code::kUnavailable);
   EXPECT_EQ(Number("SELECT COUNT(*) FROM t"), done) << "OK means committed, an error means not";
+}
+
+TEST_F(SqliteGroups, AFullDiskFailsTheGroupAndNothingElse) {
+  Write("INSERT INTO t (name) VALUES ('before')");
+  rlimit usual;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &usual), 0);
+  auto restore = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = usual;
+  small.rlim_cur = std::filesystem::file_size(root_ + "/sub/store.db-wal") + 1000;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  std::vector<std::function<Status(Transaction&)>> bodies(
+      4, [](Transaction& t) { return t.Execute("INSERT INTO t (size) VALUES (1)", {}).status(); });
+  bodies.push_back([](Transaction&) { return NotFound("says the body"); });
+  std::vector<Status> got = RunGroup(bodies);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &usual), 0);
+  ::signal(SIGXFSZ, restore);
+
+  EXPECT_FALSE(first_.ok());
+  for (size_t i = 0; i < 4; ++i) {
+    bool right = got[i].code() == Code::kExhausted || got[i].code() == Code::kCommitUnknown;
+    EXPECT_TRUE(right) << got[i].ToString();
+  }
+  EXPECT_NE(got[4].code(), Code::kOk);
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM t"), 1);
+  Write("INSERT INTO t (name) VALUES ('after')");
+  Reopen();
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM t"), 2);
 }
 
 TEST_F(SqliteGroups, ManyWritersManyReaders) {
