@@ -1,6 +1,7 @@
 #pragma once
-// Runs one rewrite task: reads the inputs with their deletes applied, writes new data files (and position
-// delete files for rewrite_positions), and returns them with metrics. Knows no catalog and commits nothing.
+// Runs one rewrite task: reads the inputs with their deletes applied, writes new data files (and
+// position delete files for rewrite_positions), and returns them with metrics. Knows no catalog and
+// commits nothing.
 
 #include <atomic>
 
@@ -13,6 +14,9 @@ namespace moraine::rewrite {
 
 struct RewriteOptions {
   int64_t memory_bytes = int64_t{512} << 20;  ///< for this task
+  /// 1: all on the calling thread. More: a thread reads ahead, and columns are encoded on this
+  /// many.
+  int threads = 2;
 };
 
 /// Read by a heartbeat while the task runs. Thread-safe.
@@ -22,11 +26,12 @@ struct RewriteProgress {
   std::atomic<int64_t> rows_written{0};
 };
 
-/// Streams within the memory given, whatever the file sizes. On error or cancellation the files it had
-/// begun are left unreferenced under the attempt's prefix. Errors: Corruption naming the file, Exhausted
-/// (the budget is too small for the task, with the figure), Unsupported, as io; Cancelled, Deadline.
+/// Streams within the memory given, whatever the file sizes. On error or cancellation the files it
+/// had begun are left unreferenced under the attempt's prefix. Errors: Corruption naming the file,
+/// Exhausted (the budget is too small for the task, with the figure), Unsupported, as io;
+/// Cancelled, Deadline.
 Result<tasks::RewriteOutput> RunRewrite(Call& call, io::FileSystem& files,
-                                        const tasks::RewriteTask& task, const RewriteOptions& options,
-                                        RewriteProgress* progress);
+                                        const tasks::RewriteTask& task,
+                                        const RewriteOptions& options, RewriteProgress* progress);
 
 }  // namespace moraine::rewrite

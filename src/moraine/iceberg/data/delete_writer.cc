@@ -1,0 +1,93 @@
+#include "moraine/iceberg/data/delete_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include "moraine/base/text.h"
+#include "moraine/iceberg/data/arrow_schema.h"
+
+namespace moraine::iceberg {
+namespace {
+
+constexpr size_t kBatchRows = 64 * 1024;
+
+SchemaPtr PositionDeleteSchema() {
+  Field path;
+  path.id = kFilePathFieldId;
+  path.name = "file_path";
+  path.required = true;
+  path.type = Type::Primitive(TypeKind::kString);
+  Field position = path;
+  position.id = kPositionFieldId;
+  position.name = "pos";
+  position.type = Type::Primitive(TypeKind::kLong);
+  return std::make_shared<const Schema>(0, std::vector<Field>{path, position});
+}
+
+Status WriteRun(Call& call, const Field& path_field, const std::string& path,
+                std::span<const int64_t> positions, arrow::MemoryPool* pool,
+                ParquetWriter* writer) {
+  const auto rows = static_cast<int64_t>(positions.size());
+  MORAINE_ASSIGN(auto paths, RepeatValue(*path_field.type, path, rows, pool));
+  auto values = std::make_shared<arrow::Int64Array>(
+      rows, std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(positions.data()),
+                                            rows * int64_t{sizeof(int64_t)}));
+  static const auto* schema =
+      new std::shared_ptr<arrow::Schema>(ToArrowSchema(PositionDeleteSchema()->fields()));
+  return writer->Write(
+      call, *arrow::RecordBatch::Make(*schema, rows, {std::move(paths), std::move(values)}));
+}
+
+}  // namespace
+
+Result<DataFile> WritePositionDeletes(Call& call, io::FileSystem& files,
+                                      const std::string& location,
+                                      const std::map<std::string, PositionSet>& positions,
+                                      const WriteOptions& options) {
+  WriteOptions own = options;
+  own.schema = PositionDeleteSchema();
+  own.content = FileContent::kPositionDeletes;
+  own.key_values = {{"delete-type", "position"}};
+  own.modes = {{kFilePathFieldId, MetricsMode::Full()}, {kPositionFieldId, MetricsMode::Full()}};
+  own.sort_order_id.reset();
+  MORAINE_ASSIGN(auto writer, ParquetWriter::Open(call, files, location, own));
+  const Field& path_field = own.schema->fields()[0];
+  arrow::MemoryPool* pool = own.pool != nullptr ? own.pool : arrow::default_memory_pool();
+  for (const auto& [path, set] : positions) {  // a map sorts as UTF-8 bytes do
+    const std::vector<int64_t> all = set.ToVector();
+    for (size_t at = 0; at < all.size(); at += kBatchRows) {
+      const size_t count = std::min(kBatchRows, all.size() - at);
+      MORAINE_TRY(
+          WriteRun(call, path_field, path, std::span(all).subspan(at, count), pool, writer.get()));
+    }
+  }
+  MORAINE_ASSIGN(DataFile file, writer->Close(call));
+  // As Java: counts of the two columns say nothing.
+  file.value_counts.clear();
+  file.null_value_counts.clear();
+  if (positions.size() == 1) file.referenced_data_file = positions.begin()->first;
+  return file;
+}
+
+Result<DataFile> WriteEqualityDeletes(
+    Call& call, io::FileSystem& files, const std::string& location,
+    const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
+    std::vector<int32_t> equality_ids, const WriteOptions& options) {
+  WriteOptions own = options;
+  own.content = FileContent::kEqualityDeletes;
+  std::string ids;
+  for (int32_t id : equality_ids) ids += (ids.empty() ? "" : ",") + std::to_string(id);
+  own.key_values = {{"delete-type", "equality"}, {"delete-field-ids", std::move(ids)}};
+  own.sort_order_id = options.sort_order_id.value_or(0);
+  MORAINE_ASSIGN(auto writer, ParquetWriter::Open(call, files, location, own));
+  for (const auto& batch : batches) MORAINE_TRY(writer->Write(call, *batch));
+  MORAINE_ASSIGN(DataFile file, writer->Close(call));
+  file.equality_ids = std::move(equality_ids);
+  return file;
+}
+
+}  // namespace moraine::iceberg

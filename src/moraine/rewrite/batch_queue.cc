@@ -1,0 +1,51 @@
+#include "moraine/rewrite/batch_queue.h"
+
+#include <utility>
+
+#include <arrow/record_batch.h>
+
+namespace moraine::rewrite {
+
+Status BatchQueue::Push(Call& call, std::shared_ptr<arrow::RecordBatch> batch) {
+  std::unique_lock lock(mutex_);
+  while (batches_.size() >= limit_ && !is_abandoned_) {
+    MORAINE_TRY(call.Check());
+    call.clock().WaitUntil(lock, changed_, call.deadline(), call.stop());
+  }
+  if (is_abandoned_) return Cancelled("the writer of these rows gave up");
+  batches_.push_back(std::move(batch));
+  changed_.notify_all();
+  return {};
+}
+
+void BatchQueue::Finish(Status status) {
+  const std::lock_guard lock(mutex_);
+  is_finished_ = true;
+  status_ = std::move(status);
+  changed_.notify_all();
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> BatchQueue::Pop(Call& call) {
+  std::unique_lock lock(mutex_);
+  while (batches_.empty() && !is_finished_) {
+    MORAINE_TRY(call.Check());
+    call.clock().WaitUntil(lock, changed_, call.deadline(), call.stop());
+  }
+  if (batches_.empty()) {
+    MORAINE_TRY(status_);
+    return std::shared_ptr<arrow::RecordBatch>();
+  }
+  std::shared_ptr<arrow::RecordBatch> batch = std::move(batches_.front());
+  batches_.pop_front();
+  changed_.notify_all();
+  return batch;
+}
+
+void BatchQueue::Abandon() {
+  const std::lock_guard lock(mutex_);
+  is_abandoned_ = true;
+  batches_.clear();
+  changed_.notify_all();
+}
+
+}  // namespace moraine::rewrite

@@ -1,0 +1,45 @@
+#pragma once
+// Batches from the thread that reads to the one that writes, bounded, with the error that ended the
+// reading.
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "moraine/base/call.h"
+#include "moraine/base/status.h"
+
+namespace arrow {
+class RecordBatch;
+}
+
+namespace moraine::rewrite {
+
+/// One producer, one consumer.
+class BatchQueue {
+ public:
+  explicit BatchQueue(size_t limit) : limit_(limit) {}
+
+  /// Waits for room. Errors: Cancelled after Abandon; Deadline, Cancelled of the call.
+  Status Push(Call& call, std::shared_ptr<arrow::RecordBatch> batch);
+  /// The producer's last word: nothing more comes, or why.
+  void Finish(Status status);
+  /// Waits for a batch; nullptr at the end. Errors: those of Finish; Deadline, Cancelled of the
+  /// call.
+  Result<std::shared_ptr<arrow::RecordBatch>> Pop(Call& call);
+  /// The consumer gives up.
+  void Abandon();
+
+ private:
+  const size_t limit_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<std::shared_ptr<arrow::RecordBatch>> batches_;
+  bool is_finished_ = false;
+  bool is_abandoned_ = false;
+  Status status_;
+};
+
+}  // namespace moraine::rewrite

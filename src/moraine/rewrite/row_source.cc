@@ -1,0 +1,150 @@
+#include "moraine/rewrite/row_source.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include "moraine/io/arrow_status.h"
+
+namespace moraine::rewrite {
+namespace {
+
+using iceberg::Field;
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+// Values of identity partition fields: what files that were added to the table from outside lack.
+iceberg::ColumnConstants PartitionConstants(const tasks::RewriteTask& task) {
+  iceberg::ColumnConstants constants;
+  const size_t count = std::min(task.spec->fields.size(), task.partition.size());
+  for (size_t i = 0; i < count; ++i) {
+    const iceberg::PartitionField& field = task.spec->fields[i];
+    if (field.transform.kind() == iceberg::Transform::Kind::kIdentity) {
+      constants.emplace_back(field.source_id(), task.partition[i]);
+    }
+  }
+  return constants;
+}
+
+}  // namespace
+
+RowSource::RowSource(io::FileSystem& files, const tasks::RewriteTask& task,
+                     const iceberg::DeleteFilter& filter, Options options,
+                     RewriteProgress* progress)
+    : files_(files),
+      task_(task),
+      filter_(filter),
+      options_(std::move(options)),
+      progress_(progress),
+      read_fields_(options_.fields),
+      constants_(PartitionConstants(task)) {
+  const std::vector<Field>& dropped = filter.dropped_fields();
+  read_fields_.insert(read_fields_.end(), dropped.begin(), dropped.end());
+}
+
+Status RowSource::OpenFile(Call& call, const tasks::InputFile& input,
+                           const std::vector<Field>& fields) {
+  if (input.file.format != iceberg::FileFormat::kParquet) {
+    return Unsupported("rewriting a file of format " +
+                       std::string(iceberg::FileFormatName(input.file.format)) + ": " +
+                       input.file.file_path);
+  }
+  if (input.file.key_metadata) {
+    return Unsupported("rewriting an encrypted file: " + input.file.file_path);
+  }
+  iceberg::ReadOptions read;
+  read.fields = fields;
+  read.constants = constants_;
+  read.mapping = options_.mapping;
+  read.dictionaries = options_.dictionaries;
+  read.batch_bytes = std::clamp<int64_t>(options_.memory_bytes / 16, 64 << 10, 8 << 20);
+  read.whole_row_group_bytes = options_.memory_bytes / 4;
+  read.pool = options_.pool;
+  MORAINE_ASSIGN(reader_,
+                 iceberg::ParquetReader::Open(call, files_, input.file.file_path,
+                                              input.file.file_size_in_bytes, std::move(read)));
+  MORAINE_ASSIGN(deletes_, iceberg::FileDeletes::Make(filter_, input.file.file_path,
+                                                      input.sequence_number, fields));
+  return {};
+}
+
+void RowSource::CloseFile(const tasks::InputFile& input) {
+  reader_.reset();
+  deletes_.reset();
+  bytes_read_ += input.file.file_size_in_bytes;
+  progress_->bytes_read += input.file.file_size_in_bytes;
+}
+
+Result<BatchPtr> RowSource::NextRaw(Call& call, const tasks::InputFile& input) {
+  MORAINE_ASSIGN(BatchPtr batch, reader_->Next(call));
+  if (batch == nullptr) {
+    CloseFile(input);
+    return batch;
+  }
+  rows_read_ += batch->num_rows();
+  progress_->rows_read += batch->num_rows();
+  return batch;
+}
+
+Result<BatchPtr> RowSource::WithoutDeleted(BatchPtr batch) {
+  int64_t deleted = 0;
+  std::vector<uint8_t> keep;
+  if (!deletes_->empty()) {
+    keep.assign(static_cast<size_t>((batch->num_rows() + 7) / 8), 0xFF);
+    MORAINE_ASSIGN(deleted,
+                   deletes_->Apply(*batch, reader_->batch_position(), keep.data(), options_.pool));
+  }
+  if (read_fields_.size() > options_.fields.size()) {
+    std::vector<int> own(options_.fields.size());
+    std::iota(own.begin(), own.end(), 0);
+    MORAINE_ASSIGN(batch, batch->SelectColumns(own));
+  }
+  rows_deleted_ += deleted;
+  if (deleted == 0) return batch;
+  if (deleted == batch->num_rows()) return BatchPtr();
+  return iceberg::KeepRows(batch, keep, options_.pool);
+}
+
+Result<BatchPtr> RowSource::Next(Call& call) {
+  while (file_ < task_.rewrite.size()) {
+    const tasks::InputFile& input = task_.rewrite[file_];
+    if (reader_ == nullptr) MORAINE_TRY(OpenFile(call, input, read_fields_));
+    MORAINE_ASSIGN(BatchPtr batch, NextRaw(call, input));
+    if (batch == nullptr) {
+      ++file_;
+      continue;
+    }
+    MORAINE_ASSIGN(batch, WithoutDeleted(std::move(batch)));
+    if (batch != nullptr && batch->num_rows() > 0) return batch;
+  }
+  return BatchPtr();
+}
+
+Result<iceberg::PositionSet> RowSource::DeletedPositions(Call& call,
+                                                         const tasks::InputFile& input) {
+  iceberg::PositionSet dead;
+  if (const iceberg::PositionSet* known = filter_.Positions(input.file.file_path)) {
+    dead.Merge(*known);
+  }
+  MORAINE_ASSIGN(const iceberg::FileDeletes deletes,
+                 iceberg::FileDeletes::Make(filter_, input.file.file_path, input.sequence_number,
+                                            filter_.key_fields()));
+  if (!deletes.has_equality_deletes()) return dead;
+  MORAINE_TRY(OpenFile(call, input, filter_.key_fields()));
+  while (true) {
+    MORAINE_ASSIGN(BatchPtr batch, NextRaw(call, input));
+    if (batch == nullptr) return dead;
+    std::vector<uint8_t> keep(static_cast<size_t>((batch->num_rows() + 7) / 8), 0xFF);
+    const int64_t first = reader_->batch_position();
+    MORAINE_TRY(deletes_->Apply(*batch, first, keep.data(), options_.pool));
+    std::vector<int64_t> positions;
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      if ((keep[row / 8] >> (row % 8) & 1) == 0) positions.push_back(first + row);
+    }
+    dead.AddMany(positions);
+  }
+}
+
+}  // namespace moraine::rewrite

@@ -1,0 +1,68 @@
+#pragma once
+// The rows of a task's input files, in their order, without the deleted ones: one stream of batches
+// of the current schema.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/iceberg/data/delete_filter.h"
+#include "moraine/iceberg/data/parquet_reader.h"
+#include "moraine/rewrite/rewrite.h"
+#include "moraine/tasks/rewrite_task.h"
+
+namespace moraine::rewrite {
+
+/// Used by one thread at a time.
+class RowSource {
+ public:
+  struct Options {
+    std::vector<iceberg::Field> fields;  ///< what batches hold
+    const iceberg::NameMapping* mapping = nullptr;
+    int64_t memory_bytes = 0;  ///< of this source
+    iceberg::Dictionaries dictionaries = iceberg::Dictionaries::kDecode;
+    arrow::MemoryPool* pool = nullptr;
+  };
+
+  RowSource(io::FileSystem& files, const tasks::RewriteTask& task,
+            const iceberg::DeleteFilter& filter, Options options, RewriteProgress* progress);
+
+  /// The next batch that has a row, or nullptr after the last file. Errors: as ParquetReader.
+  Result<std::shared_ptr<arrow::RecordBatch>> Next(Call& call);
+
+  /// Positions of the deleted rows of one file; reads only its key columns, and only when equality
+  /// deletes reach it.
+  Result<iceberg::PositionSet> DeletedPositions(Call& call, const tasks::InputFile& input);
+
+  int64_t rows_read() const { return rows_read_; }
+  int64_t rows_deleted() const { return rows_deleted_; }
+  int64_t bytes_read() const { return bytes_read_; }
+
+ private:
+  Status OpenFile(Call& call, const tasks::InputFile& input,
+                  const std::vector<iceberg::Field>& fields);
+  void CloseFile(const tasks::InputFile& input);
+  Result<std::shared_ptr<arrow::RecordBatch>> WithoutDeleted(
+      std::shared_ptr<arrow::RecordBatch> batch);
+  Result<std::shared_ptr<arrow::RecordBatch>> NextRaw(Call& call, const tasks::InputFile& input);
+
+  io::FileSystem& files_;
+  const tasks::RewriteTask& task_;
+  const iceberg::DeleteFilter& filter_;
+  const Options options_;
+  RewriteProgress* progress_;
+  std::vector<iceberg::Field> read_fields_;  // with dropped keys behind
+  iceberg::ColumnConstants constants_;
+
+  size_t file_ = 0;
+  std::unique_ptr<iceberg::ParquetReader> reader_;  // of file_, or nullptr: not open yet
+  std::optional<iceberg::FileDeletes> deletes_;
+  int64_t rows_read_ = 0;
+  int64_t rows_deleted_ = 0;
+  int64_t bytes_read_ = 0;
+};
+
+}  // namespace moraine::rewrite
