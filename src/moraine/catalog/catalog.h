@@ -136,6 +136,8 @@ class Catalog {
   Result<LoadedTablePtr> Register(Call& call, const std::string& warehouse, const TableName& name,
                                   const std::string& metadata_location);
   Result<LoadedTablePtr> Load(Call& call, const std::string& warehouse, const TableName& name);
+  /// NotFound if there is none. Reads no file.
+  Status TableExists(Call& call, const std::string& warehouse, const TableName& name);
   Result<LoadedTablePtr> LoadById(Call& call, int64_t table_id);
   /// Requirements checked, updates applied, metadata file written durable, row swapped, feed row
   /// added: in that order. With assert-create among the requirements the table is made. note, if
@@ -160,6 +162,8 @@ class Catalog {
   /// Every live table, by (table_id) pages; for status pages and reconciliation.
   Result<Page<TableSummary>> AllTables(Call& call, const PageRequest& page);
   Result<std::vector<TableChange>> Changes(Call& call, int64_t after_feed_seq, size_t limit);
+  /// Deletes feed rows older than before_ms that every consumer has read (up to that number).
+  Status TrimChanges(Call& call, int64_t before_ms, int64_t up_to_feed_seq);
   /// Called (on the committing thread, without locks) after each change; wakes the optimizing loop.
   void OnChange(std::function<void()> listener);
 

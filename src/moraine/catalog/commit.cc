@@ -1,16 +1,13 @@
-// Where tables change: create, register, commit. A commit is load, check, apply, write the metadata
-// file, swap the row, in this order; errors are told apart by whether the swap had been sent.
+// A commit: load, check, apply, write the metadata file, swap the row, in this order. Errors are
+// told apart by whether the swap had been sent (decision "HTTP", commit errors by phase).
 
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
-#include "moraine/base/gzip.h"
+#include "moraine/catalog/claims.h"
 #include "moraine/catalog/locations.h"
 #include "moraine/catalog/state_internal.h"
-#include "moraine/iceberg/commit/file_deletion.h"
-#include "moraine/io/location.h"
 
 namespace moraine::catalog {
 namespace {
@@ -21,11 +18,7 @@ using store::RunFor;
 using store::Transaction;
 
 constexpr int kServerRetries = 10;
-constexpr int kGzipLevel = 6;
-
-Status TableExists(const TableName& name) {
-  return AlreadyExists(fmt::format("Table already exists: {}", ToText(name)));
-}
+constexpr Millis kSettleLimit{10'000};
 
 bool IsCreate(const iceberg::CommitRequest& request) {
   return std::any_of(request.requirements.begin(), request.requirements.end(), [](const auto& r) {
@@ -33,275 +26,141 @@ bool IsCreate(const iceberg::CommitRequest& request) {
   });
 }
 
+/// All that the swap writes, decided before its transaction begins.
+struct Swap {
+  const TableRow& row;
+  const TableMetadata& next;
+  const std::string& metadata_location;
+  std::vector<std::string> claims;
+  bool claims_changed;
+  std::vector<std::string> foreign_folders;
+  int64_t now_ms;
+};
+
+Result<Swap> PlanSwap(const TableRow& row, const TableMetadata& base, const TableMetadata& next,
+                      const std::string& metadata_location,
+                      const std::vector<iceberg::TableUpdate>& updates, int64_t now_ms) {
+  MORAINE_ASSIGN(auto before, ClaimsOf(base));
+  MORAINE_ASSIGN(auto claims, ClaimsOf(next));
+  MORAINE_ASSIGN(auto folders, FoldersOutside(claims, FilesNamedBy(updates)));
+  bool changed = before != claims;
+  return Swap{row, next, metadata_location, std::move(claims), changed, std::move(folders), now_ms};
+}
+
+/// Conflict, with *lost_race, when the row is not as it was.
+Status DoSwap(Transaction& t, const Swap& swap, const std::string& principal, bool* lost_race) {
+  if (swap.claims_changed) MORAINE_TRY(CheckUnclaimed(t, swap.claims, swap.row.id));
+  MORAINE_TRY(CheckFoldersFree(t, swap.foreign_folders, swap.row.id));
+  MORAINE_ASSIGN(
+      int64_t changed,
+      t.Execute(
+          "UPDATE tabular SET version = version + 1, metadata_location = ?, previous = ?, "
+          "location = ?, table_uuid = ?, format_version = ?, current_snapshot_id = ?, "
+          "updated_ms = ?, updated_by = ? WHERE id = ? AND version = ? AND deleted_at = 0",
+          {swap.metadata_location, swap.row.metadata_location, swap.claims.front(),
+           swap.next.table_uuid, int64_t{swap.next.format_version}, swap.next.current_snapshot_id,
+           swap.now_ms, principal, swap.row.id, swap.row.version}));
+  if (changed == 0) {
+    *lost_race = true;
+    return Conflict(fmt::format("Commit lost the race: {} was changed by another commit",
+                                ToText(swap.row.name)));
+  }
+  if (swap.claims_changed) MORAINE_TRY(PutClaims(t, swap.claims, swap.row.id));
+  return AddChange(t, {.kind = "commit",
+                       .table_id = swap.row.id,
+                       .version = swap.row.version + 1,
+                       .snapshot_id = swap.next.current_snapshot_id,
+                       .changed_ms = swap.now_ms,
+                       .metadata_location = swap.metadata_location});
+}
+
 }  // namespace
 
-Result<CachedMetadata> Catalog::State::WriteMetadata(Call& call, const TableMetadata& metadata,
-                                                     const std::string& location) {
-  CachedMetadata written;
-  written.json = std::make_shared<const std::string>(iceberg::TableMetadataToJson(metadata));
-  written.metadata = std::make_shared<const TableMetadata>(metadata);
-  if (location.ends_with(".gz.metadata.json") || location.ends_with(".metadata.json.gz")) {
-    std::string_view text = *written.json;
-    MORAINE_TRY(io::WriteFile(call, files, location, GzipCompress({&text, 1}, kGzipLevel)));
-  } else {
-    MORAINE_TRY(io::WriteFile(call, files, location, *written.json));
-  }
-  cache.Put(location, written);
-  return written;
-}
-
-Result<int64_t> Catalog::State::InsertRow(Transaction& t, Call& call, const Warehouse& warehouse,
-                                          const TableName& name, const TableMetadata& metadata,
-                                          const std::string& metadata_location,
-                                          std::string_view origin, std::string_view change_kind) {
-  MORAINE_ASSIGN(auto ns, GetNamespace(t, warehouse.id, name.ns));
-  MORAINE_ASSIGN(auto existing, FindTable(t, warehouse.id, name));
-  if (existing) return TableExists(name);
-  MORAINE_ASSIGN(auto location, io::NormalizeLocation(metadata.location));
-  MORAINE_TRY(CheckNoOverlap(t, location, 0));
-  int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(
-      t.Execute("INSERT INTO tabular (warehouse_id, namespace_id, kind, name, table_uuid, version, "
-                "metadata_location, previous,"
-                " location, format_version, current_snapshot_id, origin, deleted_at, protected, "
-                "created_ms, updated_ms,"
-                " created_by, updated_by) VALUES (?, ?, 'table', ?, ?, 1, ?, '', ?, ?, ?, ?, 0, 0, "
-                "?, ?, ?, ?)",
-                {warehouse.id, ns.id, name.name, metadata.table_uuid, metadata_location, location,
-                 int64_t{metadata.format_version}, metadata.current_snapshot_id,
-                 std::string(origin), now_ms, now_ms, call.principal(), call.principal()}));
-  MORAINE_ASSIGN(int64_t table_id, t.LastInsertId());
-  MORAINE_TRY(AddChange(t, change_kind, table_id, 1, metadata.current_snapshot_id, now_ms, "{}"));
-  return table_id;
-}
-
-Result<bool> Catalog::State::HasLanded(Call& call, int64_t warehouse_id, const TableName& name,
-                                       const std::string& metadata_location) {
+Catalog::State::Settled Catalog::State::Settle(Call& call, const TableRow* row,
+                                               const std::string& metadata_location) {
   // The call may be over by now; the question is too important for that.
-  Call again(call.env(), Millis(10'000));
-  MORAINE_ASSIGN(auto row, RunFor(again, database, Access::kRead, [&](Transaction& t) {
-                   return FindTable(t, warehouse_id, name);
-                 }));
-  if (!row) return false;
-  if (row->metadata_location == metadata_location) return true;
-  // Others may have committed on top of ours.
-  MORAINE_ASSIGN(auto table, Load(again, *row));
-  const auto& log = table->metadata->metadata_log;
-  return std::any_of(log.begin(), log.end(),
-                     [&](const auto& entry) { return entry.metadata_file == metadata_location; });
-}
-
-void Catalog::State::DiscardMetadata(Call& call, const Status& refusal,
-                                     const std::string& metadata_location) {
-  auto proof = iceberg::DeletionProof::CommitRefused(refusal);
-  if (!proof.ok()) return;
-  auto deleted =
-      iceberg::DeleteFiles(call, files, *proof, std::vector<std::string>{metadata_location});
-  if (!deleted.ok()) {
-    call.log().Warn("the metadata file of a refused commit stays",
-                    {{"file", metadata_location}, {"error", deleted.status().ToString()}});
-  }
-}
-
-Result<LoadedTablePtr> Catalog::State::Insert(Call& call, const Warehouse& warehouse,
-                                              const TableName& name, TableMetadata metadata,
-                                              const std::function<Status(Transaction&)>& note) {
-  MORAINE_TRY(CheckMetadataLocations(warehouse, metadata));
-  std::string location = iceberg::MetadataFileLocation(metadata, 0, MakeUuid(call.random()));
-  MORAINE_TRY(WriteMetadata(call, metadata, location).status());
-  int64_t table_id = 0;
-  Status swapped = database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(table_id,
-                   InsertRow(t, call, warehouse, name, metadata, location, "created", "create"));
-    return note ? note(t) : Status();
+  Call again(call.env(), kSettleLimit);
+  Settled settled;
+  Status asked = database.Run(again, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto rows, t.Query("SELECT table_id FROM table_change WHERE metadata_location = "
+                                      "? LIMIT 1",
+                                      {metadata_location}));
+    if (!rows.empty()) {
+      MORAINE_ASSIGN(settled.table_id, rows[0].Int(0));
+      settled.fate = Fate::kLanded;
+      return {};
+    }
+    if (row == nullptr) return {};
+    // Still on its way somewhere, it would wait for this version: it shall not find it.
+    return t
+        .Execute("UPDATE tabular SET version = version + 1 WHERE id = ? AND version = ?",
+                 {row->id, row->version})
+        .status();
   });
-  if (swapped.code() == Code::kCommitUnknown) {
-    auto landed = HasLanded(call, warehouse.id, name, location);
-    if (!landed.ok() || !*landed) return swapped;
-    MORAINE_ASSIGN(auto row, RunFor(call, database, Access::kRead, [&](Transaction& t) {
-                     return FindTable(t, warehouse.id, name);
-                   }));
-    if (!row) return swapped;
-    table_id = row->id;
-  } else if (!swapped.ok()) {
-    DiscardMetadata(call, swapped, location);
-    return swapped;
-  }
-  MORAINE_TRY(Announce());
-  return Load(call, {table_id, warehouse.id, warehouse.name, name, 1, location,
-                     metadata.format_version, metadata.current_snapshot_id, "created"});
-}
-
-Result<LoadedTablePtr> Catalog::Create(Call& call, const std::string& warehouse,
-                                       const CreateTable& request) {
-  MORAINE_TRY(CheckName("name", request.name.name));
-  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  MORAINE_ASSIGN(
-      auto ns,
-      RunFor(call, state_->database, Access::kRead, [&](Transaction& t) -> Result<NamespaceRow> {
-        MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, request.name.ns));
-        MORAINE_ASSIGN(auto existing, FindTable(t, home.id, request.name));
-        if (existing) return TableExists(request.name);
-        return row;
-      }));
-  iceberg::TableCreation creation;
-  creation.table_uuid = MakeUuid(call.random());
-  if (request.location && !request.location->empty()) {
-    creation.location = *request.location;
-  } else if (auto base = ns.properties.find("location"); base != ns.properties.end()) {
-    creation.location = DefaultLocation(base->second, {{}, request.name.name}, creation.table_uuid);
-  } else {
-    creation.location = DefaultLocation(home.root, request.name, creation.table_uuid);
-  }
-  while (creation.location.size() > 1 && creation.location.back() == '/')
-    creation.location.pop_back();
-  MORAINE_TRY(CheckAllowed(home, "location", creation.location));
-  MORAINE_TRY(CheckPropertyLocations(home, request.properties));
-  creation.schema = request.schema;
-  creation.spec = request.spec;
-  creation.sort_order = request.sort_order;
-  creation.properties = request.properties;
-  creation.now_ms = ToMillis(call.clock().Wall());
-  MORAINE_ASSIGN(auto metadata, iceberg::MakeTableMetadata(creation));
-  if (!request.stage) return state_->Insert(call, home, request.name, std::move(metadata), nullptr);
-  auto staged = std::make_shared<LoadedTable>();
-  staged->warehouse = warehouse;
-  staged->name = request.name;
-  staged->metadata_json =
-      std::make_shared<const std::string>(iceberg::TableMetadataToJson(metadata));
-  staged->metadata = std::make_shared<const TableMetadata>(std::move(metadata));
-  return LoadedTablePtr(std::move(staged));
-}
-
-Result<LoadedTablePtr> Catalog::Register(Call& call, const std::string& warehouse,
-                                         const TableName& name,
-                                         const std::string& metadata_location) {
-  MORAINE_TRY(CheckName("name", name.name));
-  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  MORAINE_TRY(CheckAllowed(home, "metadata-location", metadata_location));
-  TableRow row{0,           home.id, home.name, name, 1, metadata_location, 0, iceberg::kNoSnapshot,
-               "registered"};
-  auto loaded = state_->Load(call, row);
-  if (!loaded.ok()) {
-    if (loaded.status().code() == Code::kCorruption)
-      return std::move(loaded).status().WithCode(Code::kInvalidArgument);
-    return loaded.status();
-  }
-  const auto& metadata = *(*loaded)->metadata;
-  MORAINE_TRY(CheckMetadataLocations(home, metadata));
-  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(row.id, state_->InsertRow(t, call, home, name, metadata, metadata_location,
-                                             "registered", "register"));
-    return Status();
-  }));
-  MORAINE_TRY(state_->Announce());
-  return state_->Load(call, row);
-}
-
-Result<LoadedTablePtr> Catalog::State::CommitCreate(
-    Call& call, const Warehouse& warehouse, const TableName& name,
-    const iceberg::CommitRequest& request, const std::function<Status(Transaction&)>& note) {
-  if (request.requirements.size() != 1) {
-    return InvalidArgument("requirements: assert-create must be the only requirement");
-  }
-  MORAINE_TRY(CheckName("name", name.name));
-  MORAINE_TRY(RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<bool> {
-    MORAINE_TRY(GetNamespace(t, warehouse.id, name.ns));
-    MORAINE_ASSIGN(auto existing, FindTable(t, warehouse.id, name));
-    if (existing) return TableExists(name);
-    return true;
-  }));
-  MORAINE_ASSIGN(auto metadata,
-                 iceberg::ApplyCreateUpdates(request.updates, {ToMillis(call.clock().Wall()), ""}));
-  return Insert(call, warehouse, name, std::move(metadata), note);
+  if (settled.fate != Fate::kLanded && asked.ok() && row != nullptr) settled.fate = Fate::kRefused;
+  return settled;
 }
 
 Result<LoadedTablePtr> Catalog::State::CommitOnce(Call& call, const Warehouse& warehouse,
                                                   const TableName& name,
                                                   const iceberg::CommitRequest& request,
-                                                  const std::function<Status(Transaction&)>& note,
-                                                  bool* lost_race) {
-  *lost_race = false;
-  MORAINE_ASSIGN(auto row, RunFor(call, database, Access::kRead, [&](Transaction& t) {
-                   return FindTable(t, warehouse.id, name);
-                 }));
-  if (!row) return NoTable(name);
-  MORAINE_ASSIGN(auto base, Load(call, *row));
+                                                  const Note& note, bool* lost_race) {
+  MORAINE_ASSIGN(auto row, GetTable(call, warehouse.id, name));
+  MORAINE_ASSIGN(auto turn, turns.Take(call, row.id));
+  if (turn.waited()) {
+    MORAINE_ASSIGN(row, GetTable(call, warehouse.id, name));
+  }
+  MORAINE_ASSIGN(auto base, Load(call, row, Freshness::kCached));
   MORAINE_TRY(iceberg::CheckRequirements(base->metadata.get(), request.requirements));
   int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_ASSIGN(auto metadata, iceberg::ApplyUpdates(*base->metadata, request.updates,
-                                                      {now_ms, row->metadata_location}));
-  bool unchanged = metadata.last_updated_ms == base->metadata->last_updated_ms &&
-                   metadata.metadata_log.size() == base->metadata->metadata_log.size() &&
-                   iceberg::TableMetadataToJson(metadata) == *base->metadata_json;
-  if (unchanged) {
+  MORAINE_ASSIGN(auto next, iceberg::ApplyUpdates(*base->metadata, request.updates,
+                                                  {now_ms, row.metadata_location}));
+  if (next == *base->metadata) {
     if (note) MORAINE_TRY(database.Run(call, Access::kWrite, note));
     return base;
   }
   std::string location = iceberg::MetadataFileLocation(
-      metadata, iceberg::MetadataFileVersion(row->metadata_location) + 1, MakeUuid(call.random()));
+      next, iceberg::MetadataFileVersion(row.metadata_location) + 1, MakeUuid(call.random()));
   MORAINE_TRY(CheckAllowed(warehouse, "metadata location", location));
-  MORAINE_ASSIGN(auto table_location, io::NormalizeLocation(metadata.location));
-  MORAINE_TRY(WriteMetadata(call, metadata, location).status());
-  Status swapped = database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    if (metadata.location != base->metadata->location)
-      MORAINE_TRY(CheckNoOverlap(t, table_location, row->id));
-    // The name is part of the condition: a commit by the old name after a rename must not land.
-    MORAINE_ASSIGN(
-        int64_t changed,
-        t.Execute("UPDATE tabular SET version = version + 1, metadata_location = ?, previous = ?, "
-                  "location = ?, table_uuid = ?,"
-                  " format_version = ?, current_snapshot_id = ?, updated_ms = ?, updated_by = ?"
-                  " WHERE id = ? AND version = ? AND deleted_at = 0",
-                  {location, row->metadata_location, table_location, metadata.table_uuid,
-                   int64_t{metadata.format_version}, metadata.current_snapshot_id, now_ms,
-                   call.principal(), row->id, row->version}));
-    if (changed == 0) {
-      *lost_race = true;
-      return Conflict(
-          fmt::format("Commit lost the race: {} was changed by another commit", ToText(name)));
-    }
-    MORAINE_TRY(AddChange(t, "commit", row->id, row->version + 1, metadata.current_snapshot_id,
-                          now_ms, "{}"));
-    return note ? note(t) : Status();
-  });
+  MORAINE_TRY(call.Check());
+  auto written = WriteMetadata(call, std::move(next), location);
+  if (!written.ok()) {
+    DiscardMetadata(call, written.status(), location);
+    return written.status();
+  }
+  auto swap = PlanSwap(row, *base->metadata, *written->metadata, location, request.updates, now_ms);
+  Status swapped = swap.status();
+  if (swap.ok()) {
+    swapped = database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+      MORAINE_TRY(DoSwap(t, *swap, call.principal(), lost_race));
+      return note ? note(t) : Status();
+    });
+  }
   if (swapped.code() == Code::kCommitUnknown) {
-    auto landed = HasLanded(call, warehouse.id, name, location);
-    if (!landed.ok() || !*landed) return swapped;
-  } else if (!swapped.ok()) {
+    Fate fate = Settle(call, &row, location).fate;
+    if (fate == Fate::kUnknown) return swapped;
+    swapped = fate == Fate::kLanded
+                  ? Status()
+                  : Conflict("the commit was refused: its transaction did not come through");
+  }
+  if (!swapped.ok()) {
     DiscardMetadata(call, swapped, location);
     return swapped;
   }
-  row->version += 1;
-  row->metadata_location = location;
-  MORAINE_TRY(Announce());
-  MORAINE_ASSIGN(auto committed, Load(call, *row));
+  // From here on the commit stands; nothing below may turn it into an error.
+  cache.Put(location, *written);
+  row.version += 1;
+  row.metadata_location = location;
+  row.current_snapshot_id = written->metadata->current_snapshot_id;
+  Announce();
+  auto committed = MakeLoaded(row, *written);
   TrimMetadata(call, *base->metadata, *committed);
   return committed;
 }
 
-void Catalog::State::TrimMetadata(Call& call, const TableMetadata& base,
-                                  const LoadedTable& committed) {
-  if (!committed.metadata->BoolProperty("write.metadata.delete-after-commit.enabled", false))
-    return;
-  std::set<std::string> kept;
-  for (const auto& entry : committed.metadata->metadata_log) kept.insert(entry.metadata_file);
-  std::vector<std::string> trimmed;
-  for (const auto& entry : base.metadata_log) {
-    bool ours = io::IsInside(entry.metadata_file, committed.metadata->location);
-    if (ours && !kept.contains(entry.metadata_file)) trimmed.push_back(entry.metadata_file);
-  }
-  if (trimmed.empty()) return;
-  auto proof =
-      iceberg::DeletionProof::MetadataLogTrimmed(committed.metadata, committed.metadata_location);
-  auto deleted = iceberg::DeleteFiles(call, files, proof, trimmed);
-  if (!deleted.ok())
-    call.log().Warn("old metadata files stay", {{"error", deleted.status().ToString()}});
-}
-
 Result<LoadedTablePtr> Catalog::Commit(Call& call, const std::string& warehouse,
                                        const TableName& name, const iceberg::CommitRequest& request,
-                                       const std::function<Status(Transaction&)>& note) {
+                                       const Note& note) {
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   MORAINE_TRY(CheckUpdateLocations(home, request.updates));
   if (IsCreate(request)) return state_->CommitCreate(call, home, name, request, note);
@@ -310,7 +169,7 @@ Result<LoadedTablePtr> Catalog::Commit(Call& call, const std::string& warehouse,
     bool lost_race = false;
     auto committed = state_->CommitOnce(call, home, name, request, note, &lost_race);
     if (committed.ok() || !lost_race || attempt == kServerRetries) return committed;
-    // Whoever won is done; a short, uneven pause keeps many losers from meeting again.
+    // Another process won. A short, uneven pause keeps many losers from meeting again.
     call.clock().SleepFor(Millis(call.random().Below(static_cast<uint64_t>(5 * (attempt + 1))) + 1),
                           call.stop());
   }

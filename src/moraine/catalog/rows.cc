@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
-#include "moraine/catalog/locations.h"
 #include "moraine/catalog/rows_internal.h"
 
 namespace moraine::catalog {
@@ -12,6 +11,7 @@ using store::Transaction;
 using store::Value;
 
 constexpr char kLevelSeparator = '\x1f';
+constexpr char kTokenEnd = '\0';  // never part of a name
 constexpr size_t kMaxNameBytes = 1'000;
 constexpr size_t kMaxLevels = 50;
 
@@ -54,16 +54,14 @@ std::string ToText(const TableName& name) {
 }
 
 std::string_view ExceptionName(const Status& status) {
-  auto begins = [&](std::string_view words) {
-    return status.message().find(words) != std::string_view::npos;
-  };
+  auto begins = [&](std::string_view words) { return status.message().starts_with(words); };
   if (status.code() == Code::kNotFound) {
     if (begins(kNoNamespace)) return "NoSuchNamespaceException";
     if (begins(kNoWarehouse)) return "NoSuchWarehouseException";
     if (begins(kNoMetadataFile)) return "NotFoundException";
     return "NoSuchTableException";
   }
-  if (status.code() == Code::kConflict && begins(kNamespaceNotEmpty))
+  if (status.code() == Code::kConflict && status.message().ends_with(kNamespaceNotEmpty))
     return "NamespaceNotEmptyException";
   if (status.code() == Code::kInvalidArgument && begins(kUnprocessable))
     return "UnprocessableEntityException";
@@ -75,6 +73,9 @@ Status NoTable(const TableName& name) {
 }
 Status NoNamespace(const NamespaceName& name) {
   return NotFound(fmt::format("{}{}", kNoNamespace, ToText(name)));
+}
+Status TableTaken(const TableName& name) {
+  return AlreadyExists(fmt::format("Table already exists: {}", ToText(name)));
 }
 
 Status CheckName(std::string_view what, std::string_view name) {
@@ -158,40 +159,17 @@ Result<std::vector<TableRow>> TablesAfter(Transaction& t, int64_t after_id, size
   return tables;
 }
 
-Status CheckNoOverlap(Transaction& t, const std::string& location, int64_t except_table_id) {
-  std::vector<std::string> same = Ancestors(location);
-  same.push_back(location);
-  for (const auto& place : same) {
-    MORAINE_ASSIGN(
-        auto rows,
-        t.Query(
-            "SELECT name FROM tabular WHERE location = ? AND id <> ? AND deleted_at = 0 LIMIT 1",
-            {place, except_table_id}));
-    if (!rows.empty()) {
-      MORAINE_ASSIGN(auto name, rows[0].Text(0));
-      return InvalidArgument(
-          fmt::format("location: {} lies in the location of the table {}", location, name));
-    }
-  }
-  MORAINE_ASSIGN(auto rows, t.Query("SELECT name FROM tabular WHERE location > ? AND location < ? "
-                                    "AND id <> ? AND deleted_at = 0 LIMIT 1",
-                                    {location + "/", location + "0", except_table_id}));
-  if (rows.empty()) return {};
-  MORAINE_ASSIGN(auto name, rows[0].Text(0));
-  return InvalidArgument(
-      fmt::format("location: {} holds the location of the table {}", location, name));
-}
-
-Status AddChange(Transaction& t, std::string_view kind, int64_t table_id, int64_t version,
-                 int64_t snapshot_id, int64_t now_ms, const std::string& detail) {
+Status AddChange(Transaction& t, const ChangeRow& change) {
   // One writer at a time (SQLite): numbered at once. Stores with many writers leave NULL for the
   // sequencer.
-  MORAINE_TRY(t.Execute(
-      "INSERT INTO table_change (feed_seq, table_id, kind, version, snapshot_id, changed_ms, "
-      "detail)"
-      " VALUES ((SELECT COALESCE(MAX(feed_seq), 0) + 1 FROM table_change), ?, ?, ?, ?, ?, ?)",
-      {table_id, std::string(kind), version, snapshot_id, now_ms, detail}));
-  return {};
+  return t
+      .Execute(
+          "INSERT INTO table_change (feed_seq, table_id, kind, version, snapshot_id, changed_ms, "
+          "metadata_location, detail) VALUES ((SELECT COALESCE(MAX(feed_seq), 0) + 1 FROM "
+          "table_change), ?, ?, ?, ?, ?, ?, ?)",
+          {change.table_id, std::string(change.kind), change.version, change.snapshot_id,
+           change.changed_ms, change.metadata_location, change.detail})
+      .status();
 }
 
 std::string PropertiesToText(const iceberg::StringMap& properties) {
@@ -207,13 +185,13 @@ Result<iceberg::StringMap> PropertiesFromText(const std::string& text) {
 }
 
 std::string MakeToken(std::string_view listing, std::string_view last) {
-  return HexEncode(fmt::format("{}{}{}", listing, kLevelSeparator, last));
+  return HexEncode(fmt::format("{}{}{}", listing, kTokenEnd, last));
 }
 
 Result<std::string> ReadToken(std::string_view listing, const std::string& token) {
   if (token.empty()) return std::string();
   auto text = HexDecode(token);
-  std::string prefix = std::string(listing) + kLevelSeparator;
+  std::string prefix = std::string(listing) + kTokenEnd;
   if (!text.ok() || !text->starts_with(prefix))
     return InvalidArgument("pageToken: not a token of this listing");
   return text->substr(prefix.size());

@@ -15,12 +15,13 @@ namespace moraine::catalog {
 inline constexpr std::string_view kNoTable = "Table does not exist: ";
 inline constexpr std::string_view kNoNamespace = "Namespace does not exist: ";
 inline constexpr std::string_view kNoWarehouse = "Warehouse does not exist: ";
-inline constexpr std::string_view kNoMetadataFile = "Metadata file does not exist: ";
-inline constexpr std::string_view kNamespaceNotEmpty = "Namespace is not empty: ";
+inline constexpr std::string_view kNoMetadataFile = "Failed to open input stream for file: ";
+inline constexpr std::string_view kNamespaceNotEmpty = " is not empty";
 inline constexpr std::string_view kUnprocessable = "A key is both removed and updated: ";
 
 Status NoTable(const TableName& name);
 Status NoNamespace(const NamespaceName& name);
+Status TableTaken(const TableName& name);
 /// Levels and names: not empty, valid UTF-8, no control bytes. InvalidArgument naming what.
 Status CheckName(std::string_view what, std::string_view name);
 Status CheckNamespaceName(const NamespaceName& name);
@@ -55,13 +56,17 @@ Result<std::optional<TableRow>> FindTable(store::Transaction& t, int64_t warehou
 Result<std::optional<TableRow>> FindTableById(store::Transaction& t, int64_t table_id);
 Result<std::vector<TableRow>> TablesAfter(store::Transaction& t, int64_t after_id, size_t limit);
 
-/// Conflict-free overlap: InvalidArgument when the normalised location lies in another table's or
-/// holds one.
-Status CheckNoOverlap(store::Transaction& t, const std::string& location, int64_t except_table_id);
-
-/// Adds a row to the feed. detail: JSON object text or "{}".
-Status AddChange(store::Transaction& t, std::string_view kind, int64_t table_id, int64_t version,
-                 int64_t snapshot_id, int64_t now_ms, const std::string& detail);
+/// A row of the feed, numbered when it is written.
+struct ChangeRow {
+  std::string_view kind;
+  int64_t table_id = 0;
+  int64_t version = 0;
+  int64_t snapshot_id = iceberg::kNoSnapshot;
+  int64_t changed_ms = 0;
+  std::string metadata_location;  ///< what the row names after the change
+  std::string detail = "{}";      ///< a JSON object
+};
+Status AddChange(store::Transaction& t, const ChangeRow& change);
 
 std::string PropertiesToText(const iceberg::StringMap& properties);
 Result<iceberg::StringMap> PropertiesFromText(const std::string& text);

@@ -46,7 +46,13 @@ CREATE TABLE tabular (
   updated_by {text} NOT NULL,
   UNIQUE (namespace_id, name, deleted_at)
 );
-CREATE INDEX tabular_location ON tabular (location);
+CREATE TABLE tabular_claim (
+  id {id},
+  table_id {bigint} NOT NULL,
+  location {text} NOT NULL
+);
+CREATE INDEX tabular_claim_location ON tabular_claim (location);
+CREATE INDEX tabular_claim_table ON tabular_claim (table_id);
 CREATE TABLE table_change (
   id {id},
   feed_seq {bigint},
@@ -55,9 +61,11 @@ CREATE TABLE table_change (
   version {bigint} NOT NULL,
   snapshot_id {bigint} NOT NULL,
   changed_ms {bigint} NOT NULL,
+  metadata_location {text} NOT NULL,
   detail {text} NOT NULL
 );
 CREATE UNIQUE INDEX table_change_feed ON table_change (feed_seq);
+CREATE INDEX table_change_metadata ON table_change (metadata_location);
 CREATE TABLE metrics_report (
   id {id},
   table_id {bigint} NOT NULL,

@@ -1,5 +1,7 @@
 #pragma once
-// The catalog's store tables (decision "store").
+// The catalog's store tables (decision "store"). tabular has one row per table, tabular_claim the
+// places that are a table's own (its location and write.*.path properties; no two tables' overlap),
+// table_change the feed.
 
 #include <vector>
 

@@ -9,8 +9,12 @@
 #include "moraine/catalog/catalog.h"
 #include "moraine/catalog/metadata_cache.h"
 #include "moraine/catalog/rows_internal.h"
+#include "moraine/catalog/table_turns.h"
 
 namespace moraine::catalog {
+
+/// Runs in the swap's transaction, after it.
+using Note = std::function<Status(store::Transaction&)>;
 
 struct Catalog::State {
   State(store::Database& database_in, io::FileSystem& files_in, CatalogOptions options_in)
@@ -23,6 +27,7 @@ struct Catalog::State {
   io::FileSystem& files;
   const CatalogOptions options;
   MetadataCache cache;
+  TableTurns turns;
   std::mutex mutex;
   std::unordered_map<std::string, Warehouse>
       warehouses;                                // under mutex; rows change only through here
@@ -30,38 +35,59 @@ struct Catalog::State {
 
   /// From memory, else from the store. NotFound if there is none.
   Result<Warehouse> FindWarehouse(Call& call, const std::string& name);
+  /// Outside of transactions.
+  Result<TableRow> GetTable(Call& call, int64_t warehouse_id, const TableName& name);
+  /// Calls the listeners.
+  void Announce();
+
+  // metadata_files.cc
+
+  /// Whether a cached file is asked for again: a load must notice one that is gone.
+  enum class Freshness { kCached, kFilePresent };
   /// The row's metadata, from the cache or the file. NotFound when the file is gone, Corruption
   /// when it can't be read as metadata.
-  Result<LoadedTablePtr> Load(Call& call, const TableRow& row);
-  /// Writes the metadata file, durable, and fills the cache.
-  Result<CachedMetadata> WriteMetadata(Call& call, const iceberg::TableMetadata& metadata,
+  Result<LoadedTablePtr> Load(Call& call, const TableRow& row, Freshness freshness);
+  Result<CachedMetadata> ReadMetadata(Call& call, const std::string& location);
+  /// Writes the metadata file, durable. After an error there may be one all the same.
+  Result<CachedMetadata> WriteMetadata(Call& call, iceberg::TableMetadata metadata,
                                        const std::string& location);
-  Status Announce();
-
-  /// Makes a table from whole metadata: writes the file and inserts the row.
-  Result<LoadedTablePtr> Insert(Call& call, const Warehouse& warehouse, const TableName& name,
-                                iceberg::TableMetadata metadata,
-                                const std::function<Status(store::Transaction&)>& note);
-  /// Inserts the row of a table whose metadata file exists.
-  Result<int64_t> InsertRow(store::Transaction& t, Call& call, const Warehouse& warehouse,
-                            const TableName& name, const iceberg::TableMetadata& metadata,
-                            const std::string& metadata_location, std::string_view origin,
-                            std::string_view change_kind);
-  Result<LoadedTablePtr> CommitOnce(Call& call, const Warehouse& warehouse, const TableName& name,
-                                    const iceberg::CommitRequest& request,
-                                    const std::function<Status(store::Transaction&)>& note,
-                                    bool* lost_race);
-  Result<LoadedTablePtr> CommitCreate(Call& call, const Warehouse& warehouse, const TableName& name,
-                                      const iceberg::CommitRequest& request,
-                                      const std::function<Status(store::Transaction&)>& note);
-  /// After a swap of unknown outcome: whether the row names our file now. An error means it is
-  /// still unknown.
-  Result<bool> HasLanded(Call& call, int64_t warehouse_id, const TableName& name,
-                         const std::string& metadata_location);
   /// Deletes what a refused commit wrote.
   void DiscardMetadata(Call& call, const Status& refusal, const std::string& metadata_location);
   /// write.metadata.delete-after-commit.enabled.
   void TrimMetadata(Call& call, const iceberg::TableMetadata& base, const LoadedTable& committed);
+
+  // creation.cc
+
+  /// Makes a table from whole metadata: writes the file and inserts the row.
+  Result<LoadedTablePtr> Insert(Call& call, const Warehouse& warehouse, const TableName& name,
+                                iceberg::TableMetadata metadata, const Note& note);
+  /// Inserts the row of a table whose metadata file exists.
+  Result<int64_t> InsertRow(store::Transaction& t, Call& call, const Warehouse& warehouse,
+                            const TableName& name, const CachedMetadata& cached,
+                            const std::string& metadata_location, std::string_view origin,
+                            std::string_view change_kind);
+  Result<std::string> LocationForNew(Call& call, const Warehouse& warehouse, const TableName& name,
+                                     const std::string& table_uuid);
+  Result<LoadedTablePtr> CommitCreate(Call& call, const Warehouse& warehouse, const TableName& name,
+                                      const iceberg::CommitRequest& request, const Note& note);
+
+  // commit.cc
+
+  Result<LoadedTablePtr> CommitOnce(Call& call, const Warehouse& warehouse, const TableName& name,
+                                    const iceberg::CommitRequest& request, const Note& note,
+                                    bool* lost_race);
+  /// What became of a swap whose commit gave no clear answer. Afterwards a refused one can't land
+  /// any more, so its file may go.
+  enum class Fate { kLanded, kRefused, kUnknown };
+  struct Settled {
+    Fate fate = Fate::kUnknown;
+    int64_t table_id = 0;  ///< when landed
+  };
+  /// row is the one that the swap replaces, or nullptr for a new table.
+  Settled Settle(Call& call, const TableRow* row, const std::string& metadata_location);
 };
+
+/// The row with its metadata.
+LoadedTablePtr MakeLoaded(const TableRow& row, const CachedMetadata& cached);
 
 }  // namespace moraine::catalog

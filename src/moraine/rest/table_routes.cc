@@ -116,7 +116,7 @@ Result<net::Response> Service::LoadTable(const Context& context) {
 
 Result<net::Response> Service::TableExists(const Context& context) {
   MORAINE_ASSIGN(auto name, TableOf(context.params));
-  MORAINE_TRY(catalog_.Load(context.call, context.warehouse, name));
+  MORAINE_TRY(catalog_.TableExists(context.call, context.warehouse, name));
   return net::Response::Empty(204);
 }
 

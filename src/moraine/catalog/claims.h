@@ -1,0 +1,23 @@
+#pragma once
+// The places that tables hold, as rows: no two tables' places overlap, and no table names files in
+// another's. Asked and written in the transaction that makes or changes a table.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "moraine/store/database.h"
+
+namespace moraine::catalog {
+
+/// InvalidArgument when a place lies in one of another table's, or holds one.
+Status CheckUnclaimed(store::Transaction& t, const std::vector<std::string>& claims,
+                      int64_t table_id);
+/// InvalidArgument when a folder of named files lies in another table's place.
+Status CheckFoldersFree(store::Transaction& t, const std::vector<std::string>& folders,
+                        int64_t table_id);
+/// Replaces the table's places.
+Status PutClaims(store::Transaction& t, const std::vector<std::string>& claims, int64_t table_id);
+Status RemoveClaims(store::Transaction& t, int64_t table_id);
+
+}  // namespace moraine::catalog

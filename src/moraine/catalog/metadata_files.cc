@@ -1,0 +1,128 @@
+// Metadata files: read through the cache, written durable, and deleted by proof.
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "moraine/base/gzip.h"
+#include "moraine/catalog/state_internal.h"
+#include "moraine/iceberg/commit/file_deletion.h"
+#include "moraine/io/location.h"
+
+namespace moraine::catalog {
+namespace {
+
+using iceberg::TableMetadata;
+
+constexpr int kGzipLevel = 6;
+constexpr char kGzipMagic[] = "\x1f\x8b";
+constexpr Millis kCleanupLimit{10'000};
+
+/// Asking for the file again is cheap here; on object stores it is done when the cache is filled.
+bool IsLocal(std::string_view location) {
+  return location.starts_with('/') || location.starts_with("file:");
+}
+
+Status NoMetadataFile(const std::string& location) {
+  return NotFound(fmt::format("{}{}", kNoMetadataFile, location));
+}
+
+}  // namespace
+
+LoadedTablePtr MakeLoaded(const TableRow& row, const CachedMetadata& cached) {
+  auto table = std::make_shared<LoadedTable>();
+  table->table_id = row.id;
+  table->version = row.version;
+  table->warehouse = row.warehouse;
+  table->name = row.name;
+  table->origin = row.origin;
+  table->metadata_location = row.metadata_location;
+  table->metadata_json = cached.json;
+  table->metadata = cached.metadata;
+  return table;
+}
+
+Result<CachedMetadata> Catalog::State::ReadMetadata(Call& call, const std::string& location) {
+  auto bytes = io::ReadFile(call, files, location, options.max_metadata_bytes);
+  if (bytes.status().code() == Code::kNotFound) return NoMetadataFile(location);
+  MORAINE_TRY(bytes.status());
+  if (bytes->starts_with(kGzipMagic)) {
+    MORAINE_ASSIGN(bytes, GzipDecompress(*bytes, static_cast<size_t>(options.max_metadata_bytes)));
+  }
+  auto metadata = iceberg::TableMetadataFromJson(*bytes);
+  if (!metadata.ok()) {
+    bool newer = metadata.status().code() == Code::kUnsupported;
+    return std::move(metadata)
+        .status()
+        .WithCode(newer ? Code::kUnsupported : Code::kCorruption)
+        .Annotate("while reading " + location);
+  }
+  return CachedMetadata{std::make_shared<const std::string>(std::move(*bytes)),
+                        std::make_shared<const TableMetadata>(std::move(*metadata))};
+}
+
+Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TableRow& row, Freshness freshness) {
+  CachedMetadata cached = cache.Find(row.metadata_location);
+  if (cached.metadata == nullptr) {
+    MORAINE_ASSIGN(cached, ReadMetadata(call, row.metadata_location));
+    cache.Put(row.metadata_location, cached);
+  } else if (freshness == Freshness::kFilePresent && IsLocal(row.metadata_location)) {
+    Status present = files.Stat(call, row.metadata_location).status();
+    if (present.code() == Code::kNotFound) return NoMetadataFile(row.metadata_location);
+    MORAINE_TRY(present);
+  }
+  return MakeLoaded(row, cached);
+}
+
+Result<CachedMetadata> Catalog::State::WriteMetadata(Call& call, TableMetadata metadata,
+                                                     const std::string& location) {
+  CachedMetadata written;
+  written.json = std::make_shared<const std::string>(iceberg::TableMetadataToJson(metadata));
+  written.metadata = std::make_shared<const TableMetadata>(std::move(metadata));
+  if (static_cast<int64_t>(written.json->size()) > options.max_metadata_bytes) {
+    return InvalidArgument(fmt::format("the table's metadata is too large: {} bytes, at most {}",
+                                       written.json->size(), options.max_metadata_bytes));
+  }
+  if (location.ends_with(".gz.metadata.json")) {
+    std::string_view text = *written.json;
+    MORAINE_TRY(io::WriteFile(call, files, location, GzipCompress({&text, 1}, kGzipLevel)));
+  } else {
+    MORAINE_TRY(io::WriteFile(call, files, location, *written.json));
+  }
+  return written;
+}
+
+void Catalog::State::DiscardMetadata(Call& call, const Status& refusal,
+                                     const std::string& metadata_location) {
+  auto proof = iceberg::DeletionProof::CommitRefused(refusal);
+  if (!proof.ok()) return;
+  // The call may be over by now, which is no reason to leave the file.
+  Call cleanup(call.env(), kCleanupLimit);
+  auto deleted =
+      iceberg::DeleteFiles(cleanup, files, *proof, std::vector<std::string>{metadata_location});
+  if (deleted.ok() && deleted->failed.empty()) return;
+  call.log().Warn("the metadata file of a refused commit stays", {{"file", metadata_location}});
+}
+
+void Catalog::State::TrimMetadata(Call& call, const TableMetadata& base,
+                                  const LoadedTable& committed) {
+  const TableMetadata& now = *committed.metadata;
+  if (!now.BoolProperty("write.metadata.delete-after-commit.enabled", false)) return;
+  std::set<std::string_view> kept = {committed.metadata_location};
+  for (const auto& entry : now.metadata_log) kept.insert(entry.metadata_file);
+  std::string folder = now.Property("write.metadata.path", now.location);
+  std::vector<std::string> trimmed;
+  for (const auto& entry : base.metadata_log) {
+    bool ours = io::IsInside(entry.metadata_file, now.location) ||
+                io::IsInside(entry.metadata_file, folder);
+    if (ours && !kept.contains(entry.metadata_file)) trimmed.push_back(entry.metadata_file);
+  }
+  if (trimmed.empty()) return;
+  auto proof =
+      iceberg::DeletionProof::MetadataLogTrimmed(committed.metadata, committed.metadata_location);
+  auto deleted = iceberg::DeleteFiles(call, files, proof, trimmed);
+  if (deleted.ok() && deleted->failed.empty()) return;
+  call.log().Warn("old metadata files stay", {{"table", ToText(committed.name)}});
+}
+
+}  // namespace moraine::catalog

@@ -1,0 +1,204 @@
+// Tables by name and by number: list, load, rename, drop, reports of engines; the feed of changes.
+
+#include <fmt/format.h>
+
+#include "moraine/base/text.h"
+#include "moraine/catalog/claims.h"
+#include "moraine/catalog/paging_internal.h"
+#include "moraine/catalog/state_internal.h"
+
+namespace moraine::catalog {
+namespace {
+
+constexpr int64_t kKeptReports = 100;
+
+}  // namespace
+
+using store::Access;
+using store::RunFor;
+using store::Transaction;
+
+Result<Page<TableName>> Catalog::ListTables(Call& call, const std::string& warehouse,
+                                            const NamespaceName& ns, const PageRequest& page) {
+  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+  return RunFor(
+      call, state_->database, Access::kRead, [&](Transaction& t) -> Result<Page<TableName>> {
+        MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, ns));
+        MORAINE_ASSIGN(auto names,
+                       PageOfNames("tables:" + PathKey(ns), page,
+                                   [&](const std::string& after, int64_t limit) {
+                                     return t.Query(
+                                         "SELECT name FROM tabular WHERE namespace_id = ? AND "
+                                         "deleted_at = 0 AND kind = 'table' AND name > ?"
+                                         " ORDER BY name LIMIT ?",
+                                         {row.id, after, limit});
+                                   }));
+        Page<TableName> result;
+        result.next_token = names.next_token;
+        for (auto& name : names.items) result.items.push_back({ns, std::move(name)});
+        return result;
+      });
+}
+
+Result<TableRow> Catalog::State::GetTable(Call& call, int64_t warehouse_id, const TableName& name) {
+  MORAINE_ASSIGN(auto row, RunFor(call, database, Access::kRead, [&](Transaction& t) {
+                   return FindTable(t, warehouse_id, name);
+                 }));
+  if (!row) return NoTable(name);
+  return std::move(*row);
+}
+
+Result<LoadedTablePtr> Catalog::Load(Call& call, const std::string& warehouse,
+                                     const TableName& name) {
+  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+  MORAINE_ASSIGN(auto row, state_->GetTable(call, home.id, name));
+  return state_->Load(call, row, State::Freshness::kFilePresent);
+}
+
+Status Catalog::TableExists(Call& call, const std::string& warehouse, const TableName& name) {
+  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+  return state_->GetTable(call, home.id, name).status();
+}
+
+Result<LoadedTablePtr> Catalog::LoadById(Call& call, int64_t table_id) {
+  MORAINE_ASSIGN(auto row, RunFor(call, state_->database, Access::kRead,
+                                  [&](Transaction& t) { return FindTableById(t, table_id); }));
+  if (!row) return NotFound(fmt::format("{}number {}", kNoTable, table_id));
+  return state_->Load(call, *row, State::Freshness::kCached);
+}
+
+Status Catalog::Rename(Call& call, const std::string& warehouse, const TableName& from,
+                       const TableName& to) {
+  MORAINE_TRY(CheckName("destination.name", to.name));
+  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto row, FindTable(t, home.id, from));
+    if (!row) return NoTable(from);
+    MORAINE_ASSIGN(auto target, GetNamespace(t, home.id, to.ns));
+    MORAINE_ASSIGN(auto taken, FindTable(t, home.id, to));
+    if (taken && taken->id != row->id)
+      return AlreadyExists(fmt::format("Table already exists: {}", ToText(to)));
+    MORAINE_TRY(
+        t.Execute("UPDATE tabular SET namespace_id = ?, name = ?, version = version + 1, "
+                  "updated_ms = ?, updated_by = ? WHERE id = ?",
+                  {target.id, to.name, now_ms, call.principal(), row->id}));
+    return AddChange(t, {.kind = "rename",
+                         .table_id = row->id,
+                         .version = row->version + 1,
+                         .snapshot_id = row->current_snapshot_id,
+                         .changed_ms = now_ms});
+  }));
+  state_->Announce();
+  return {};
+}
+
+Status Catalog::Drop(Call& call, const std::string& warehouse, const TableName& name, Purge purge) {
+  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto row, FindTable(t, home.id, name));
+    if (!row) return NoTable(name);
+    std::string detail;
+    JsonWriter(&detail)
+        .BeginObject()
+        .Field("name", ToText(name))
+        .Field("metadata-location", row->metadata_location)
+        .Field("purge-requested", purge == Purge::kRequested)
+        .EndObject();
+    MORAINE_TRY(RemoveClaims(t, row->id));
+    MORAINE_TRY(t.Execute("DELETE FROM tabular WHERE id = ?", {row->id}));
+    MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {row->id}));
+    return AddChange(t, {.kind = "drop",
+                         .table_id = row->id,
+                         .version = row->version + 1,
+                         .snapshot_id = row->current_snapshot_id,
+                         .changed_ms = now_ms,
+                         .detail = std::move(detail)});
+  }));
+  state_->Announce();
+  return {};
+}
+
+Status Catalog::ReportMetrics(Call& call, const std::string& warehouse, const TableName& name,
+                              const std::string& report) {
+  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto row, FindTable(t, home.id, name));
+    if (!row) return NoTable(name);
+    MORAINE_TRY(
+        t.Execute("INSERT INTO metrics_report (table_id, reported_ms, report) VALUES (?, ?, ?)",
+                  {row->id, now_ms, report}));
+    return t
+        .Execute(
+            "DELETE FROM metrics_report WHERE table_id = ? AND id <= (SELECT id FROM metrics_report"
+            " WHERE table_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+            {row->id, row->id, kKeptReports})
+        .status();
+  });
+}
+
+Result<Page<TableSummary>> Catalog::AllTables(Call& call, const PageRequest& page) {
+  constexpr std::string_view kListing = "all-tables";
+  MORAINE_ASSIGN(auto after, ReadToken(kListing, page.token));
+  int64_t after_id = 0;
+  if (!after.empty()) {
+    auto parsed = ParseInt64(after);
+    if (!parsed.ok()) return InvalidArgument("pageToken: not a token of this listing");
+    after_id = *parsed;
+  }
+  size_t size = std::clamp<size_t>(page.size, 1, kMaxPage);
+  MORAINE_ASSIGN(auto rows, RunFor(call, state_->database, Access::kRead, [&](Transaction& t) {
+                   return TablesAfter(t, after_id, size + 1);
+                 }));
+  Page<TableSummary> result;
+  for (const auto& row : rows) {
+    if (result.items.size() == size) {
+      result.next_token = MakeToken(kListing, std::to_string(result.items.back().table_id));
+      break;
+    }
+    result.items.push_back({row.id, row.warehouse, row.name, row.version,
+                            static_cast<int>(row.format_version), row.current_snapshot_id,
+                            row.metadata_location, row.origin});
+  }
+  return result;
+}
+
+Result<std::vector<TableChange>> Catalog::Changes(Call& call, int64_t after_feed_seq,
+                                                  size_t limit) {
+  return RunFor(call, state_->database, Access::kRead,
+                [&](Transaction& t) -> Result<std::vector<TableChange>> {
+                  MORAINE_ASSIGN(auto rows,
+                                 t.Query("SELECT feed_seq, table_id, kind, version, snapshot_id, "
+                                         "changed_ms FROM table_change WHERE feed_seq > ?"
+                                         " ORDER BY feed_seq LIMIT ?",
+                                         {after_feed_seq, static_cast<int64_t>(limit)}));
+                  std::vector<TableChange> changes;
+                  for (const auto& row : rows) {
+                    TableChange change;
+                    MORAINE_ASSIGN(change.feed_seq, row.Int(0));
+                    MORAINE_ASSIGN(change.table_id, row.Int(1));
+                    MORAINE_ASSIGN(change.kind, row.Text(2));
+                    MORAINE_ASSIGN(change.version, row.Int(3));
+                    MORAINE_ASSIGN(change.snapshot_id, row.Int(4));
+                    MORAINE_ASSIGN(change.changed_ms, row.Int(5));
+                    changes.push_back(std::move(change));
+                  }
+                  return changes;
+                });
+}
+
+Status Catalog::TrimChanges(Call& call, int64_t before_ms, int64_t up_to_feed_seq) {
+  return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    // The newest row stays: numbers go on from it.
+    return t
+        .Execute(
+            "DELETE FROM table_change WHERE changed_ms < ? AND feed_seq <= ? AND feed_seq < "
+            "(SELECT MAX(feed_seq) FROM table_change)",
+            {before_ms, up_to_feed_seq})
+        .status();
+  });
+}
+
+}  // namespace moraine::catalog
