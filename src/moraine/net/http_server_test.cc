@@ -611,7 +611,7 @@ TEST_F(HttpServerTest, StopWithoutGraceCancelsWhatRuns) {
   }
   RawClient parked = Connect();
   parked.Send(Get("/gate"));
-  ASSERT_TRUE(Eventually([&] { return server_->stats().running == 21; }));
+  ASSERT_TRUE(Eventually([&] { return handled_ == 2 && server_->stats().running == 21; }));
   MonoTime before = SystemClock().Mono();
   server_->Stop(0s);
   EXPECT_LT(SystemClock().Mono() - before, 5s);

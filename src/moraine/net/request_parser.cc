@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/net/chunk_decoder.h"
 #include "moraine/net/uri.h"
 
 namespace moraine::net {
@@ -46,42 +47,30 @@ class Collector final : public http::basic_parser<true> {
   void on_response_impl(int, BeastView, int, ErrorCode& error) override { error = {}; }
   void on_field_impl(http::field, BeastView name, BeastView value, ErrorCode& error) override {
     error = {};
-    // Trailers of a chunked body say nothing that we would believe.
-    if (header_done_) return;
     if (request_->headers.all().size() >= kMaxFields) {
       error = http::error::header_limit;
       return;
     }
     request_->headers.Add(std::string(View(name)), std::string(View(value)));
   }
-  void on_header_impl(ErrorCode& error) override {
+  void on_header_impl(ErrorCode& error) override { error = {}; }
+  // Bodies are ours: Beast is told that there are none.
+  void on_body_init_impl(boost::optional<std::uint64_t> const&, ErrorCode& error) override {
     error = {};
-    header_done_ = true;
-  }
-  void on_body_init_impl(boost::optional<std::uint64_t> const& length, ErrorCode& error) override {
-    error = {};
-    if (length) {
-      request_->body.reserve(static_cast<size_t>(std::min<uint64_t>(*length, kReserveLimitBytes)));
-    }
   }
   size_t on_body_impl(BeastView body, ErrorCode& error) override {
     error = {};
-    request_->body.append(body.data(), body.size());
     return body.size();
   }
   void on_chunk_header_impl(std::uint64_t, BeastView, ErrorCode& error) override { error = {}; }
   size_t on_chunk_body_impl(std::uint64_t, BeastView body, ErrorCode& error) override {
-    return on_body_impl(body, error);
+    error = {};
+    return body.size();
   }
   void on_finish_impl(ErrorCode& error) override { error = {}; }
 
   Request* request_;
-  bool header_done_ = false;
 };
-
-/// "0\r\n\r\n": no rest of a chunked body is shorter. Beast asserts that it is given as much when
-/// it comes back to a last chunk.
-constexpr size_t kLastChunkBytes = 5;
 
 /// Whether a request line ends in a version at all, such as HTTP/2.0.
 bool NamesVersion(std::string_view bytes) {
@@ -93,7 +82,6 @@ bool NamesVersion(std::string_view bytes) {
 
 int StatusOf(const ErrorCode& error, std::string_view bytes) {
   if (error == http::error::header_limit) return 431;
-  if (error == http::error::body_limit) return 413;
   if (error == http::error::bad_version && NamesVersion(bytes)) return 505;
   return 400;
 }
@@ -107,10 +95,14 @@ class RequestParser::Impl {
     collector.emplace(request);
     collector->header_limit(static_cast<uint32_t>(
         std::min<size_t>(limits.header_bytes, std::numeric_limits<int32_t>::max())));
-    collector->body_limit(static_cast<uint64_t>(limits.body_bytes));
+    collector->skip(true);
+    chunks.emplace(limits.body_bytes, limits.header_bytes);
+    body_left = 0;
   }
 
   std::optional<Collector> collector;
+  std::optional<ChunkDecoder> chunks;
+  uint64_t body_left = 0;  ///< of a Content-Length
 };
 
 RequestParser::RequestParser(const Limits& limits)
@@ -147,36 +139,69 @@ void RequestParser::Fail(int status, std::string message) {
 }
 
 size_t RequestParser::Feed(std::string_view bytes) {
-  if (stage_ == Stage::kDone || stage_ == Stage::kFailed) return 0;
+  switch (stage_) {
+    case Stage::kHeader:
+      return FeedHeader(bytes);
+    case Stage::kHeaderDone:
+    case Stage::kBody:
+      stage_ = Stage::kBody;
+      return impl_->collector->chunked() ? FeedChunks(bytes) : FeedBody(bytes);
+    default:
+      return 0;
+  }
+}
+
+size_t RequestParser::FeedHeader(std::string_view bytes) {
   Collector& collector = *impl_->collector;
   size_t skipped = 0;
-  if (stage_ == Stage::kHeader && !collector.got_some()) {
+  if (!collector.got_some()) {
     // Some old clients end a body with an empty line of their own (RFC 9112 2.2).
-    while (bytes.size() - skipped >= 2 && bytes.substr(skipped, 2) == "\r\n") skipped += 2;
-    if (skipped == bytes.size() || bytes.substr(skipped) == "\r") return skipped;
+    while (bytes.substr(skipped, 2) == "\r\n") skipped += 2;
+    std::string_view rest = bytes.substr(skipped);
+    if (rest.empty() || rest == "\r") return skipped;
   }
-  bool in_header = stage_ == Stage::kHeader;
-  collector.eager(!in_header);
-  if (!in_header && collector.chunked() && bytes.size() < kLastChunkBytes) {
-    stage_ = Stage::kBody;
-    return 0;
-  }
+  std::string_view rest = bytes.substr(skipped);
   ErrorCode error;
-  size_t used = collector.put(
-      boost::asio::const_buffer(bytes.data() + skipped, bytes.size() - skipped), error);
-  used += skipped;
+  size_t used = collector.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
   if (error && error != http::error::need_more) {
-    int status = StatusOf(error, bytes.substr(skipped));
-    Fail(status, status == 413 ? fmt::format("the body is larger than {} bytes", limits_.body_bytes)
-                               : fmt::format("malformed request: {}", error.message()));
-    return used;
-  }
-  if (in_header && collector.is_header_done()) {
+    Fail(StatusOf(error, rest), fmt::format("malformed request: {}", error.message()));
+  } else if (collector.is_header_done()) {
     FinishHeader();
-    return used;
   }
-  if (!in_header) stage_ = collector.is_done() ? Stage::kDone : Stage::kBody;
+  return skipped + used;
+}
+
+size_t RequestParser::FeedBody(std::string_view bytes) {
+  auto part = static_cast<size_t>(std::min<uint64_t>(impl_->body_left, bytes.size()));
+  request_.body.append(bytes.substr(0, part));
+  impl_->body_left -= part;
+  if (impl_->body_left == 0) stage_ = Stage::kDone;
+  return part;
+}
+
+size_t RequestParser::FeedChunks(std::string_view bytes) {
+  size_t used = 0;
+  switch (impl_->chunks->Decode(bytes, &request_.body, &used)) {
+    case ChunkDecoder::Outcome::kMore:
+      break;
+    case ChunkDecoder::Outcome::kDone:
+      stage_ = Stage::kDone;
+      break;
+    case ChunkDecoder::Outcome::kMalformed:
+      Fail(400, "malformed request: bad chunk");
+      break;
+    case ChunkDecoder::Outcome::kBodyTooLarge:
+      FailBodyTooLarge();
+      break;
+    case ChunkDecoder::Outcome::kOverheadTooLarge:
+      Fail(431, "the extensions and trailers of the chunks are too large");
+      break;
+  }
   return used;
+}
+
+void RequestParser::FailBodyTooLarge() {
+  Fail(413, fmt::format("the body is larger than {} bytes", limits_.body_bytes));
 }
 
 void RequestParser::FinishHeader() {
@@ -203,7 +228,11 @@ void RequestParser::FinishHeader() {
       return Fail(417, "only 100-continue can be expected");
     expects_continue_ = !is_http_10();
   }
-  stage_ = collector.is_done() ? Stage::kDone : Stage::kHeaderDone;
+  impl_->body_left = collector.chunked() ? 0 : collector.content_length().value_or(0);
+  if (impl_->body_left > limits_.body_bytes) return FailBodyTooLarge();
+  request_.body.reserve(
+      static_cast<size_t>(std::min<uint64_t>(impl_->body_left, kReserveLimitBytes)));
+  stage_ = has_body() ? Stage::kHeaderDone : Stage::kDone;
 }
 
 }  // namespace moraine::net

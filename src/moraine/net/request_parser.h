@@ -56,7 +56,11 @@ class RequestParser {
  private:
   class Impl;
 
+  size_t FeedHeader(std::string_view bytes);
+  size_t FeedBody(std::string_view bytes);
+  size_t FeedChunks(std::string_view bytes);
   void FinishHeader();
+  void FailBodyTooLarge();
   void Fail(int status, std::string message);
 
   const Limits limits_;
