@@ -98,11 +98,13 @@ class RequestParser::Impl {
     collector->skip(true);
     chunks.emplace(limits.body_bytes, limits.header_bytes);
     body_left = 0;
+    header_bytes = 0;
   }
 
   std::optional<Collector> collector;
   std::optional<ChunkDecoder> chunks;
   uint64_t body_left = 0;  ///< of a Content-Length
+  size_t header_bytes = 0;
 };
 
 RequestParser::RequestParser(const Limits& limits)
@@ -163,6 +165,10 @@ size_t RequestParser::FeedHeader(std::string_view bytes) {
   std::string_view rest = bytes.substr(skipped);
   ErrorCode error;
   size_t used = collector.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
+  // Beast holds the request line and the fields to the limit one by one, depending on how they
+  // arrive.
+  impl_->header_bytes += used;
+  if (impl_->header_bytes > limits_.header_bytes) error = http::error::header_limit;
   if (error && error != http::error::need_more) {
     Fail(StatusOf(error, rest), fmt::format("malformed request: {}", error.message()));
   } else if (collector.is_header_done()) {

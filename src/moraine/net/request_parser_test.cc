@@ -137,6 +137,15 @@ TEST(RequestParser, KeepsThePathForTheRefusal) {
   EXPECT_EQ(parser.request().path, "/iceberg/v1");
 }
 
+TEST(RequestParser, BoundsTheWholeHeaderHoweverItIsCut) {
+  for (size_t step : {size_t{1}, size_t{600}, size_t{10'000}}) {
+    RequestParser parser({.header_bytes = 1024, .body_bytes = 10});
+    std::string line = "GET /" + std::string(700, 'x') + " HTTP/1.1\r\n";
+    FeedAll(parser, line + "X: " + std::string(700, 'y') + "\r\n\r\n", step);
+    EXPECT_EQ(parser.refusal().status, 431) << step;
+  }
+}
+
 TEST(RequestParser, BoundsTheNumberOfFields) {
   std::string bytes = "GET / HTTP/1.1\r\n";
   for (int i = 0; i < 300; ++i) bytes += "a: b\r\n";
