@@ -1,0 +1,368 @@
+#include "moraine/cli/arguments.h"
+
+#include <memory>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "moraine/base/text.h"
+
+namespace moraine::cli {
+namespace {
+
+/// Everything that flags write to; lives as long as the invocation's function.
+struct Flags {
+  Invocation invocation;
+  TableOptions table;
+  ProcessOptions process;
+  CatalogOptions catalog;
+  OptimizerFlags optimizer;
+  ServerFlags server;
+  std::string no_color;
+};
+
+void AddConnection(CLI::App* app, std::string* server, std::string* token_file) {
+  app->add_option("--server", *server, "URL of the Moraine server")
+      ->envname("MORAINE_SERVER")
+      ->capture_default_str()
+      ->type_name("URL");
+  app->add_option("--token-file", *token_file, "File whose first line is the server's bearer token")
+      ->envname("MORAINE_TOKEN_FILE")
+      ->type_name("FILE");
+}
+
+/// The commands against a server: each gets the connection's flags, an action and examples.
+class Commands {
+ public:
+  explicit Commands(Flags* flags) : flags_(flags) {}
+
+  CLI::App* Group(CLI::App* parent, const char* name, const char* what) {
+    auto* group = parent->add_subcommand(name, what);
+    group->require_subcommand(1);
+    return group;
+  }
+
+  template <typename Action>
+  CLI::App* Add(CLI::App* group, const char* name, const char* what, const char* examples,
+                Action action) {
+    auto* app = group->add_subcommand(name, what);
+    AddConnection(app, &flags_->invocation.client.server, &flags_->invocation.client.token_file);
+    app->add_flag("--json", flags_->invocation.client.json, "Print the server's answer as JSON");
+    app->footer(fmt::format("\nExamples:\n{}", examples));
+    Flags* flags = flags_;
+    app->callback([flags, action] { flags->invocation.remote = action; });
+    return app;
+  }
+
+ private:
+  Flags* flags_;
+};
+
+void AddWarehouse(CLI::App* app, std::string* warehouse) {
+  app->add_option("--warehouse", *warehouse, "Warehouse of the table")
+      ->capture_default_str()
+      ->type_name("NAME");
+}
+
+CLI::App* AddTable(CLI::App* app, TableOptions* options) {
+  app->add_option("table", options->table,
+                  "Namespace and name: db.t; a part with dots in double quotes: 'db.\"a.b\"'")
+      ->required()
+      ->type_name("TABLE");
+  AddWarehouse(app, &options->warehouse);
+  return app;
+}
+
+void AddLimit(CLI::App* app, int64_t* limit, int64_t high) {
+  app->add_option("--limit", *limit, "Show at most so many")
+      ->check(CLI::Range(int64_t{1}, high))
+      ->capture_default_str()
+      ->type_name("N");
+}
+
+void AddTableCommands(CLI::App* root, Flags* flags) {
+  Commands commands(flags);
+  auto* options = &flags->table;
+  auto* group =
+      commands.Group(root, "table", "Tables: what they are, how healthy they are, optimize them");
+  auto* list =
+      commands.Add(group, "list", "List all tables with their health",
+                   "  moraine table list\n  moraine table list --json | jq '.tables[].name'\n",
+                   [options](Session& s) { return ListTables(s, *options); });
+  AddLimit(list, &options->limit, 10'000);
+  list->add_option("--page-token", options->page_token, "Go on where a shorter list ended")
+      ->type_name("TOKEN");
+  AddTable(commands.Add(group, "show", "Show a table: location, schema, properties, health",
+                        "  moraine table show db.t\n  moraine table show 'db.\"name.with.dots\"'\n",
+                        [options](Session& s) { return ShowTable(s, *options); }),
+           options);
+  AddTable(commands.Add(group, "health", "Show why a table is, or is not, optimized",
+                        "  moraine table health db.t\n",
+                        [options](Session& s) { return ShowHealth(s, *options); }),
+           options);
+  auto* files = AddTable(commands.Add(group, "files", "List the files of the current snapshot",
+                                      "  moraine table files db.t --limit 50\n",
+                                      [options](Session& s) { return ShowFiles(s, *options); }),
+                         options);
+  AddLimit(files, &options->limit, 10'000);
+  AddTable(commands.Add(group, "snapshots", "List the snapshots, oldest first",
+                        "  moraine table snapshots db.t\n",
+                        [options](Session& s) { return ShowSnapshots(s, *options); }),
+           options);
+  auto* optimize = AddTable(
+      commands.Add(
+          group, "optimize", "Ask for a run now, whatever the table's timers say",
+          "  moraine table optimize db.t --watch\n  moraine table optimize db.t --type full\n",
+          [options](Session& s) { return OptimizeTable(s, *options); }),
+      options);
+  optimize->add_option("--type", options->type, "minor, major or full")
+      ->check(CLI::IsMember({"minor", "major", "full"}))
+      ->capture_default_str()
+      ->type_name("TYPE");
+  optimize->add_flag("--watch", options->watch, "Follow the run until it ends");
+}
+
+void AddProcessCommands(CLI::App* root, Flags* flags) {
+  Commands commands(flags);
+  auto* options = &flags->process;
+  auto* group = commands.Group(root, "process", "Runs of optimizing: list, show, cancel");
+  auto* list =
+      commands.Add(group, "list", "List runs, newest first",
+                   "  moraine process list\n  moraine process list --table db.t --limit 5\n",
+                   [options](Session& s) { return ListProcesses(s, *options); });
+  list->add_option("--table", options->table, "Only those of this table")->type_name("TABLE");
+  AddWarehouse(list, &options->warehouse);
+  AddLimit(list, &options->limit, 1'000);
+  auto add_id = [options](CLI::App* app) {
+    app->add_option("process", options->process_id, "Id of the process")
+        ->required()
+        ->type_name("ID");
+    return app;
+  };
+  auto* show = add_id(commands.Add(
+      group, "show", "Show a run and its tasks",
+      "  moraine process show 0197f2a0-...\n  moraine process show 0197f2a0-... --watch\n",
+      [options](Session& s) { return ShowProcess(s, *options); }));
+  show->add_flag("--watch", options->watch, "Follow it until it ends");
+  add_id(commands.Add(group, "cancel", "End a run; nothing of it is committed",
+                      "  moraine process cancel 0197f2a0-...\n",
+                      [options](Session& s) { return CancelProcess(s, *options); }));
+}
+
+void AddCatalogCommands(CLI::App* root, Flags* flags) {
+  Commands commands(flags);
+  auto* options = &flags->catalog;
+  auto* group = commands.Group(root, "catalog", "Warehouses, namespaces and the tables in them");
+  commands.Add(group, "warehouses", "List the warehouses", "  moraine catalog warehouses\n",
+               [](Session& s) { return ListWarehouses(s); });
+  auto* namespaces =
+      commands.Add(group, "namespaces", "List the namespaces in a namespace, or at the top",
+                   "  moraine catalog namespaces\n  moraine catalog namespaces sales.eu\n",
+                   [options](Session& s) { return ListNamespaces(s, *options); });
+  namespaces->add_option("namespace", options->ns, "Where to look")->type_name("NAMESPACE");
+  AddWarehouse(namespaces, &options->warehouse);
+  auto* tables = commands.Add(group, "tables", "List the tables of a namespace",
+                              "  moraine catalog tables db\n",
+                              [options](Session& s) { return ListNamespaceTables(s, *options); });
+  tables->add_option("namespace", options->ns, "Where to look")->required()->type_name("NAMESPACE");
+  AddWarehouse(tables, &options->warehouse);
+}
+
+void AddLogFlags(CLI::App* app, LogFlags* log) {
+  app->add_option("--log-level", log->level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str()
+      ->type_name("LEVEL");
+  app->add_option("--log-format", log->format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str()
+      ->type_name("FORMAT");
+  app->add_option("--log-file", log->file, "Log to this file instead of standard error")
+      ->type_name("FILE");
+}
+
+void AddOptimizerFlags(CLI::App* app, OptimizerFlags* flags) {
+  AddConnection(app, &flags->server, &flags->token_file);
+  app->add_option("--group", flags->group, "Resource group whose tables it serves")
+      ->capture_default_str()
+      ->type_name("NAME");
+  app->add_option("--threads", flags->threads, "Tasks at a time")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str()
+      ->type_name("N");
+  app->add_option("--memory", flags->memory, "Memory of one thread, such as 512MiB or 2GiB")
+      ->capture_default_str()
+      ->type_name("SIZE");
+  app->add_option("--allowed-location", flags->allowed_locations,
+                  "Only touch files below this location; may be repeated")
+      ->type_name("LOCATION");
+  AddLogFlags(app, &flags->log);
+}
+
+void AddOptimizerCommands(CLI::App* root, Flags* flags) {
+  constexpr char kExamples[] =
+      "\nExamples:\n"
+      "  moraine optimizer --server http://127.0.0.1:1630 --group default --threads 2 --memory "
+      "2GiB\n"
+      "  moraine optimizer --allowed-location file:///warehouse\n"
+      "  moraine optimizer list\n";
+  Commands commands(flags);
+  auto* group =
+      root->add_subcommand("optimizer", "Run an optimizer process, or list those of a server");
+  group->require_subcommand(0, 1);
+  group->footer(kExamples);
+  AddOptimizerFlags(group, &flags->optimizer);
+  auto run = [flags](Console&) { return RunOptimizerProcess(flags->optimizer); };
+  // The group's own callback runs after that of a subcommand.
+  group->callback([flags, run] {
+    if (!flags->invocation.remote) flags->invocation.local = run;
+  });
+  auto* start =
+      group->add_subcommand("start", "Run an optimizer process until it is stopped (the default)");
+  AddOptimizerFlags(start, &flags->optimizer);
+  start->footer(kExamples);
+  commands.Add(group, "list", "List the optimizers that a server knows",
+               "  moraine optimizer list\n", [](Session& s) { return ListOptimizers(s); });
+}
+
+void AddServerCommand(CLI::App* root, Flags* flags) {
+  auto* app = root->add_subcommand("server",
+                                   "Run the server: catalog, self-optimizing, embedded optimizer");
+  auto* values = &flags->server.values;
+  auto setting = [app, values](const char* flag, const char* key, const char* what,
+                               const char* type) {
+    app->add_option_function<std::string>(
+           flag, [values, key](const std::string& value) { values->emplace_back(key, value); },
+           fmt::format("{} ({})", what, key))
+        ->type_name(type);
+  };
+  app->add_option("--config", flags->server.config_file,
+                  "YAML file of settings; environment and flags win over it")
+      ->envname("MORAINE_CONFIG")
+      ->type_name("FILE");
+  app->add_flag("--print-config", flags->server.print_config,
+                "Print a commented sample of that file, and end");
+  setting("--listen", "server.listen", "Address to serve on", "HOST:PORT");
+  setting("--store", "store.url", "Where the catalog and all state live", "URL");
+  setting("--warehouse", "warehouse.root", "Where tables are kept", "LOCATION");
+  setting("--token-file", "server.token-file", "File with the bearer token that clients must send",
+          "FILE");
+  setting("--optimizer-threads", "optimizer.threads", "Threads of the embedded optimizer, 0: none",
+          "N");
+  setting("--optimizer-memory", "optimizer.memory", "Memory of one such thread", "SIZE");
+  setting("--log-level", "log.level", "debug, info, warn or error", "LEVEL");
+  setting("--log-format", "log.format", "text or json", "FORMAT");
+  setting("--log-file", "log.file", "Log to this file instead of standard error", "FILE");
+  app->add_option_function<std::vector<std::string>>(
+         "--set",
+         [values](const std::vector<std::string>& pairs) {
+           for (const auto& pair : pairs) {
+             size_t equals = pair.find('=');
+             if (equals == std::string::npos)
+               throw CLI::ValidationError("--set", "expected KEY=VALUE, got " + pair);
+             values->emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+           }
+         },
+         "Any other setting; may be repeated")
+      ->type_name("KEY=VALUE");
+  app->footer(
+      "\nA setting a.b-c is also read from the environment: MORAINE_A_B_C.\n"
+      "\nExamples:\n"
+      "  moraine server --store sqlite:///data/moraine.db --warehouse file:///data/warehouse\n"
+      "  moraine server --print-config > moraine.yaml\n"
+      "  moraine server --config moraine.yaml --listen 0.0.0.0:1630 --token-file token\n");
+  app->callback([flags] {
+    flags->invocation.local = [flags](Console& console) {
+      return RunServerProcess(console, flags->server);
+    };
+  });
+}
+
+void AddAll(CLI::App* root, Flags* flags) {
+  root->require_subcommand(1);
+  root->set_version_flag("--version", "moraine " MORAINE_VERSION);
+  root->add_flag("--no-color", flags->invocation.no_color, "Plain text on a terminal, too");
+  root->add_option("--no-color-variable", flags->no_color)->envname("NO_COLOR")->group("");
+  root->footer(
+      "\nExamples:\n"
+      "  moraine server --store sqlite:///data/moraine.db --warehouse file:///data/warehouse\n"
+      "  moraine table list\n"
+      "  moraine table optimize db.t --watch\n"
+      "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached.\n"
+      "`moraine COMMAND --help` tells more about each.\n");
+  AddServerCommand(root, flags);
+  AddOptimizerCommands(root, flags);
+  AddTableCommands(root, flags);
+  AddProcessCommands(root, flags);
+  AddCatalogCommands(root, flags);
+  root->add_subcommand("version", "Print the version")->callback([flags] {
+    flags->invocation.text = "moraine " MORAINE_VERSION "\n";
+  });
+}
+
+/// The deepest command that the line named.
+const CLI::App* Reached(const CLI::App* app) {
+  while (true) {
+    auto parsed = app->get_subcommands();
+    if (parsed.empty()) return app;
+    app = parsed.front();
+  }
+}
+
+std::string PathOf(const CLI::App* app) {
+  std::string path;
+  for (; app != nullptr; app = app->get_parent())
+    path = app->get_name() + (path.empty() ? "" : " ") + path;
+  return path;
+}
+
+/// "did you mean" for a command that nobody knows, or "".
+std::string Guess(const CLI::App* app) {
+  auto extras = app->remaining();
+  if (extras.empty() || extras.front().starts_with("-")) return "";
+  std::vector<std::string> known;
+  for (const auto* command : app->get_subcommands([](const CLI::App*) { return true; })) {
+    known.push_back(command->get_name());
+  }
+  std::string nearest = Nearest(extras.front(), known);
+  return nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest);
+}
+
+}  // namespace
+
+Result<Invocation> ParseArguments(const std::vector<std::string>& arguments) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App root(
+      "Moraine: the catalog of a data lake, and the service that keeps its Iceberg tables healthy",
+      "moraine");
+  try {
+    AddAll(&root, flags.get());
+    root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::Success& request) {
+    std::ostringstream text;
+    root.exit(request, text, text);
+    flags->invocation.text = text.str();
+    return std::move(flags->invocation);
+  } catch (const CLI::Error& error) {
+    const CLI::App* reached = Reached(&root);
+    return InvalidArgument(
+        fmt::format("{}{}\nSee: {} --help", error.what(), Guess(reached), PathOf(reached)));
+  }
+  Invocation invocation = flags->invocation;
+  invocation.no_color |= !flags->no_color.empty();
+  // The flags live as long as what reads them.
+  if (invocation.remote) {
+    invocation.remote = [flags, run = flags->invocation.remote](Session& session) {
+      return run(session);
+    };
+  }
+  if (invocation.local) {
+    invocation.local = [flags, run = flags->invocation.local](Console& console) {
+      return run(console);
+    };
+  }
+  return invocation;
+}
+
+}  // namespace moraine::cli

@@ -1,0 +1,94 @@
+#pragma once
+// The commands, each a function from what the person typed to a Status. arguments.h reads flags
+// into these structs; run.cc turns the Status into an exit code.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "moraine/cli/client.h"
+#include "moraine/cli/console.h"
+
+namespace moraine::cli {
+
+/// What every command against a server takes.
+struct ClientOptions {
+  std::string server = "http://127.0.0.1:1630";
+  std::string token_file;
+  bool json = false;  ///< print the server's answer as it came
+};
+
+/// Where a command against a server works.
+struct Session {
+  Client& client;
+  Console& console;
+  bool json = false;
+
+  /// Prints the answer's JSON if that was asked for.
+  bool PrintedJson(const Answer& answer) const;
+};
+
+struct TableOptions {
+  std::string table;  ///< as typed
+  std::string warehouse = "default";
+  int64_t limit = 1000;
+  std::string page_token;
+  std::string type = "major";
+  bool watch = false;
+};
+Status ListTables(Session& session, const TableOptions& options);
+Status ShowTable(Session& session, const TableOptions& options);
+Status ShowHealth(Session& session, const TableOptions& options);
+Status ShowFiles(Session& session, const TableOptions& options);
+Status ShowSnapshots(Session& session, const TableOptions& options);
+Status OptimizeTable(Session& session, const TableOptions& options);
+
+struct ProcessOptions {
+  std::string process_id;
+  std::string table;  ///< as typed; empty: of all tables
+  std::string warehouse = "default";
+  int64_t limit = 20;
+  bool watch = false;
+};
+Status ListProcesses(Session& session, const ProcessOptions& options);
+Status ShowProcess(Session& session, const ProcessOptions& options);
+Status CancelProcess(Session& session, const ProcessOptions& options);
+
+Status ListOptimizers(Session& session);
+
+struct CatalogOptions {
+  std::string ns;  ///< as typed; empty: the top
+  std::string warehouse = "default";
+};
+Status ListWarehouses(Session& session);
+Status ListNamespaces(Session& session, const CatalogOptions& options);
+Status ListNamespaceTables(Session& session, const CatalogOptions& options);
+
+struct LogFlags {
+  std::string level = "info";
+  std::string format = "text";
+  std::string file;
+};
+
+struct OptimizerFlags {
+  std::string server = "http://127.0.0.1:1630";
+  std::string token_file;
+  std::string group = "default";
+  int32_t threads = 1;
+  std::string memory = "512MiB";
+  std::vector<std::string> allowed_locations;
+  LogFlags log;
+};
+/// Runs until SIGINT or SIGTERM; makes its own signal thread, so nothing else may run before it.
+Status RunOptimizerProcess(const OptimizerFlags& flags);
+
+struct ServerFlags {
+  std::string config_file;
+  bool print_config = false;
+  /// Setting key and value, in the order in which they hold.
+  std::vector<std::pair<std::string, std::string>> values;
+};
+/// As RunOptimizerProcess.
+Status RunServerProcess(Console& console, const ServerFlags& flags);
+
+}  // namespace moraine::cli

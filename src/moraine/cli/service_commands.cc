@@ -1,0 +1,100 @@
+// moraine server and moraine optimizer: processes that run until a signal stops them.
+
+#include <memory>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "moraine/base/text.h"
+#include "moraine/cli/commands.h"
+#include "moraine/cli/signals.h"
+#include "moraine/io/allowed.h"
+#include "moraine/server/server.h"
+#include "moraine/server/settings.h"
+#include "moraine/worker/http_task_transport.h"
+#include "moraine/worker/optimizer.h"
+
+namespace moraine::cli {
+namespace {
+
+constexpr int64_t kLeastThreadMemory = int64_t{64} << 20;
+
+Result<std::unique_ptr<Logger>> OpenLog(const LogFlags& flags) {
+  LogOptions options;
+  MORAINE_ASSIGN(options.level, LogLevelFromName(flags.level));
+  if (flags.format != "text" && flags.format != "json") {
+    return InvalidArgument(fmt::format("log format: expected text or json, got {}", flags.format));
+  }
+  options.format = flags.format == "json" ? LogFormat::kJson : LogFormat::kText;
+  options.file = flags.file;
+  return OpenLogger(options);
+}
+
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "";
+}
+
+}  // namespace
+
+Status RunServerProcess(Console& console, const ServerFlags& flags) {
+  Config config(server::Settings());
+  if (flags.print_config) {
+    console.out(config.SampleYaml());
+    return {};
+  }
+  if (!flags.config_file.empty()) MORAINE_TRY(config.LoadFile(flags.config_file));
+  MORAINE_TRY(config.LoadEnvironment());
+  for (const auto& [key, value] : flags.values) MORAINE_TRY(config.Set(key, value, "command line"));
+
+  StopOnSignals signals;
+  MORAINE_ASSIGN(auto log, OpenLog({config.Text("log.level"), config.Text("log.format"),
+                                    config.Text("log.file")}));
+  Env env = SystemEnv(*log);
+  MORAINE_ASSIGN(auto server, server::Server::Start(env, config));
+  signals.Wait();
+  log->Info("stopping", {});
+  server->Stop();
+  return {};
+}
+
+Status RunOptimizerProcess(const OptimizerFlags& flags) {
+  worker::OptimizerOptions options;
+  options.group = flags.group;
+  options.threads = flags.threads;
+  auto memory = ParseByteSize(flags.memory);
+  if (!memory.ok()) return std::move(memory).status().Annotate("--memory");
+  if (*memory < kLeastThreadMemory) {
+    return InvalidArgument(
+        fmt::format("--memory: expected at least 64MiB a thread, got {}", flags.memory));
+  }
+  options.memory_bytes = *memory;
+  options.host = HostName();
+  options.pid = getpid();
+  auto url = net::ParseUrl(flags.server);
+  if (!url.ok()) return std::move(url).status().Annotate("--server");
+  MORAINE_ASSIGN(auto token, ReadTokenFile(flags.token_file));
+  auto files = io::MakeLocalFileSystem();
+  if (!flags.allowed_locations.empty()) {
+    auto restricted = io::MakeRestrictedFileSystem(std::move(files), flags.allowed_locations);
+    if (!restricted.ok()) return std::move(restricted).status().Annotate("--allowed-location");
+    files = std::move(*restricted);
+  }
+
+  StopOnSignals signals;
+  MORAINE_ASSIGN(auto log, OpenLog(flags.log));
+  Env env = SystemEnv(*log);
+  net::HttpClientOptions http_options;
+  http_options.idle_connections = static_cast<size_t>(flags.threads) + 2;
+  auto http = net::MakeHttpClient(http_options);
+  auto transport = worker::MakeHttpTaskTransport(*http, flags.server, token);
+  log->Info("optimizer starts", {{"server", flags.server},
+                                 {"group", flags.group},
+                                 {"threads", flags.threads},
+                                 {"version", MORAINE_VERSION}});
+  worker::RunOptimizer(env, signals.token(), *transport, *files, options);
+  log->Info("optimizer stopped", {});
+  return {};
+}
+
+}  // namespace moraine::cli
