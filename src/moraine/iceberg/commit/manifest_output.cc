@@ -61,6 +61,8 @@ Status ManifestOutput::Roll(Call& call) {
   out_.written.push_back(location);
   MORAINE_ASSIGN(ManifestFile manifest, writer_->Finish(call, out_.files, location));
   writer_.reset();
+  // Version 1 has no sequence numbers: there is nothing to inherit later.
+  if (metadata_.format_version < 2) manifest.sequence_number = manifest.min_sequence_number = 0;
   finished_.push_back(std::move(manifest));
   return {};
 }

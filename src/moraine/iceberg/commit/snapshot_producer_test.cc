@@ -72,6 +72,26 @@ TEST_P(CommitsOfVersion, AppendsAndDeletes) {
   EXPECT_EQ(table_->metadata()->snapshots.size(), 3u);
 }
 
+TEST_P(CommitsOfVersion, FilterAndMergeInOneCommit) {
+  Open({.format_version = GetParam(), .properties = {{"commit.manifest.min-count-to-merge", "2"}}});
+  for (const char* name : {"a", "b"}) ExpectOk(table_->Append(call_, {name}, 1));
+  ExpectOk(table_->Append(call_, {"c", "d"}, 1, SnapshotOperation::kFastAppend));
+  SnapshotChanges changes;
+  changes.operation = SnapshotOperation::kOverwrite;
+  changes.removed_data = {RemovedFile::Of(table_->Data("a", 1)),
+                          RemovedFile::Of(table_->Data("c", 1))};
+  changes.added = {{table_->Data("e", 1), {}}};
+  ExpectOk(Commit(changes));
+  EXPECT_EQ(table_->Manifests(call_)->size(), 1u);
+  std::vector<std::string> names;
+  for (const std::string& line : Scan()) names.push_back(line.substr(0, 1));
+  EXPECT_THAT(names, ElementsAre("b", "d", "e"));
+  if (GetParam() == 3) {
+    EXPECT_EQ(table_->Manifests(call_)->at(0).first_row_id, 500);
+    EXPECT_EQ(table_->current().added_rows, 300) << "ids are kept aside for kept files, too";
+  }
+}
+
 TEST_F(Commits, MarkEntriesByTheRules) {
   Open();
   ExpectOk(table_->Append(call_, {"a", "b"}, 1));
