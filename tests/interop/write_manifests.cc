@@ -84,10 +84,15 @@ Status WriteList(std::vector<ManifestFile> lines, int version, const std::string
   const std::string name = fmt::format("list_v{}", version);
   Store(out + "/" + name + ".avro", encoded.first);
   Json dumps = Json::MakeArray();
+  int64_t next_row_id = 0;
   for (ManifestFile& line : lines) {
     line.sequence_number = version == 1 ? 0 : 9;
     if (version == 1) line.min_sequence_number = 0;
     if (line.min_sequence_number < 0) line.min_sequence_number = 9;
+    if (version == 3 && line.content == ManifestContent::kData) {
+      line.first_row_id = next_row_id;
+      next_row_id += *line.added_rows_count + *line.existing_rows_count;
+    }
     dumps.Push(DumpLine(line));
   }
   Store(out + "/" + name + ".json", dumps.ToString());

@@ -90,7 +90,7 @@ def data_file(number: int, partition: list, full: bool, content=DataFileContent.
     return DataFile.from_args(
         content=content, file_path=f"s3://bucket/db/t/data/{number:05}.parquet",
         file_format=FileFormat.PARQUET if full else FileFormat.ORC, partition=Record(*partition), record_count=1000 + number,
-        file_size_in_bytes=2**20 + number, **metrics)
+        file_size_in_bytes=2**34 + number, **metrics)
 
 
 def entries(spec: PartitionSpec):

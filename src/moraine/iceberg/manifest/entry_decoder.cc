@@ -215,6 +215,17 @@ Status EntryDecoder::CheckStep(const AvroSchema& file, const AvroStep& step) {
   return Internal("a manifest step has no field");
 }
 
+bool EntryDecoder::may_have_counted_fixed() const {
+  return std::any_of(partition_.begin(), partition_.end(),
+                     [](const PartitionValueReader& field) { return field.may_be_counted(); });
+}
+
+void EntryDecoder::ExpectCountedFixed() {
+  for (PartitionValueReader& field : partition_) {
+    if (field.may_be_counted()) field.ExpectCounted();
+  }
+}
+
 void EntryDecoder::Decode(AvroCursor* cursor, ManifestEntry* entry) const {
   Reset(entry);
   for (const AvroStep& step : program_.steps()) {

@@ -22,6 +22,12 @@ class EntryDecoder {
   static Result<EntryDecoder> Make(const AvroSchema& file, const PartitionSpec& spec,
                                    const Schema& schema, const ManifestReadOptions& options);
 
+  /// Whether partition values are there that some writers store in another form than the schema
+  /// says.
+  bool may_have_counted_fixed() const;
+  /// Reads them in that form from now on.
+  void ExpectCountedFixed();
+
   /// Replaces all of entry, whose memory is reused. Broken bytes make the cursor fail.
   void Decode(AvroCursor* cursor, ManifestEntry* entry) const;
 

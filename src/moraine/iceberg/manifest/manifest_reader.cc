@@ -61,6 +61,16 @@ Status CheckContent(ManifestContent content, const DataFile& file) {
                                 file.file_path));
 }
 
+/// Decodes all entries to see whether they can be.
+Status Probe(std::string_view bytes, const EntryDecoder& decoder, int64_t max_bytes) {
+  MORAINE_ASSIGN(AvroFileReader file, AvroFileReader::Open(bytes));
+  ManifestEntry entry;
+  return ForEachAvroRecord(&file, max_bytes, [&](AvroCursor& cursor) {
+    decoder.Decode(&cursor, &entry);
+    return Status::Ok();
+  });
+}
+
 Status Decode(std::string_view bytes, const ManifestFile& manifest, const PartitionSpec& spec,
               const Schema& schema, const ManifestReadOptions& options,
               const std::function<Status(ManifestEntry&)>& visit, Status* visited) {
@@ -74,6 +84,9 @@ Status Decode(std::string_view bytes, const ManifestFile& manifest, const Partit
   }
   MORAINE_ASSIGN(AvroFileReader file, AvroFileReader::Open(bytes));
   MORAINE_ASSIGN(EntryDecoder decoder, EntryDecoder::Make(file.schema(), spec, schema, options));
+  if (decoder.may_have_counted_fixed() && !Probe(bytes, decoder, options.max_bytes).ok()) {
+    decoder.ExpectCountedFixed();
+  }
   Inheritance inheritance(manifest);
   ManifestEntry entry;
   return ForEachAvroRecord(&file, options.max_bytes, [&](AvroCursor& cursor) -> Status {

@@ -269,9 +269,12 @@ Result<std::pair<std::string, ManifestFile>> ManifestWriter::FinishToBytes() {
     // Never a value: any type will do for a field of nulls, and all readers know int.
     if (type->kind() == TypeKind::kUnknown) type = Type::Primitive(TypeKind::kInt);
   }
-  const TypePtr entry_type =
-      ManifestEntryType(state.options.format_version, PartitionStruct(*state.spec, state.types));
-  MORAINE_ASSIGN(std::string bytes, state.file.Finish(AvroSchemaJson(*entry_type, "manifest_entry"),
+  const int version = state.options.format_version;
+  std::vector<TypePtr> stored_types;
+  for (const TypePtr& type : state.types) stored_types.push_back(StoredPartitionType(type));
+  const TypePtr stored = ManifestEntryType(version, PartitionStruct(*state.spec, stored_types));
+  const TypePtr entry_type = ManifestEntryType(version, PartitionStruct(*state.spec, state.types));
+  MORAINE_ASSIGN(std::string bytes, state.file.Finish(AvroSchemaJson(*stored, "manifest_entry"),
                                                       state.Header(entry_type)));
   ManifestFile line = state.line;
   line.manifest_length = static_cast<int64_t>(bytes.size());

@@ -61,6 +61,7 @@ Result<PartitionValueReader> PartitionValueReader::Make(const Type& wanted, cons
     return reader;
   };
   if (from == AvroKind::kNull) return reader;
+  reader.is_uuid_ = kind == TypeKind::kUuid;
   switch (kind) {
     case TypeKind::kBoolean:
       return as(Form::kBoolean, from == AvroKind::kBoolean);
@@ -122,6 +123,12 @@ void PartitionValueReader::Read(AvroCursor* cursor, Value* out) const {
     case Form::kFixed:
       SetBytes(cursor->ReadFixed(size_), out);
       return;
+    case Form::kCountedFixed: {
+      const std::string_view bytes = cursor->ReadBytes();
+      if (bytes.size() != size_) return cursor->Fail();
+      SetBytes(bytes, out);
+      return;
+    }
     case Form::kDecimalBytes:
     case Form::kDecimalFixed: {
       const std::string_view bytes =
@@ -209,11 +216,14 @@ Status WritePartitionValue(const Type& type, const Value& value, AvroEncoder* ou
     }
     default: {
       const std::string& bytes = std::get<std::string>(value);
-      const bool is_fixed = type.kind() == TypeKind::kUuid || type.kind() == TypeKind::kFixed;
-      is_fixed ? out->Fixed(bytes) : out->Bytes(bytes);
+      type.kind() == TypeKind::kUuid ? out->Fixed(bytes) : out->Bytes(bytes);
     }
   }
   return {};
+}
+
+TypePtr StoredPartitionType(const TypePtr& type) {
+  return type->kind() == TypeKind::kFixed ? Type::Primitive(TypeKind::kBinary) : type;
 }
 
 TypePtr TypeOfForm(const Value& value) {

@@ -23,6 +23,12 @@ class PartitionValueReader {
   /// Reads a value that is there (not null). Broken bytes make the cursor fail.
   void Read(AvroCursor* cursor, Value* out) const;
 
+  /// Whether this is a field of type fixed, which Iceberg Java 1.8 to 1.10 writes (and expects) as
+  /// bytes with their length in front, against the Avro schema that it gives.
+  bool may_be_counted() const { return form_ == Form::kFixed && !is_uuid_; }
+  /// Reads a fixed value in that form.
+  void ExpectCounted() { form_ = Form::kCountedFixed; }
+
  private:
   enum class Form : uint8_t {
     kNull,
@@ -34,15 +40,20 @@ class PartitionValueReader {
     kFloatAsDouble,
     kBytes,
     kFixed,
+    kCountedFixed,
     kDecimalBytes,
     kDecimalFixed,
     kUuidText,
   };
   Form form_ = Form::kNull;
   size_t size_ = 0;  // of fixed forms
+  bool is_uuid_ = false;
 };
 
-/// Appends a value that is not null in the Avro form of its type (avro_type.h).
+/// The type to give a partition field in the Avro schema: fixed becomes binary, which all readers
+/// take alike (see may_be_counted); every other type is itself.
+TypePtr StoredPartitionType(const TypePtr& type);
+/// Appends a value that is not null in the Avro form of its stored type (avro_type.h).
 /// Errors: InvalidArgument if the value's physical form is not the type's.
 Status WritePartitionValue(const Type& type, const Value& value, AvroEncoder* out);
 /// Whether the value has the physical form of the type (null: always), and fits a fixed length.

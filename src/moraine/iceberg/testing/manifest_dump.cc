@@ -68,6 +68,11 @@ Json DumpEntry(const ManifestEntry& entry, const std::vector<TypePtr>& partition
       {"split_offsets", DumpList(file.split_offsets)},
       {"equality_ids", DumpList(file.equality_ids)},
       {"sort_order_id", Optional(file.sort_order_id)},
+      {"first_row_id", Optional(file.first_row_id)},
+      {"referenced_data_file",
+       file.referenced_data_file ? Json(*file.referenced_data_file) : Json()},
+      {"content_offset", Optional(file.content_offset)},
+      {"content_size_in_bytes", Optional(file.content_size_in_bytes)},
   });
 }
 
@@ -97,6 +102,7 @@ Json DumpLine(const ManifestFile& line) {
       {"content", Item(static_cast<int64_t>(line.content))},
       {"partitions", std::move(partitions)},
       {"key_metadata", Optional(line.key_metadata)},
+      {"first_row_id", Optional(line.first_row_id)},
   });
 }
 
