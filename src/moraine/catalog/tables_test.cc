@@ -1,0 +1,258 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "moraine/catalog/testing/catalog_world.h"
+#include "moraine/io/location.h"
+
+namespace moraine::catalog {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+TEST(Tables, CreatedOnesLoadAsWritten) {
+  CatalogWorld world;
+  Call call = world.call();
+  auto created = world.MakeTable("t");
+  EXPECT_EQ(created->version, 1);
+  EXPECT_EQ(created->origin, "created");
+  const auto& metadata = *created->metadata;
+  EXPECT_EQ(metadata.location, "file:///wh/ns/t-" + metadata.table_uuid.substr(0, 8));
+  EXPECT_THAT(created->metadata_location, StartsWith(metadata.location + "/metadata/00000-"));
+
+  for (const auto& loaded :
+       {world.Reload("t"), world.catalog().Load(call, kTestWarehouse, {{"ns"}, "t"}).value(),
+        world.catalog().LoadById(call, created->table_id).value()}) {
+    ASSERT_NE(loaded, nullptr);
+    EXPECT_EQ(loaded->table_id, created->table_id);
+    EXPECT_EQ(loaded->version, 1);
+    EXPECT_EQ(loaded->name, created->name);
+    EXPECT_EQ(loaded->metadata_location, created->metadata_location);
+    EXPECT_EQ(*loaded->metadata_json, *created->metadata_json);
+    EXPECT_EQ(*loaded->metadata, metadata);
+  }
+  auto again = world.catalog().Create(call, kTestWarehouse, SimpleTable({{"ns"}, "t"}));
+  EXPECT_EQ(again.status(), AlreadyExists("Table already exists: ns.t"));
+  EXPECT_EQ(world.files().size(), 1u);
+}
+
+TEST(Tables, StagedOnesLeaveNothingAndAreMadeByTheirCommit) {
+  CatalogWorld world;
+  Call call = world.call();
+  CreateTable create = SimpleTable({{"ns"}, "t"});
+  create.stage = true;
+  auto staged = world.catalog().Create(call, kTestWarehouse, create).value();
+  EXPECT_EQ(staged->metadata_location, "");
+  EXPECT_EQ(world.files().size(), 0u);
+  EXPECT_EQ(world.Reload("t"), nullptr);
+
+  const auto& metadata = *staged->metadata;
+  namespace update = iceberg::update;
+  iceberg::CommitRequest request;
+  request.requirements = {iceberg::requirement::AssertCreate{}};
+  request.updates = {update::AssignUuid{metadata.table_uuid},
+                     update::UpgradeFormatVersion{2},
+                     update::AddSchema{metadata.CurrentSchema(), {}},
+                     update::SetCurrentSchema{iceberg::kLastAdded},
+                     update::AddPartitionSpec{{}},
+                     update::SetDefaultSpec{iceberg::kLastAdded},
+                     update::AddSortOrder{{}},
+                     update::SetDefaultSortOrder{iceberg::kLastAdded},
+                     update::SetLocation{metadata.location},
+                     update::SetProperties{{{"a", "b"}}}};
+  bool noted = false;
+  auto made = world.catalog().Commit(call, kTestWarehouse, {{"ns"}, "t"}, request,
+                                     [&](store::Transaction&) {
+                                       noted = true;
+                                       return Status();
+                                     });
+  ASSERT_TRUE(made.ok()) << made.status().ToString();
+  EXPECT_TRUE(noted);
+  EXPECT_EQ((*made)->metadata->table_uuid, metadata.table_uuid);
+  EXPECT_EQ((*made)->metadata->location, metadata.location);
+  EXPECT_EQ((*made)->metadata->Property("a", ""), "b");
+  auto again = world.catalog().Commit(call, kTestWarehouse, {{"ns"}, "t"}, request, nullptr);
+  EXPECT_EQ(again.status(), AlreadyExists("Table already exists: ns.t"));
+
+  // Without uuid and location the catalog gives them.
+  request.updates.erase(request.updates.begin() + 8);
+  request.updates.erase(request.updates.begin());
+  auto other = world.catalog().Commit(call, kTestWarehouse, {{"ns"}, "u"}, request, nullptr);
+  ASSERT_TRUE(other.ok()) << other.status().ToString();
+  EXPECT_THAT((*other)->metadata->location, StartsWith("file:///wh/ns/u-"));
+}
+
+TEST(Tables, RenameKeepsNumberAndLocation) {
+  CatalogWorld world;
+  Call call = world.call();
+  Catalog& catalog = world.catalog();
+  auto created = world.MakeTable("t");
+  world.MakeTable("taken");
+  ASSERT_TRUE(catalog.CreateNamespace(call, kTestWarehouse, {"other"}, {}).ok());
+  struct Case {
+    TableName from, to;
+    std::string_view error;
+  };
+  const Case refused[] = {
+      {{{"ns"}, "x"}, {{"ns"}, "y"}, "NotFound: Table does not exist: ns.x"},
+      {{{"ns"}, "t"}, {{"no"}, "y"}, "NotFound: Namespace does not exist: no"},
+      {{{"ns"}, "t"}, {{"ns"}, "taken"}, "AlreadyExists: Table already exists: ns.taken"},
+  };
+  for (const auto& c : refused) {
+    EXPECT_EQ(catalog.Rename(call, kTestWarehouse, c.from, c.to).ToString(), c.error);
+  }
+  ASSERT_TRUE(catalog.Rename(call, kTestWarehouse, {{"ns"}, "t"}, {{"other"}, "u"}).ok());
+  EXPECT_EQ(world.Reload("t"), nullptr);
+  auto renamed = catalog.Load(call, kTestWarehouse, {{"other"}, "u"}).value();
+  EXPECT_EQ(renamed->table_id, created->table_id);
+  EXPECT_EQ(renamed->metadata_location, created->metadata_location);
+  // A commit by the old name must not land, one by the new name must.
+  EXPECT_EQ(catalog.Commit(call, kTestWarehouse, {{"ns"}, "t"}, AppendRequest(*created, 1), nullptr)
+                .status()
+                .code(),
+            Code::kNotFound);
+  EXPECT_TRUE(
+      catalog.Commit(call, kTestWarehouse, {{"other"}, "u"}, AppendRequest(*created, 1), nullptr)
+          .ok());
+  EXPECT_EQ(world.CountChanges(created->table_id, "rename"), 1u);
+}
+
+TEST(Tables, DropFreesNameAndPlaceAndKeepsFiles) {
+  CatalogWorld world;
+  Call call = world.call();
+  Catalog& catalog = world.catalog();
+  auto created = world.MakeTable("t");
+  ASSERT_TRUE(catalog.Drop(call, kTestWarehouse, {{"ns"}, "t"}, Catalog::Purge::kRequested).ok());
+  EXPECT_EQ(catalog.Drop(call, kTestWarehouse, {{"ns"}, "t"}, Catalog::Purge::kNo).code(),
+            Code::kNotFound);
+  EXPECT_TRUE(world.files().Has(created->metadata_location));
+  auto registered =
+      catalog.Register(call, kTestWarehouse, {{"ns"}, "t"}, created->metadata_location);
+  ASSERT_TRUE(registered.ok()) << registered.status().ToString();
+  EXPECT_EQ((*registered)->origin, "registered");
+  EXPECT_NE((*registered)->table_id, created->table_id);
+  EXPECT_EQ((*registered)->metadata->table_uuid, created->metadata->table_uuid);
+  EXPECT_EQ(
+      catalog.Register(call, kTestWarehouse, {{"ns"}, "t"}, created->metadata_location).status(),
+      AlreadyExists("Table already exists: ns.t"));
+  EXPECT_EQ(catalog.Register(call, kTestWarehouse, {{"ns"}, "twin"}, created->metadata_location)
+                .status()
+                .code(),
+            Code::kInvalidArgument);
+  ASSERT_TRUE(catalog.Drop(call, kTestWarehouse, {{"ns"}, "t"}, Catalog::Purge::kNo).ok());
+  EXPECT_TRUE(catalog.DropNamespace(call, kTestWarehouse, {"ns"}).ok());
+}
+
+TEST(Tables, LostMetadataFileIsSaidSo) {
+  CatalogWorld world;
+  Call call = world.call();
+  auto created = world.MakeTable("t");
+  world.files().Remove(created->metadata_location);
+  auto loaded = world.catalog().Load(call, kTestWarehouse, {{"ns"}, "t"});
+  EXPECT_EQ(loaded.status(),
+            NotFound("Failed to open input stream for file: " + created->metadata_location));
+  EXPECT_EQ(ExceptionName(loaded.status()), "NotFoundException");
+}
+
+TEST(Tables, SpoiltMetadataIsCorruptionAndOthersGoOn) {
+  const std::string texts[] = {"",
+                               "{",
+                               "[]",
+                               "{\"format-version\":2}",
+                               "\x1f\x8b"
+                               "broken",
+                               std::string(100'000, '[')};
+  for (const auto& text : texts) {
+    CatalogWorld world;
+    Call call = world.call();
+    auto created = world.MakeTable("t");
+    world.MakeTable("u");
+    world.files().Put(created->metadata_location, text, 0);
+    auto fresh = world.Another();
+    EXPECT_EQ(fresh->Load(call, kTestWarehouse, {{"ns"}, "t"}).status().code(), Code::kCorruption);
+    EXPECT_TRUE(fresh->Load(call, kTestWarehouse, {{"ns"}, "u"}).ok());
+    world.files().Put("file:///wh/ns/x/metadata/1-a.metadata.json", text, 0);
+    EXPECT_EQ(fresh
+                  ->Register(call, kTestWarehouse, {{"ns"}, "v"},
+                             "file:///wh/ns/x/metadata/1-a.metadata.json")
+                  .status()
+                  .code(),
+              Code::kInvalidArgument);
+  }
+}
+
+TEST(Tables, FeedIsInOrderAndKeepsItsNumbersWhenTrimmed) {
+  CatalogWorld world;
+  Call call = world.call();
+  Catalog& catalog = world.catalog();
+  int woken = 0;
+  catalog.OnChange([&] { ++woken; });
+  auto t = world.MakeTable("t");
+  auto committed =
+      catalog.Commit(call, kTestWarehouse, t->name, AppendRequest(*t, 7), nullptr).value();
+  ASSERT_TRUE(catalog.Drop(call, kTestWarehouse, t->name, Catalog::Purge::kNo).ok());
+  EXPECT_EQ(woken, 3);
+  auto changes = catalog.Changes(call, 0, 10).value();
+  ASSERT_EQ(changes.size(), 3u);
+  const std::string_view kinds[] = {"create", "commit", "drop"};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(changes[i].feed_seq, static_cast<int64_t>(i) + 1);
+    EXPECT_EQ(changes[i].kind, kinds[i]);
+    EXPECT_EQ(changes[i].version, static_cast<int64_t>(i) + 1);
+    EXPECT_EQ(changes[i].table_id, t->table_id);
+  }
+  EXPECT_EQ(changes[0].snapshot_id, iceberg::kNoSnapshot);
+  EXPECT_EQ(changes[1].snapshot_id, 7);
+  EXPECT_EQ(catalog.Changes(call, 1, 1).value().at(0).feed_seq, 2);
+
+  world.env().clock().Advance(std::chrono::hours(1));
+  call = world.call();
+  ASSERT_TRUE(catalog.TrimChanges(call, ToMillis(call.clock().Wall()), 1).ok());
+  EXPECT_EQ(catalog.Changes(call, 0, 10).value().size(), 2u);
+  ASSERT_TRUE(catalog.TrimChanges(call, ToMillis(call.clock().Wall()), 100).ok());
+  EXPECT_EQ(catalog.Changes(call, 0, 10).value().size(), 1u);
+  world.MakeTable("u");
+  EXPECT_EQ(catalog.Changes(call, 3, 10).value().at(0).feed_seq, 4);
+}
+
+TEST(Tables, ListInPages) {
+  CatalogWorld world;
+  Call call = world.call();
+  for (const char* name : {"b", "a", "A", "é", "z"}) world.MakeTable(name);
+  std::vector<std::string> names;
+  PageRequest page{"", 2};
+  do {
+    auto got = world.catalog().ListTables(call, kTestWarehouse, {"ns"}, page).value();
+    EXPECT_LE(got.items.size(), 2u);
+    for (const auto& item : got.items) names.push_back(item.name);
+    page.token = got.next_token;
+  } while (!page.token.empty());
+  EXPECT_EQ(names, (std::vector<std::string>{"A", "a", "b", "z", "é"}));
+
+  size_t all = 0;
+  page.token.clear();
+  do {
+    auto got = world.catalog().AllTables(call, page).value();
+    all += got.items.size();
+    page.token = got.next_token;
+  } while (!page.token.empty());
+  EXPECT_EQ(all, 5u);
+}
+
+TEST(Tables, ReportsAreBounded) {
+  CatalogWorld world;
+  Call call = world.call();
+  auto t = world.MakeTable("t");
+  for (int i = 0; i < 150; ++i) {
+    ASSERT_TRUE(world.catalog().ReportMetrics(call, kTestWarehouse, t->name, "{}").ok());
+  }
+  auto rows = store::RunFor(call, world.database(), store::Access::kRead, [](auto& transaction) {
+    return transaction.Query("SELECT COUNT(*) FROM metrics_report", {});
+  });
+  EXPECT_EQ(rows->at(0).Int(0).value(), 100);
+  EXPECT_EQ(world.catalog().ReportMetrics(call, kTestWarehouse, {{"ns"}, "x"}, "{}").code(),
+            Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace moraine::catalog
