@@ -206,13 +206,13 @@ TEST(Tables, FeedIsInOrderAndKeepsItsNumbersWhenTrimmed) {
   EXPECT_EQ(catalog.Changes(call, 1, 1).value().at(0).feed_seq, 2);
 
   world.env().clock().Advance(std::chrono::hours(1));
-  call = world.call();
-  ASSERT_TRUE(catalog.TrimChanges(call, ToMillis(call.clock().Wall()), 1).ok());
-  EXPECT_EQ(catalog.Changes(call, 0, 10).value().size(), 2u);
-  ASSERT_TRUE(catalog.TrimChanges(call, ToMillis(call.clock().Wall()), 100).ok());
-  EXPECT_EQ(catalog.Changes(call, 0, 10).value().size(), 1u);
+  Call later = world.call();
+  ASSERT_TRUE(catalog.TrimChanges(later, ToMillis(later.clock().Wall()), 1).ok());
+  EXPECT_EQ(catalog.Changes(later, 0, 10).value().size(), 2u);
+  ASSERT_TRUE(catalog.TrimChanges(later, ToMillis(later.clock().Wall()), 100).ok());
+  EXPECT_EQ(catalog.Changes(later, 0, 10).value().size(), 1u);
   world.MakeTable("u");
-  EXPECT_EQ(catalog.Changes(call, 3, 10).value().at(0).feed_seq, 4);
+  EXPECT_EQ(catalog.Changes(later, 3, 10).value().at(0).feed_seq, 4);
 }
 
 TEST(Tables, ListInPages) {
