@@ -213,6 +213,7 @@ Status Committer::CommitWork(Call& call, Process* process, Outcome* outcome) {
     iceberg::SnapshotProducer producer(files_, std::move(changes));
     auto prepared = producer.Prepare(call, table.metadata);
     Process landed_process = *process;
+    landed_process.error.clear();
     landed_process.state = ProcessState::kSucceeded;
     Status status = prepared.status();
     if (status.ok()) {
