@@ -53,6 +53,12 @@ void RemoveLeftovers(Call& call, io::FileSystem& files, const DeletionProof& pro
   (void)DeleteFiles(call, files, proof, paths);
 }
 
+bool SameSnapshots(const TableMetadata& a, const TableMetadata& b) {
+  return a.snapshots.size() == b.snapshots.size() &&
+         a.last_sequence_number == b.last_sequence_number &&
+         a.current_snapshot_id == b.current_snapshot_id;
+}
+
 /// Whether the snapshot is in the table after all. Errors: CommitUnknown, when that cannot be told.
 Result<TablePtr> LookForSnapshot(Call& call, const CommitDoor& door, const TableMetadata& base,
                                  int64_t snapshot_id, Status unknown) {
@@ -90,10 +96,13 @@ Result<CommitOutcome> CommitWithRetry(Call& call, io::FileSystem& files, Snapsho
                                                      std::move(refusal)));
       return CommitOutcome{std::move(table), std::move(prepared->snapshot), attempt};
     }
-    bool again = prepared.ok() && refusal.code() == Code::kConflict && backoff.Next(call);
+    // A base that somebody expired meanwhile has lost its manifests; a newer one has not.
+    const bool stale = !prepared.ok() && refusal.code() == Code::kNotFound;
+    const bool lost = prepared.ok() && refusal.code() == Code::kConflict;
+    bool again = (lost || stale) && backoff.Next(call);
     if (again) {
       auto loaded = door.load(call);
-      again = loaded.ok();
+      again = loaded.ok() && (lost || !SameSnapshots(**loaded, *base));
       if (again) base = *std::move(loaded);
     }
     if (!again) {

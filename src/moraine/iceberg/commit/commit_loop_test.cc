@@ -106,6 +106,27 @@ TEST(CommitLoop, DoesNotRetryOtherRefusals) {
   }
 }
 
+TEST(CommitLoop, LoadsAgainWhenItsBaseWasExpired) {
+  World w(World::Quick());
+  TablePtr stale = w.table.metadata();
+  std::string stale_list = w.table.current().manifest_list;
+  ASSERT_TRUE(w.table.Append(w.call, {"b"}, 1).ok());
+  w.files.Remove(stale_list);
+  SnapshotProducer producer(w.files, AppendOf(w.table, "mine"));
+  CommitDoor door = w.table.door();
+  int loads = 0;
+  door.load = [&](Call&) -> Result<TablePtr> { return ++loads == 1 ? stale : w.table.metadata(); };
+  auto outcome = CommitWithRetry(w.call, w.files, producer, door);
+  ASSERT_TRUE(outcome.ok()) << outcome.status().ToString();
+  EXPECT_EQ(w.table.Scan(w.call)->size(), 3u);
+  // A table that is really broken is not tried for ever.
+  w.files.Remove(w.table.current().manifest_list);
+  SnapshotProducer broken(w.files, AppendOf(w.table, "more"));
+  loads = 1;
+  EXPECT_EQ(CommitWithRetry(w.call, w.files, broken, door).status().code(), Code::kNotFound);
+  EXPECT_EQ(loads, 3);
+}
+
 TEST(CommitLoop, FindsACommitWhoseReplyWasLost) {
   World w(World::Quick());
   SnapshotProducer producer(w.files, AppendOf(w.table, "mine"));

@@ -16,16 +16,37 @@ namespace {
 using Op = Expression::Op;
 using PathMap = std::unordered_map<std::string_view, std::vector<const RemovedFile*>>;
 
-bool SummaryMayHold(const FieldSummary& summary, const TypePtr& type, const Value& value) {
-  if (IsNull(value)) return summary.contains_null;
-  if (IsNaN(value)) return summary.contains_nan.value_or(true);
-  if (type->kind() == TypeKind::kUnknown) return true;
-  if (!summary.lower_bound || !summary.upper_bound) return false;
-  auto lower = ValueFromBytes(*type, *summary.lower_bound);
-  auto upper = ValueFromBytes(*type, *summary.upper_bound);
-  if (!lower.ok() || !upper.ok()) return true;
-  return CompareForFilter(*lower, value) <= 0 && CompareForFilter(value, *upper) <= 0;
-}
+/// A field's summary, decoded once for all partitions asked about.
+struct Summary {
+  bool contains_null = true;
+  bool may_contain_nan = true;
+  bool known = false;      ///< the bounds below can be relied on
+  bool has_values = true;  ///< any value but null and NaN
+  Value lower, upper;
+
+  static Summary Of(const FieldSummary& field, const TypePtr& type) {
+    Summary summary;
+    summary.contains_null = field.contains_null;
+    summary.may_contain_nan = field.contains_nan.value_or(true);
+    if (type->kind() == TypeKind::kUnknown) return summary;
+    summary.has_values = field.lower_bound && field.upper_bound;
+    if (!summary.has_values) return summary;
+    auto lower = ValueFromBytes(*type, *field.lower_bound);
+    auto upper = ValueFromBytes(*type, *field.upper_bound);
+    if (!lower.ok() || !upper.ok()) return summary;
+    summary.known = true;
+    summary.lower = *std::move(lower);
+    summary.upper = *std::move(upper);
+    return summary;
+  }
+
+  bool MayHold(const Value& value) const {
+    if (IsNull(value)) return contains_null;
+    if (IsNaN(value)) return may_contain_nan;
+    if (!known) return has_values;
+    return CompareForFilter(lower, value) <= 0 && CompareForFilter(value, upper) <= 0;
+  }
+};
 
 }  // namespace
 
@@ -171,14 +192,17 @@ ManifestReadOptions LookOptions(const Removal& removal) {
 
 bool MayHoldPartition(const ManifestFile& manifest, const PartitionSpec& spec,
                       const std::vector<TypePtr>& types, const PartitionSet& partitions) {
+  std::vector<Summary> summaries;
+  if (manifest.partitions && manifest.partitions->size() == types.size()) {
+    for (size_t i = 0; i < types.size(); ++i) {
+      summaries.push_back(Summary::Of((*manifest.partitions)[i], types[i]));
+    }
+  }
   for (const PartitionKey& key : partitions) {
     if (key.spec_id != manifest.partition_spec_id) continue;
-    if (!manifest.partitions || key.tuple.size() != spec.fields.size()) return true;
+    if (key.tuple.size() != spec.fields.size()) return true;
     bool may = true;
-    for (size_t i = 0;
-         may && i < key.tuple.size() && i < manifest.partitions->size() && i < types.size(); ++i) {
-      may = SummaryMayHold((*manifest.partitions)[i], types[i], key.tuple[i]);
-    }
+    for (size_t i = 0; may && i < summaries.size(); ++i) may = summaries[i].MayHold(key.tuple[i]);
     if (may) return true;
   }
   return false;

@@ -285,8 +285,9 @@ bool ValueMatches(const Expression& predicate, const Value& value) {
                        [&](const Value& one) { return CompareForFilter(value, one) == 0; });
   };
   auto starts = [&] {
-    const std::string& prefix = std::get<std::string>(literals[0]);
-    return std::get<std::string>(value).compare(0, prefix.size(), prefix) == 0;
+    const std::string* prefix = std::get_if<std::string>(&literals[0]);
+    const std::string* text = std::get_if<std::string>(&value);
+    return prefix != nullptr && text != nullptr && text->starts_with(*prefix);
   };
   const bool null = IsNull(value);
   switch (predicate.op()) {
