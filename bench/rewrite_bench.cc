@@ -1,0 +1,177 @@
+// Runs one rewrite task over a folder of Parquet files and prints one line of JSON: wall and CPU
+// seconds, rows, bytes, peak memory. bench/rewrite_bench.py makes the files and runs the others it
+// is compared with.
+//   rewrite_bench FOLDER [--equality-percent P --keys a,b] [--threads N] [--memory-mib N] [--runs
+//   N]
+//                 [--property key=value]
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <sys/resource.h>
+
+#include "moraine/base/check.h"
+#include "moraine/base/text.h"
+#include "moraine/iceberg/data/arrow_schema.h"
+#include "moraine/iceberg/data/delete_filter.h"
+#include "moraine/iceberg/data/delete_writer.h"
+#include "moraine/iceberg/data/parquet_reader.h"
+#include "moraine/rewrite/rewrite.h"
+
+namespace moraine {
+namespace {
+
+using namespace iceberg;  // NOLINT: a program, not a library
+
+struct Arguments {
+  std::string folder;
+  int64_t equality_percent = 0;
+  std::vector<std::string> keys;
+  rewrite::RewriteOptions options;
+  int64_t runs = 3;
+  StringMap properties;
+};
+
+Arguments ParseArguments(int count, char** values) {
+  Arguments arguments;
+  MORAINE_CHECK(count >= 2, "which folder?");
+  arguments.folder = std::filesystem::absolute(values[1]).string();
+  for (int i = 2; i + 1 < count; i += 2) {
+    const std::string name = values[i];
+    const std::string value = values[i + 1];
+    if (name == "--equality-percent") {
+      arguments.equality_percent = ParseInt64(value).value();
+    }
+    if (name == "--threads") {
+      arguments.options.threads = static_cast<int>(ParseInt64(value).value());
+    }
+    if (name == "--memory-mib") arguments.options.memory_bytes = ParseInt64(value).value() << 20;
+    if (name == "--runs") arguments.runs = ParseInt64(value).value();
+    if (name == "--keys") {
+      for (std::string_view key : Split(value, ',')) arguments.keys.emplace_back(key);
+    }
+    if (name == "--property") {
+      const size_t at = value.find('=');
+      arguments.properties[value.substr(0, at)] = value.substr(at + 1);
+    }
+  }
+  return arguments;
+}
+
+SchemaPtr SchemaOf(Call& call, io::FileSystem& files, const std::string& location) {
+  auto reader = ParquetReader::Open(call, files, location, std::nullopt, ReadOptions()).value();
+  std::vector<Field> fields;
+  for (const FileColumn& column : reader->columns()) {
+    Field field;
+    field.id = column.id.value();
+    field.name = column.name;
+    field.type = FromArrowType(*column.type).value();
+    fields.push_back(std::move(field));
+  }
+  return std::make_shared<const Schema>(0, std::move(fields));
+}
+
+// Every n-th row's key, as a stream of upserts would have it: one delete file for each data file.
+void AddEqualityDeletes(Call& call, io::FileSystem& files, const Arguments& arguments,
+                        const std::string& out, tasks::RewriteTask* task) {
+  std::vector<int32_t> ids;
+  for (const std::string& key : arguments.keys) ids.push_back(task->schema->FindField(key)->id);
+  WriteOptions write;
+  write.schema = std::make_shared<const Schema>(0, SelectFields(task->schema->fields(), ids));
+  const auto step = static_cast<int64_t>(100 / arguments.equality_percent);
+  for (size_t i = 0; i < task->rewrite.size(); ++i) {
+    const DataFile& file = task->rewrite[i].file;
+    ReadOptions read;
+    read.fields = write.schema->fields();
+    auto reader =
+        ParquetReader::Open(call, files, file.file_path, file.file_size_in_bytes, read).value();
+    std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+    while (auto batch = reader->Next(call).value()) {
+      std::vector<uint8_t> keep(static_cast<size_t>((batch->num_rows() + 7) / 8), 0);
+      for (int64_t row = 0; row < batch->num_rows(); row += step) {
+        keep[row / 8] = static_cast<uint8_t>(keep[row / 8] | (1 << (row % 8)));
+      }
+      batches.push_back(KeepRows(batch, keep, nullptr).value());
+    }
+    const std::string location = out + "/equality-" + std::to_string(i) + ".parquet";
+    task->deletes.push_back(
+        {WriteEqualityDeletes(call, files, location, batches, ids, write).value(), 2});
+  }
+  for (tasks::InputFile& input : task->rewrite) {
+    for (size_t i = 0; i < task->deletes.size(); ++i) {
+      input.deletes.push_back(static_cast<int32_t>(i));
+    }
+  }
+}
+
+tasks::RewriteTask MakeTask(Call& call, io::FileSystem& files, const Arguments& arguments,
+                            const std::string& out) {
+  tasks::RewriteTask task;
+  task.process_id = "bench";
+  task.attempt = 1;
+  task.spec = std::make_shared<const PartitionSpec>();
+  task.target_size_bytes = int64_t{512} << 20;
+  task.data_location = out;
+  task.properties = arguments.properties;
+  const io::FileListing listing = files.List(call, arguments.folder + "/", "", 100000).value();
+  for (const io::FileInfo& info : listing.files) {
+    tasks::InputFile input;
+    input.file.file_path = info.location;
+    input.file.file_size_in_bytes = info.size_bytes;
+    input.sequence_number = 1;
+    task.rewrite.push_back(std::move(input));
+  }
+  MORAINE_CHECK(!task.rewrite.empty(), "no files in " + arguments.folder);
+  task.schema = SchemaOf(call, files, task.rewrite[0].file.file_path);
+  if (arguments.equality_percent > 0) AddEqualityDeletes(call, files, arguments, out, &task);
+  return task;
+}
+
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+int Main(int count, char** values) {
+  const Arguments arguments = ParseArguments(count, values);
+  Call call(SystemEnv(NullLogger()), std::chrono::minutes(10));
+  const auto files = io::MakeLocalFileSystem();
+  const std::string out = arguments.folder + "-out";
+  std::filesystem::remove_all(out);
+  const tasks::RewriteTask task = MakeTask(call, *files, arguments, out);
+  for (int64_t run = 0; run < arguments.runs; ++run) {
+    const double cpu = CpuSeconds();
+    Result<tasks::RewriteOutput> output =
+        RunRewrite(call, *files, task, arguments.options, nullptr);
+    MORAINE_CHECK(output.ok(), output.status().ToString());
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    std::printf(
+        "{\"wall_s\": %.3f, \"cpu_s\": %.3f, \"rows\": %lld, \"deleted\": %lld, "
+        "\"files\": %zu, \"bytes\": %lld, \"peak_mib\": %ld}\n",
+        static_cast<double>(output->duration_ms) / 1000, CpuSeconds() - cpu,
+        static_cast<long long>(output->rows_written), static_cast<long long>(output->rows_deleted),
+        output->data_files.size(), static_cast<long long>(output->bytes_written),
+        usage.ru_maxrss / 1024);
+    std::fflush(stdout);
+    if (run + 1 == arguments.runs) break;
+    for (const DataFile& file : output->data_files) std::filesystem::remove(file.file_path);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace moraine
+
+int main(int count, char** values) { return moraine::Main(count, values); }
