@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -19,7 +20,26 @@ SCHEMA = Schema(NestedField(1, "id", LongType(), required=True), NestedField(2, 
                 NestedField(3, "price", DecimalType(9, 2)))
 
 
+def write_parquet_files():
+    def column(name, kind, number):
+        return pa.field(name, kind, metadata={"PARQUET:field_id": str(number)})
+
+    nested = pa.list_(column("element", pa.struct([column("x", pa.float64(), 5), column("y", pa.decimal128(20, 3), 6)]), 4))
+    schema = pa.schema([column("a", pa.int64(), 1), column("b", pa.string(), 2), column("c", nested, 3),
+                        column("m", pa.map_(column("key", pa.string(), 8).with_nullable(False), column("value", pa.date32(), 9)), 7)])
+    rows = [{"a": i, "b": None if i % 3 else "x" * i, "c": [{"x": i / 2, "y": None}, None] if i % 2 else [], "m": None} for i in range(20)]
+    table = pa.Table.from_pylist(rows, schema=schema)
+    (CORPUS / "parquet").mkdir(exist_ok=True)
+    for codec in ("none", "zstd", "snappy"):
+        for version in ("1.0", "2.0"):
+            pq.write_table(table, CORPUS / "parquet" / f"pyarrow-{codec}-v{version[0]}.parquet", compression=codec, data_page_version=version,
+                           use_dictionary=codec != "none", row_group_size=11)
+    pq.write_table(table.select(["a"]), CORPUS / "parquet" / "pyarrow-delta.parquet", use_dictionary=False,
+                   column_encoding={"a": "DELTA_BINARY_PACKED"})
+
+
 def main():
+    write_parquet_files()
     with tempfile.TemporaryDirectory() as folder:
         catalog = SqlCatalog("seeds", uri="sqlite:///:memory:", warehouse=f"file://{folder}")
         catalog.create_namespace("db")

@@ -1,0 +1,49 @@
+// Parquet files: footers, page headers, levels and encodings, read by the columns that they claim.
+
+#include "fuzz/fuzz.h"
+#include <arrow/memory_pool.h>
+#include <arrow/record_batch.h>
+
+#include "moraine/iceberg/data/arrow_schema.h"
+#include "moraine/iceberg/data/parquet_reader.h"
+#include "moraine/iceberg/testing/memory_files.h"
+
+namespace {
+
+using namespace moraine;           // NOLINT: a program, not a library
+using namespace moraine::iceberg;  // NOLINT
+
+std::vector<Field> FieldsOf(const std::vector<FileColumn>& columns) {
+  std::vector<Field> fields;
+  for (const FileColumn& column : columns) {
+    Result<TypePtr> type = FromArrowType(*column.type);
+    if (!column.id || !type.ok()) continue;
+    Field field;
+    field.id = *column.id;
+    field.name = column.name;
+    field.type = *type;
+    fields.push_back(std::move(field));
+  }
+  return fields;
+}
+
+}  // namespace
+
+MORAINE_FUZZ(bytes) {
+  Call call(SystemEnv(NullLogger()), std::chrono::minutes(1));
+  MemoryFiles files;
+  files.SetBytes("f", std::string(bytes));
+  arrow::ProxyMemoryPool counted(arrow::default_memory_pool());
+  arrow::CappedMemoryPool pool(&counted, 64 << 20);
+  ReadOptions options;
+  options.pool = &pool;
+  auto probe = ParquetReader::Open(call, files, "f", std::nullopt, options);
+  if (!probe.ok()) return;
+  options.fields = FieldsOf((*probe)->columns());
+  auto reader = ParquetReader::Open(call, files, "f", std::nullopt, options);
+  if (!reader.ok()) return;
+  for (int i = 0; i < 100; ++i) {
+    auto batch = (*reader)->Next(call);
+    if (!batch.ok() || *batch == nullptr) return;
+  }
+}
