@@ -1,4 +1,5 @@
-// Table metadata of any writer: what is read is written and read again as it was.
+// Table metadata of any writer: what is written once is read and written again as it was. (The
+// first reading may put right what a version does not allow.)
 
 #include "fuzz/fuzz.h"
 
