@@ -39,8 +39,8 @@ MORAINE_FUZZ(bytes) {
   if (applied.ok()) {
     std::string text = TableMetadataToJson(*applied);
     moraine::Result<TableMetadata> again = TableMetadataFromJson(text);
-    ExpectSame(again.ok() && *again == *applied, "committed metadata", bytes,
-               again.ok() ? text : again.status().ToString());
+    std::string second = again.ok() ? TableMetadataToJson(*again) : again.status().ToString();
+    ExpectSame(text == second, "committed metadata", text, second);
   }
   (void)ApplyCreateUpdates(request->updates, {.now_ms = 2, .base_metadata_location = ""});
 }

@@ -14,6 +14,7 @@ MORAINE_FUZZ(bytes) {
   std::string text = moraine::iceberg::TableMetadataToJson(*metadata);
   moraine::Result<moraine::iceberg::TableMetadata> again =
       moraine::iceberg::TableMetadataFromJson(text);
-  ExpectSame(again.ok() && *again == *metadata, "table metadata", bytes,
-             again.ok() ? text : again.status().ToString());
+  std::string second =
+      again.ok() ? moraine::iceberg::TableMetadataToJson(*again) : again.status().ToString();
+  ExpectSame(text == second, "table metadata", text, second);
 }
