@@ -25,6 +25,10 @@ struct EntryField {
   bool required;
 };
 constexpr std::array<EntryField, 25> kFields = {{
+    // Records, gone into.
+    {kDataFile, "data_file", Wire::kText, false, true},
+    {kPartition, "partition", Wire::kText, true, false},
+    // Values.
     {kStatus, "status", Wire::kInteger, false, true},
     {kSnapshotId, "snapshot_id", Wire::kInteger, false, false},
     {kSequenceNumber, "sequence_number", Wire::kInteger, false, false},
@@ -48,9 +52,6 @@ constexpr std::array<EntryField, 25> kFields = {{
     {kReferencedDataFile, "referenced_data_file", Wire::kText, true, false},
     {kContentOffset, "content_offset", Wire::kInteger, true, false},
     {kContentSize, "content_size_in_bytes", Wire::kInteger, true, false},
-    // Records, gone into.
-    {kDataFile, "data_file", Wire::kText, false, true},
-    {kPartition, "partition", Wire::kText, true, false},
 }};
 
 /// By id where the file has ids, else by name.
