@@ -6,7 +6,6 @@
 #include "moraine/base/gzip.h"
 #include "moraine/base/testing/faults.h"
 #include "moraine/catalog/testing/catalog_world.h"
-#include "moraine/io/testing/faulty_file_system.h"
 
 namespace moraine::catalog {
 namespace {
@@ -123,8 +122,7 @@ TEST(Commit, LostReplyOfTheStoreIsSettled) {
     CatalogWorld world;
     auto base = world.MakeTable("t");
     FaultInjector faults;
-    store::FaultyDatabase database(world.database(), faults);
-    Catalog catalog(database, world.files(), {});
+    Catalog& catalog = world.Faulty(faults);
     Call call = world.call();
     faults.Arm({"commit", "write", 1, Fault{kind}});
     auto committed =
@@ -147,8 +145,7 @@ TEST(Commit, UnknownOutcomeDeletesNothing) {
     CatalogWorld world;
     auto base = world.MakeTable("t");
     FaultInjector faults;
-    store::FaultyDatabase database(world.database(), faults);
-    Catalog catalog(database, world.files(), {});
+    Catalog& catalog = world.Faulty(faults);
     Call call = world.call();
     faults.Arm({"commit", "write", 1, Fault{kind}});
     faults.Arm({"begin", "write", 2, Fault{FaultKind::kBefore}});
@@ -166,8 +163,7 @@ TEST(Commit, UnknownOutcomeDeletesNothing) {
 TEST(Commit, UnknownOutcomeOfACreateIsSettledToo) {
   CatalogWorld world;
   FaultInjector faults;
-  store::FaultyDatabase database(world.database(), faults);
-  Catalog catalog(database, world.files(), {});
+  Catalog& catalog = world.Faulty(faults);
   Call call = world.call();
   faults.Arm({"commit", "write", 1, Fault{FaultKind::kAfter}});
   auto created = catalog.Create(call, kTestWarehouse, SimpleTable({{"ns"}, "t"}));
@@ -186,9 +182,7 @@ TEST(CommitFaults, LeaveTheOldOrTheNewTable) {
   auto report = testing::EveryFault([](FaultInjector& faults) {
     CatalogWorld world;
     auto base = world.MakeTable("t");
-    io::FaultyFileSystem files(world.files(), faults, &world.env().clock());
-    store::FaultyDatabase database(world.database(), faults);
-    Catalog catalog(database, files, {});
+    Catalog& catalog = world.Faulty(faults);
     Call call = world.call();
     int noted = 0;
     auto committed = catalog.Commit(call, kTestWarehouse, base->name, AppendRequest(*base, 5),
@@ -224,9 +218,7 @@ TEST(CommitFaults, LeaveTheOldOrTheNewTable) {
 TEST(CommitFaults, OfACreateLeaveATableOrNone) {
   auto report = testing::EveryFault([](FaultInjector& faults) {
     CatalogWorld world;
-    io::FaultyFileSystem files(world.files(), faults, &world.env().clock());
-    store::FaultyDatabase database(world.database(), faults);
-    Catalog catalog(database, files, {});
+    Catalog& catalog = world.Faulty(faults);
     Call call = world.call();
     auto created = catalog.Create(call, kTestWarehouse, SimpleTable({{"ns"}, "t"}));
     faults.Stop();
@@ -251,8 +243,7 @@ TEST(CommitFaults, OfRenameAndDropAreWholeOrNothing) {
   testing::EveryFault([](FaultInjector& faults) {
     CatalogWorld world;
     auto base = world.MakeTable("t");
-    store::FaultyDatabase database(world.database(), faults);
-    Catalog catalog(database, world.files(), {});
+    Catalog& catalog = world.Faulty(faults);
     Call call = world.call();
     Status renamed = catalog.Rename(call, kTestWarehouse, base->name, {{"ns"}, "u"});
     Status dropped = catalog.Drop(call, kTestWarehouse, {{"ns"}, "u"}, Catalog::Purge::kNo);

@@ -129,6 +129,8 @@ Result<net::Response> Service::CommitTable(const Context& context) {
     MORAINE_ASSIGN(auto named, TableNameFromJson(*identifier));
     if (!(named == name)) return identifier->Error("names another table than the path");
   }
+  MORAINE_TRY(body.Get("requirements"));
+  MORAINE_TRY(body.Get("updates"));
   MORAINE_ASSIGN(auto request, iceberg::CommitRequestFromJson(body));
   MORAINE_ASSIGN(auto table,
                  catalog_.Commit(context.call, context.warehouse, name, request, nullptr));

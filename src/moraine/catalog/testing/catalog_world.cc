@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "moraine/io/testing/faulty_file_system.h"
+
 namespace moraine::catalog {
 
 using iceberg::Type;
@@ -67,6 +69,13 @@ std::unique_ptr<Catalog> CatalogWorld::Another() {
   Status opened = catalog->Open(call);
   MORAINE_CHECK(opened.ok(), opened.ToString());
   return catalog;
+}
+
+Catalog& CatalogWorld::Faulty(testing::FaultInjector& faults) {
+  faulty_files_ = std::make_unique<io::FaultyFileSystem>(files_, faults, &env_.clock());
+  faulty_database_ = std::make_unique<store::FaultyDatabase>(*database_, faults);
+  faulty_catalog_ = std::make_unique<Catalog>(*faulty_database_, *faulty_files_, CatalogOptions());
+  return *faulty_catalog_;
 }
 
 LoadedTablePtr CatalogWorld::MakeTable(const std::string& name) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "moraine/base/testing/faults.h"
 #include "moraine/base/testing/test_env.h"
 #include "moraine/catalog/catalog.h"
 #include "moraine/io/testing/memory_file_system.h"
@@ -33,6 +34,8 @@ class CatalogWorld {
   Catalog& catalog() { return *catalog_; }
   /// A second catalog over the same store and files, as another process would have; opened.
   std::unique_ptr<Catalog> Another();
+  /// One whose every call to files and store asks the injector first. Lives as long as the world.
+  Catalog& Faulty(testing::FaultInjector& faults);
 
   LoadedTablePtr MakeTable(const std::string& name);
   /// Loads past every cache; null if there is none.
@@ -45,6 +48,9 @@ class CatalogWorld {
   io::MemoryFileSystem files_;
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<Catalog> catalog_;
+  std::unique_ptr<io::FileSystem> faulty_files_;
+  std::unique_ptr<store::Database> faulty_database_;
+  std::unique_ptr<Catalog> faulty_catalog_;
 };
 
 }  // namespace moraine::catalog
