@@ -19,6 +19,7 @@ class Service::Impl {
   void AddProcesses(net::Router& router);
   void AddOptimizers(net::Router& router);
   void AddServer(net::Router& router);
+  void AddDescription(net::Router& router);
 
   catalog::Catalog& catalog;
   io::FileSystem& files;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "moraine/api/impl_internal.h"
+#include "moraine/api/openapi.h"
+#include "moraine/base/config.h"
 #include "moraine/base/text.h"
 
 namespace moraine::api {
@@ -48,6 +50,7 @@ Service::Service(catalog::Catalog& catalog, io::FileSystem& files, optimizing::S
 Service::~Service() = default;
 
 void Service::Register(net::Router& router) {
+  impl_->AddDescription(router);
   impl_->AddServer(router);
   impl_->AddTables(router);
   impl_->AddProcesses(router);
@@ -63,6 +66,19 @@ void Service::WakePolls() {
   for (auto& waiter : woken) {
     if (auto alive = waiter.lock()) alive->Wake();
   }
+}
+
+void Service::Impl::AddDescription(net::Router& router) {
+  router.Add(net::Method::kGet, "/api/v1/openapi.yaml",
+             [](Call&, const net::Request&, const net::PathParams&) {
+               auto response = net::Response::Text(200, std::string(OpenApiYaml()));
+               response.headers.Set("Content-Type", "application/yaml");
+               return response;
+             });
+  router.Add(net::Method::kGet, "/api/v1/openapi.json",
+             [](Call&, const net::Request&, const net::PathParams&) {
+               return AnswerJson([] { return YamlToJson(OpenApiYaml()); });
+             });
 }
 
 void Service::Impl::AddServer(net::Router& router) {

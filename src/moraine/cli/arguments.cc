@@ -317,16 +317,22 @@ std::string PathOf(const CLI::App* app) {
   return path;
 }
 
-/// "did you mean" for a command that nobody knows, or "".
-std::string Guess(const CLI::App* app) {
-  auto extras = app->remaining();
-  if (extras.empty() || extras.front().starts_with("-")) return "";
+/// What is wrong with the line, and where help is.
+Status Complaint(const CLI::App* reached, const CLI::Error& error) {
   std::vector<std::string> known;
-  for (const auto* command : app->get_subcommands([](const CLI::App*) { return true; })) {
+  for (const auto* command : reached->get_subcommands([](const CLI::App*) { return true; })) {
     known.push_back(command->get_name());
   }
-  std::string nearest = Nearest(extras.front(), known);
-  return nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest);
+  auto extras = reached->remaining();
+  std::string problem = error.what();
+  if (!known.empty() && !extras.empty() && !extras.front().starts_with("-")) {
+    std::string nearest = Nearest(extras.front(), known);
+    problem = fmt::format("no such command: {}", extras.front());
+    if (!nearest.empty()) problem += fmt::format(" (did you mean {}?)", nearest);
+  } else if (!known.empty() && extras.empty() && dynamic_cast<const CLI::RequiredError*>(&error)) {
+    problem = fmt::format("expected a command: {}", fmt::join(known, ", "));
+  }
+  return InvalidArgument(fmt::format("{}\nSee: {} --help", problem, PathOf(reached)));
 }
 
 }  // namespace
@@ -345,9 +351,7 @@ Result<Invocation> ParseArguments(const std::vector<std::string>& arguments) {
     flags->invocation.text = text.str();
     return std::move(flags->invocation);
   } catch (const CLI::Error& error) {
-    const CLI::App* reached = Reached(&root);
-    return InvalidArgument(
-        fmt::format("{}{}\nSee: {} --help", error.what(), Guess(reached), PathOf(reached)));
+    return Complaint(Reached(&root), error);
   }
   Invocation invocation = flags->invocation;
   invocation.no_color |= !flags->no_color.empty();

@@ -82,8 +82,8 @@ Result<Answer> Client::Send(net::Request request) {
     if (status.code() == Code::kUnavailable) {
       reached_ = false;
       return Unavailable(
-          fmt::format("cannot reach {}: {}\nIs `moraine server` running there? "
-                      "--server URL (or MORAINE_SERVER) names another.",
+          fmt::format("cannot reach {}: is `moraine server` running?\n  {}\n"
+                      "  --server URL, or MORAINE_SERVER, names another server",
                       server_, status.message()));
     }
     return status;

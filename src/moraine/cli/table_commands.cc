@@ -68,14 +68,15 @@ void AddHealth(const Json& table, int64_t now_ms, FactList* facts) {
   facts->Add("status", {status, ColourOfStatus(status)});
   facts->Add("reason", TextOf(table, "reason"));
   facts->Add("score", {fmt::format("{} of 100", score), ColourOfScore(score)});
-  if (health.Find("score") != nullptr) {
+  if (health.is_object() && health.Find("score") != nullptr) {
     facts->Add("  small files", fmt::format("{} of 40", IntOf(health, "small-files-score")));
     facts->Add("  equality deletes",
                fmt::format("{} of 40", IntOf(health, "equality-deletes-score")));
     facts->Add("  position deletes",
                fmt::format("{} of 20", IntOf(health, "position-deletes-score")));
-    facts->Add("why", TextOf(health, "explanation"));
   }
+  std::string why = TextOf(health, "explanation");
+  if (!why.empty()) facts->Add("why", why);
   facts->Add("group", TextOf(table, "group"));
   facts->Add("looked at", FormatAgo(IntOf(table, "refreshed-ms"), now_ms));
   facts->Add("last minor", FormatAgo(IntOf(table, "last-minor-ms"), now_ms));
