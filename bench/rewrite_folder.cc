@@ -1,7 +1,7 @@
 // Runs one rewrite task over a folder of Parquet files and prints one line of JSON: wall and CPU
-// seconds, rows, bytes, peak memory. bench/rewrite_bench.py makes the files and runs the others it
+// seconds, rows, bytes, peak memory. bench/bench_rewrite.py makes the files and runs the others it
 // is compared with.
-//   rewrite_bench FOLDER [--equality-percent P --keys a,b] [--threads N] [--memory-mib N] [--runs
+//   rewrite_folder FOLDER [--equality-percent P --keys a,b] [--threads N] [--memory-mib N] [--runs
 //   N]
 //                 [--property key=value]
 
