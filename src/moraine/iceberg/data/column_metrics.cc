@@ -22,7 +22,6 @@ struct Bounds {
 struct LeafMetrics {
   int64_t size = 0;
   int64_t values = 0;
-  std::optional<int64_t> nulls = 0;  // nothing: some row group does not say
   std::optional<Bounds> bounds;
   bool has_bounds = true;  // until some row group with values lacks them
 };
@@ -95,12 +94,8 @@ void AddChunk(const LeafColumn& leaf, const parquet::ColumnChunkMetaData& chunk,
   const std::shared_ptr<parquet::Statistics> stats =
       chunk.is_stats_set() ? chunk.statistics() : nullptr;
   if (stats == nullptr || !stats->HasNullCount()) {
-    metrics->nulls.reset();
     metrics->has_bounds = false;
-    return;
-  }
-  if (metrics->nulls) *metrics->nulls += stats->null_count();
-  if (stats->HasMinMax()) {
+  } else if (stats->HasMinMax()) {
     AddBounds(*leaf.type, *stats, metrics);
   } else if (stats->null_count() < chunk.num_values()) {
     // All NaN has no bounds and needs none; too long values have none but would.
@@ -120,16 +115,16 @@ void StoreBounds(const LeafColumn& leaf, const LeafMetrics& metrics, const Metri
   if (upper) file->upper_bounds.emplace_back(leaf.id, std::move(*upper));
 }
 
-void StoreLeaf(const LeafColumn& leaf, const LeafMetrics& metrics, int64_t nans,
+void StoreLeaf(const LeafColumn& leaf, const LeafMetrics& metrics, const LeafCounts& counts,
                const MetricsMode& mode, DataFile* file) {
   if (!mode.has_counts()) return;
   file->column_sizes.emplace_back(leaf.id, metrics.size);
-  if (leaf.is_repeated || leaf.is_variant || !metrics.nulls) return;
+  if (leaf.is_repeated || leaf.is_variant) return;
   file->value_counts.emplace_back(leaf.id, metrics.values);
-  file->null_value_counts.emplace_back(leaf.id, *metrics.nulls);
+  file->null_value_counts.emplace_back(leaf.id, counts.nulls);
   const TypeKind kind = leaf.type->kind();
   if (kind == TypeKind::kFloat || kind == TypeKind::kDouble) {
-    file->nan_value_counts.emplace_back(leaf.id, nans);
+    file->nan_value_counts.emplace_back(leaf.id, counts.nans);
   }
   if (!HasNoBounds(*leaf.type)) StoreBounds(leaf, metrics, mode, file);
 }
@@ -156,7 +151,7 @@ void SumEqualIds(CountMap* map) {
 }  // namespace
 
 void SetMetrics(const parquet::FileMetaData& metadata, const std::vector<LeafColumn>& leaves,
-                const std::vector<int64_t>& nan_counts,
+                const std::vector<LeafCounts>& counts,
                 const std::unordered_map<int32_t, MetricsMode>& modes, DataFile* file) {
   file->record_count = metadata.num_rows();
   for (int i = 0; i < metadata.num_row_groups(); ++i) {
@@ -172,7 +167,7 @@ void SetMetrics(const parquet::FileMetaData& metadata, const std::vector<LeafCol
       AddChunk(leaves[leaf], *metadata.RowGroup(i)->ColumnChunk(static_cast<int>(leaf)), &metrics);
     }
     const auto mode = modes.find(leaves[leaf].id);
-    StoreLeaf(leaves[leaf], metrics, nan_counts[leaf],
+    StoreLeaf(leaves[leaf], metrics, counts[leaf],
               mode != modes.end() ? mode->second : MetricsMode(), file);
   }
   SortById(&file->column_sizes);

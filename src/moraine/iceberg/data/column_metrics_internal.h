@@ -19,7 +19,7 @@ namespace moraine::iceberg {
 
 /// Fills in record_count, column_sizes, the counts, the bounds and split_offsets.
 void SetMetrics(const parquet::FileMetaData& metadata, const std::vector<LeafColumn>& leaves,
-                const std::vector<int64_t>& nan_counts,
+                const std::vector<LeafCounts>& counts,
                 const std::unordered_map<int32_t, MetricsMode>& modes, DataFile* file);
 
 }  // namespace moraine::iceberg

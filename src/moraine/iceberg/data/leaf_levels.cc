@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -252,15 +253,17 @@ Status ShredColumn(const Field& field, const ArrayPtr& column, arrow::MemoryPool
   return Shredder(pool, emit).Shred(field, column, std::move(entries), 0);
 }
 
-int64_t CountNaNs(const LeafColumn& leaf, const LeafValues& values) {
-  if (leaf.is_repeated) return 0;
-  switch (leaf.type->kind()) {
-    case TypeKind::kFloat:
-      return CountNaNsOf<arrow::FloatArray>(leaf, values);
-    case TypeKind::kDouble:
-      return CountNaNsOf<arrow::DoubleArray>(leaf, values);
-    default:
-      return 0;
+void AddCounts(const LeafColumn& leaf, const LeafValues& values, LeafCounts* counts) {
+  if (leaf.is_repeated) return;
+  if (values.definition != nullptr) {
+    counts->nulls +=
+        values.num_levels -
+        std::count(values.definition, values.definition + values.num_levels, leaf.max_definition);
+  }
+  if (leaf.type->kind() == TypeKind::kFloat) {
+    counts->nans += CountNaNsOf<arrow::FloatArray>(leaf, values);
+  } else if (leaf.type->kind() == TypeKind::kDouble) {
+    counts->nans += CountNaNsOf<arrow::DoubleArray>(leaf, values);
   }
 }
 

@@ -45,7 +45,12 @@ struct LeafValues {
 Status ShredColumn(const Field& field, const std::shared_ptr<arrow::Array>& column,
                    arrow::MemoryPool* pool, const std::function<Status(const LeafValues&)>& emit);
 
-/// The NaNs among defined values of a float or double leaf; 0 for other types.
-int64_t CountNaNs(const LeafColumn& leaf, const LeafValues& values);
+/// What statistics of a footer do not tell, or not for every type.
+struct LeafCounts {
+  int64_t nulls = 0;  ///< of the leaf or of a struct above it
+  int64_t nans = 0;   ///< of a float or double leaf
+};
+/// Adds those of a batch. Leaves in lists and maps have none.
+void AddCounts(const LeafColumn& leaf, const LeafValues& values, LeafCounts* counts);
 
 }  // namespace moraine::iceberg

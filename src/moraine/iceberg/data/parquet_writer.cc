@@ -70,7 +70,7 @@ class Writer final : public ParquetWriter {
   arrow::MemoryPool* pool_;
   std::vector<TopColumn> columns_;
   std::vector<LeafColumn> leaves_;
-  std::vector<int64_t> nan_counts_;
+  std::vector<LeafCounts> counts_;
   int64_t row_group_bytes_ = 0;
 
   std::shared_ptr<parquet::ArrowWriterProperties> arrow_properties_;
@@ -94,7 +94,7 @@ void Writer::IndexColumns() {
     column.leaf_count = leaves_.size() - column.first_leaf;
     if (column.leaf_count > 0) columns_.push_back(std::move(column));
   }
-  nan_counts_.assign(leaves_.size(), 0);
+  counts_.resize(leaves_.size());
 }
 
 std::shared_ptr<const arrow::KeyValueMetadata> Writer::KeyValues() const {
@@ -134,7 +134,7 @@ Status Writer::OpenUnguarded(io::FileSystem& files) {
 Status Writer::WriteColumn(const TopColumn& column, const std::shared_ptr<arrow::Array>& values) {
   size_t leaf = column.first_leaf;
   return ShredColumn(column.field, values, pool_, [&](const LeafValues& shredded) -> Status {
-    nan_counts_[leaf] += CountNaNs(leaves_[leaf], shredded);
+    AddCounts(leaves_[leaf], shredded, &counts_[leaf]);
     const arrow::Status written =
         row_group_->column(static_cast<int>(leaf))
             ->WriteArrow(shredded.definition, shredded.repetition, shredded.num_levels,
@@ -204,7 +204,7 @@ Result<DataFile> Writer::CloseUnguarded(Call& call) {
   file.sort_order_id = options_.sort_order_id;
   MORAINE_FILE_ASSIGN(location_, file.file_size_in_bytes, sink_->Tell());
   MORAINE_FILE_TRY(location_, sink_->Close());
-  SetMetrics(*metadata, leaves_, nan_counts_,
+  SetMetrics(*metadata, leaves_, counts_,
              options_.modes
                  ? *options_.modes
                  : MetricsModes(*options_.schema, options_.properties, options_.sorted_ids),

@@ -4,6 +4,6 @@ list(APPEND ICEBERG_SOURCES
   data/key_columns.cc data/leaf_levels.cc data/metrics_mode.cc data/parquet_properties.cc
   data/parquet_reader.cc data/parquet_schema.cc data/parquet_writer.cc data/value_cast.cc)
 list(APPEND ICEBERG_TESTS
-  data/metrics_mode_test.cc data/parquet_test.cc)
+  data/column_metrics_test.cc data/metrics_mode_test.cc data/parquet_test.cc)
 list(APPEND ICEBERG_TESTING
   testing/memory_files.cc testing/rows.cc)
