@@ -68,6 +68,32 @@ int64_t SumBytes(const std::vector<iceberg::DataFile>& files) {
   return bytes;
 }
 
+/// A process whose tasks have all ended becomes committing: from then on its tasks stand still and
+/// nobody can cancel it. False: it is not so far, or somebody else has ended it.
+Result<bool> Seize(Transaction& t, Process* process) {
+  MORAINE_ASSIGN(auto stored, FindProcess(t, process->process_id));
+  if (!stored) return false;
+  *process = std::move(*stored);
+  if (process->state == ProcessState::kCommitting) return true;
+  if (process->state != ProcessState::kRunning) return false;
+  MORAINE_ASSIGN(auto progress, Progress(t, process->process_id));
+  // One task that can't succeed ends a process that must land as a whole.
+  bool hopeless = progress.failed > 0 && !process->partial_commit;
+  if (!progress.ended() && !hopeless) return false;
+  process->state = ProcessState::kCommitting;
+  MORAINE_TRY(t.Execute("UPDATE optimizing_table SET state = 'committing' WHERE table_id = ?",
+                        {process->table_id}));
+  MORAINE_TRY(SaveProcess(t, *process));
+  return true;
+}
+
+/// Errors that pass by themselves; others end the process.
+bool IsPassing(const Status& status) {
+  return status.code() == Code::kUnavailable || status.code() == Code::kExhausted ||
+         status.code() == Code::kDeadline || status.code() == Code::kCancelled ||
+         status.code() == Code::kCommitUnknown;
+}
+
 }  // namespace
 
 /// What became of the files that the process's tasks wrote.
@@ -98,12 +124,9 @@ Result<size_t> Committer::CommitTick(Call& call) {
   size_t ended = 0;
   for (auto& process : open) {
     MORAINE_TRY(call.Check());
-    MORAINE_ASSIGN(auto progress, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                     return Progress(t, process.process_id);
-                   }));
-    // One task that can't succeed ends a process that must land as a whole.
-    bool hopeless = progress.failed > 0 && !process.partial_commit;
-    if (!progress.ended() && !hopeless) continue;
+    MORAINE_ASSIGN(bool mine, RunFor(call, database_, Access::kWrite,
+                                     [&](Transaction& t) { return Seize(t, &process); }));
+    if (!mine) continue;
     std::string table = process.table_name;
     Call step(call, options_.commit_timeout);
     Status status = Finish(step, std::move(process));
@@ -161,15 +184,15 @@ Result<bool> Committer::HasLanded(const iceberg::TableMetadata& metadata, Proces
   return false;
 }
 
+Result<LoadedTableFiles> Committer::LoadCurrent(Call& call, int64_t table_id,
+                                                const iceberg::TableMetadata& metadata,
+                                                const std::vector<FinishedTask>& finished) {
+  MORAINE_ASSIGN(auto sum, monitor_.SumOf(call, table_id, metadata));
+  TableFilesRequest request{PartitionsOf(finished), "", INT64_MAX};
+  return LoadTableFiles(call, files_, metadata, *sum, request);
+}
+
 Status Committer::CommitWork(Call& call, Process* process, Outcome* outcome) {
-  if (process->state == ProcessState::kRunning) {
-    process->state = ProcessState::kCommitting;
-    MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-      MORAINE_TRY(t.Execute("UPDATE optimizing_table SET state = 'committing' WHERE table_id = ?",
-                            {process->table_id}));
-      return SaveProcess(t, *process);
-    }));
-  }
   auto fail = [&](std::string why) {
     process->state = ProcessState::kFailed;
     process->error = std::move(why);
@@ -182,7 +205,8 @@ Status Committer::CommitWork(Call& call, Process* process, Outcome* outcome) {
       process->error = "the table was dropped";
       return End(call, *process);
     }
-    MORAINE_TRY(loaded.status());
+    if (!loaded.ok())
+      return IsPassing(loaded.status()) ? loaded.status() : fail(loaded.status().ToString());
     const auto& table = **loaded;
     const auto& metadata = *table.metadata;
     MORAINE_ASSIGN(bool landed, HasLanded(metadata, process));
@@ -194,12 +218,17 @@ Status Committer::CommitWork(Call& call, Process* process, Outcome* outcome) {
     if (!IsAncestor(metadata, process->snapshot_id)) {
       return fail("the table was rolled back behind the planned snapshot, or its history was cut");
     }
-    MORAINE_ASSIGN(auto sum, monitor_.SumOf(call, process->table_id, metadata));
-    TableFilesRequest request{PartitionsOf(outcome->finished), "", INT64_MAX};
-    MORAINE_ASSIGN(auto current, LoadTableFiles(call, files_, metadata, *sum, request));
+    auto current = LoadCurrent(call, process->table_id, metadata, outcome->finished);
+    if (!current.ok()) {
+      process->error = current.status().ToString();
+      if (IsPassing(current.status())) return current.status();
+      // Files that are gone may be those of a snapshot that has expired meanwhile.
+      if (current.status().code() == Code::kNotFound) continue;
+      return fail(process->error);
+    }
     std::vector<planning::FinishedWork> work;
     for (const auto& item : outcome->finished) work.push_back({&item.task, &item.output});
-    CommitDecision decision = planning::DecideCommit(current.files, work);
+    CommitDecision decision = planning::DecideCommit(current->files, work);
     if (decision.empty())
       return fail(decision.dropped.empty() ? "no task has a result" : decision.dropped[0].reason);
     process->output_files =
@@ -253,9 +282,7 @@ Status Committer::CommitWork(Call& call, Process* process, Outcome* outcome) {
     }
     process->error = status.ToString();
     if (status.code() != Code::kConflict) {
-      bool passing = status.code() == Code::kUnavailable || status.code() == Code::kExhausted ||
-                     status.code() == Code::kDeadline || status.code() == Code::kCancelled;
-      return passing ? status : fail(status.ToString());
+      return IsPassing(status) ? status : fail(status.ToString());
     }
     call.clock().SleepFor(Millis(20) * (attempt + 1), call.stop());
   }

@@ -10,6 +10,7 @@
 #include "moraine/optimizing/health_monitor.h"
 #include "moraine/optimizing/options.h"
 #include "moraine/optimizing/process_store.h"
+#include "moraine/optimizing/table_files.h"
 #include "moraine/optimizing/task_queue.h"
 
 namespace moraine::optimizing {
@@ -35,6 +36,9 @@ class Committer {
  private:
   struct Outcome;
   Status Finish(Call& call, Process process);
+  Result<LoadedTableFiles> LoadCurrent(Call& call, int64_t table_id,
+                                       const iceberg::TableMetadata& metadata,
+                                       const std::vector<FinishedTask>& finished);
   Status CommitWork(Call& call, Process* process, Outcome* outcome);
   Result<bool> HasLanded(const iceberg::TableMetadata& metadata, Process* process) const;
   Status End(Call& call, const Process& process);

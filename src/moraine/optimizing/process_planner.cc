@@ -177,22 +177,9 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   int64_t now_ms = ToMillis(call.clock().Wall());
   auto loaded = catalog_.LoadById(call, state.table_id);
   if (loaded.status().code() == Code::kNotFound) return false;  // the feed will say so
-  MORAINE_TRY(loaded.status());
-  const auto& metadata = *(*loaded)->metadata;
-  auto config = planning::ConfigOf(metadata.properties);
-  int64_t may_plan_ms = state.last_planned_ms + config.min_plan_interval.count();
-  if (state.requested_type.empty() && now_ms < may_plan_ms) {
-    state.status = TableStatus::kIdle;
-    state.reason = "planned a moment ago: waits for self-optimizing.min-plan-interval";
-    state.due_ms = may_plan_ms;
-    MORAINE_TRY(Save(call, state));
-    return false;
-  }
-  planning::OptimizingTimes times = state.times;
-  ApplyRequest(state.requested_type, &config, &times);
-
   auto give_up = [&](const Status& why) -> Result<bool> {
-    if (why.code() == Code::kCancelled) return why;
+    // A store that failed says nothing about the table.
+    if (why.code() == Code::kCancelled || why.code() == Code::kCommitUnknown) return why;
     call.log().Warn("planning failed", {{"table", state.name}, {"error", why.ToString()}});
     state.status = TableStatus::kFailed;
     state.failures += 1;
@@ -204,6 +191,21 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
     MORAINE_TRY(Save(call, state));
     return false;
   };
+  if (!loaded.ok()) return give_up(loaded.status());
+  const auto& metadata = *(*loaded)->metadata;
+  auto config = planning::ConfigOf(metadata.properties);
+  int64_t may_plan_ms = state.last_planned_ms + config.min_plan_interval.count();
+  if (state.requested_type.empty() && now_ms < may_plan_ms) {
+    state.status = TableStatus::kIdle;
+    state.reason = "planned a moment ago: waits for self-optimizing.min-plan-interval";
+    state.due_ms = may_plan_ms;
+    MORAINE_TRY(Save(call, state));
+    return false;
+  }
+  const std::string requested = state.requested_type;
+  planning::OptimizingTimes times = state.times;
+  ApplyRequest(state.requested_type, &config, &times);
+
   auto sum = monitor_.SumOf(call, state.table_id, metadata);
   if (!sum.ok()) return give_up(sum.status());
   bool full_due = planning::FullIntervalReached(config, times, now_ms);
@@ -255,8 +257,15 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   state.reason = plan.reason;
   state.pending_since_ms = 0;
   Status inserted = database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto stored, FindTableState(t, state.table_id));
+    if (!stored) return NotFound("the table was dropped meanwhile");
+    TableState next = state;
+    // A wish or a change that came while it was planned is not forgotten.
+    if (stored->requested_type != requested) next.requested_type = stored->requested_type;
+    if (stored->due_ms && (!next.due_ms || *stored->due_ms < *next.due_ms))
+      next.due_ms = stored->due_ms;
     MORAINE_TRY(InsertProcess(t, process, rewrite_tasks));
-    return SaveTableState(t, state);
+    return SaveTableState(t, next);
   });
   if (!inserted.ok()) return give_up(inserted);
   call.log().Info("process planned", {{"table", process.table_name},

@@ -14,6 +14,7 @@ using tasks::HandedTask;
 using tasks::TaskKey;
 
 constexpr size_t kMaxCancelled = 1'000;
+constexpr char kLostError[] = "Unavailable: its optimizer was lost or the attempt took too long";
 
 std::string NameOf(const TaskKey& key) {
   return fmt::format("process {} task {} attempt {}", key.process_id, key.task_id, key.attempt);
@@ -118,13 +119,15 @@ Status FailTask(Transaction& t, const tasks::TaskReport& report, int64_t now_ms)
   auto code = CodeFromName(report.error_code);
   bool final =
       code == Code::kCorruption || code == Code::kUnsupported || code == Code::kInvalidArgument;
-  bool again = !final && failures < retries;
+  // An optimizer that stops gives its tasks back: no failure of theirs.
+  bool given_back = code == Code::kCancelled;
+  bool again = given_back || (!final && failures < retries);
   MORAINE_TRY(t.Execute(
-      "UPDATE task SET state = ?, failures = failures + 1, optimizer = '', finished_ms = ?, error "
-      "= ?"
+      "UPDATE task SET state = ?, failures = ?, optimizer = '', finished_ms = ?, error = ?"
       " WHERE process_id = ? AND task_id = ?",
-      {again ? "planned" : "failed", now_ms, fmt::format("{}: {}", report.error_code, report.error),
-       report.key.process_id, int64_t{report.key.task_id}}));
+      {again ? "planned" : "failed", failures + (given_back ? 0 : 1), now_ms,
+       fmt::format("{}: {}", report.error_code, report.error), report.key.process_id,
+       int64_t{report.key.task_id}}));
   return {};
 }
 
@@ -248,16 +251,27 @@ Status TaskQueue::Report(Call& call, const tasks::TaskReport& report) {
   std::string refused_prefix;
   Status status = database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
-    MORAINE_ASSIGN(auto rows, t.Query("SELECT input FROM task WHERE process_id = ? AND task_id = ?",
+    MORAINE_ASSIGN(auto rows, t.Query("SELECT input, state, attempt, optimizer FROM task"
+                                      " WHERE process_id = ? AND task_id = ?",
                                       {report.key.process_id, int64_t{report.key.task_id}}));
     if (rows.empty()) return NotFound(fmt::format("no such task: {}", NameOf(report.key)));
     MORAINE_ASSIGN(auto packed, rows[0].Text(0));
+    MORAINE_ASSIGN(auto state, rows[0].Text(1));
+    MORAINE_ASSIGN(int64_t attempt, rows[0].Int(2));
+    MORAINE_ASSIGN(auto holder, rows[0].Text(3));
+    bool current = report.key.attempt == attempt;
+    // The reply to its first report was lost: the attempt counts, its files stay.
+    if (current && state == "succeeded" && holder == report.token && report.output_json)
+      return Status();
     MORAINE_ASSIGN(bool held, IsHeld(t, report.token, report.key));
     auto task = tasks::UnpackTask(packed);
     if (task.ok()) task->attempt = report.key.attempt;
     if (!held) {
-      // Only attempts that were handed out once can have files to remove.
-      if (task.ok() && report.key.attempt > 0) refused_prefix = task->OutputPrefix();
+      // Only files of attempts that were handed out and can't succeed any more may be removed.
+      bool over =
+          report.key.attempt > 0 &&
+          (report.key.attempt < attempt || (current && (state == "planned" || state == "failed")));
+      if (task.ok() && over) refused_prefix = task->OutputPrefix();
       return Conflict(fmt::format("the attempt is no longer wanted: {}", NameOf(report.key)));
     }
     if (!report.output_json) {
@@ -304,13 +318,30 @@ Status TaskQueue::ReclaimTick(Call& call) {
     MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
     MORAINE_TRY(t.Execute("DELETE FROM optimizer WHERE heartbeat_ms < ?",
                           {now_ms - options_.heartbeat_timeout.count()}));
-    MORAINE_ASSIGN(reclaimed, t.Execute("UPDATE task SET state = 'planned', optimizer = '' WHERE"
-                                        " (state IN ('scheduled', 'acknowledged') AND optimizer "
-                                        "NOT IN (SELECT token FROM optimizer))"
-                                        " OR (state = 'scheduled' AND handed_ms < ?) OR (state = "
-                                        "'acknowledged' AND handed_ms < ?)",
-                                        {now_ms - options_.acknowledge_timeout.count(),
-                                         now_ms - options_.task_timeout.count()}));
+    // Work that was lost while it ran counts as a failure: a task may be what kills optimizers.
+    constexpr std::string_view kLost =
+        " WHERE state = 'acknowledged' AND (handed_ms < ? OR optimizer NOT IN (SELECT token FROM"
+        " optimizer))";
+    int64_t timed_out_ms = now_ms - options_.task_timeout.count();
+    MORAINE_ASSIGN(
+        int64_t failed,
+        t.Execute(
+            fmt::format("UPDATE task SET state = 'failed', failures = failures + 1,"
+                        " optimizer = '', finished_ms = ?, error = ?{} AND failures >= (SELECT"
+                        " num_retries FROM process p WHERE p.process_id = task.process_id)",
+                        kLost),
+            {now_ms, kLostError, timed_out_ms}));
+    MORAINE_ASSIGN(int64_t again,
+                   t.Execute(fmt::format("UPDATE task SET state = 'planned', failures = failures +"
+                                         " 1, optimizer = '', error = ?{}",
+                                         kLost),
+                             {kLostError, timed_out_ms}));
+    MORAINE_ASSIGN(int64_t unacknowledged,
+                   t.Execute("UPDATE task SET state = 'planned', optimizer = '' WHERE state ="
+                             " 'scheduled' AND (handed_ms < ? OR optimizer NOT IN (SELECT token"
+                             " FROM optimizer))",
+                             {now_ms - options_.acknowledge_timeout.count()}));
+    reclaimed = failed + again + unacknowledged;
     return {};
   }));
   if (reclaimed > 0) {
