@@ -180,11 +180,11 @@ TEST_F(TaskQueueTest, TakesBackWhatIsNotAcknowledgedInTime) {
   MakeProcess("p", 1);
   std::string token = Register();
   auto key = Poll(token);
-  world_.env().clock().Advance(world_.options().acknowledge_timeout);
+  world_.Advance(world_.options().acknowledge_timeout);
   Beat(token);
   Reclaim();
   EXPECT_EQ(Row("p").state, "scheduled");
-  world_.env().clock().Advance(Millis(1));
+  world_.Advance(Millis(1));
   Reclaim();
   EXPECT_EQ(Row("p").state, "planned");
   EXPECT_EQ(Row("p").failures, 0);
@@ -198,7 +198,7 @@ TEST_F(TaskQueueTest, TakesBackAttemptsThatTakeTooLongAndCountsThem) {
     auto key = Poll(token);
     ASSERT_TRUE(key);
     ASSERT_TRUE(Acknowledge(token, *key).ok());
-    world_.env().clock().Advance(world_.options().task_timeout + Millis(1));
+    world_.Advance(world_.options().task_timeout + Millis(1));
     Beat(token);
     Reclaim();
     EXPECT_EQ(Row("p").state, state);
@@ -213,11 +213,11 @@ TEST_F(TaskQueueTest, ForgetsSilentOptimizersAndTakesTheirTasks) {
   std::string silent = Register(), alive = Register();
   auto key = Poll(silent);
   ASSERT_TRUE(Acknowledge(silent, *key).ok());
-  world_.env().clock().Advance(world_.options().heartbeat_timeout);
+  world_.Advance(world_.options().heartbeat_timeout);
   Beat(alive);
   Reclaim();
   EXPECT_EQ(Row("p", 0).state, "acknowledged");
-  world_.env().clock().Advance(Millis(1));
+  world_.Advance(Millis(1));
   Reclaim();
   EXPECT_EQ(Row("p", 0).state, "planned");
   Call call = world_.call();

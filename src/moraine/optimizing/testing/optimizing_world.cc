@@ -36,9 +36,9 @@ std::string ReadAll(Call& call, io::FileSystem& files, const std::string& path) 
 
 }  // namespace
 
-OptimizingWorld::OptimizingWorld(testing::FaultInjector* faults, testing::TestClock clock)
-    : env_(1, clock), faults_(faults != nullptr ? faults : &own_faults_) {
-  Call call = env_.call();
+OptimizingWorld::OptimizingWorld(testing::FaultInjector* faults)
+    : faults_(faults != nullptr ? faults : &own_faults_) {
+  Call call = this->call();
   store_ = store::MakeMemoryDatabase(call);
   faulty_store_ = std::make_unique<store::FaultyDatabase>(*store_, *faults_);
   faulty_files_ = std::make_unique<io::FaultyFileSystem>(disk_, *faults_);
@@ -73,12 +73,12 @@ int64_t OptimizingWorld::MakeTable(const std::string& name, iceberg::StringMap p
                        {"self-optimizing.min-plan-interval", "0"},
                        {"self-optimizing.hot-partition-delay", "0"}};
   for (auto& [key, value] : properties) create.properties[key] = value;
-  Call call = env_.call();
+  Call call = this->call();
   return engine_->Create(call, kWarehouse, create).value()->table_id;
 }
 
 catalog::LoadedTablePtr OptimizingWorld::Load(const std::string& name) {
-  Call call = env_.call();
+  Call call = this->call();
   return engine_->Load(call, kWarehouse, NameOf(name)).value();
 }
 
@@ -114,7 +114,7 @@ iceberg::DataFile OptimizingWorld::EqualityDeletes(const std::string& table,
 }
 
 Status OptimizingWorld::Commit(const std::string& table, iceberg::SnapshotChanges changes) {
-  Call call = env_.call();
+  Call call = this->call();
   auto loaded = Load(table);
   iceberg::SnapshotProducer producer(disk_, std::move(changes));
   MORAINE_ASSIGN(auto prepared, producer.Prepare(call, loaded->metadata));
@@ -138,7 +138,7 @@ Status OptimizingWorld::Remove(const std::string& table, const iceberg::DataFile
 }
 
 Status OptimizingWorld::RollBack(const std::string& table, int64_t snapshot_id) {
-  Call call = env_.call();
+  Call call = this->call();
   iceberg::CommitRequest request;
   request.updates = {
       iceberg::update::SetSnapshotRef{iceberg::kMainBranch, {.snapshot_id = snapshot_id}}};
@@ -146,7 +146,7 @@ Status OptimizingWorld::RollBack(const std::string& table, int64_t snapshot_id) 
 }
 
 Status OptimizingWorld::Tick() {
-  Call call = env_.call(std::chrono::hours(1));
+  Call call = this->call();
   Status first;
   auto note = [&](const Status& status) {
     if (first.ok()) first = status;
@@ -162,7 +162,7 @@ Status OptimizingWorld::Tick() {
 
 const std::string& OptimizingWorld::token() {
   if (token_.empty()) {
-    Call call = env_.call();
+    Call call = this->call();
     TaskQueue queue(*store_, options_);
     token_ = queue.Register(call, {.threads = 4}).value().token;
   }
@@ -170,7 +170,7 @@ const std::string& OptimizingWorld::token() {
 }
 
 std::optional<tasks::TaskReport> OptimizingWorld::RunOneTask() {
-  Call call = env_.call();
+  Call call = this->call();
   TaskQueue queue(*store_, options_);
   auto handed = queue.TryPoll(call, token(), 0).value();
   if (!handed) return std::nullopt;
@@ -198,7 +198,7 @@ std::optional<tasks::TaskReport> OptimizingWorld::RunOneTask() {
 size_t OptimizingWorld::RunTasks() {
   size_t count = 0;
   while (auto report = RunOneTask()) {
-    Call call = env_.call();
+    Call call = this->call();
     MustBeOk(parts_->queue.Report(call, *report));
     ++count;
   }
@@ -206,7 +206,7 @@ size_t OptimizingWorld::RunTasks() {
 }
 
 std::vector<iceberg::DataFile> OptimizingWorld::LiveFiles(const std::string& table) {
-  Call call = env_.call();
+  Call call = this->call();
   catalog::Catalog fresh(*store_, disk_, catalog::CatalogOptions());
   auto loaded = fresh.Load(call, kWarehouse, NameOf(table)).value();
   const auto& metadata = *loaded->metadata;
@@ -226,7 +226,7 @@ std::vector<iceberg::DataFile> OptimizingWorld::LiveFiles(const std::string& tab
 }
 
 std::vector<std::string> OptimizingWorld::Names(const std::string& table) {
-  Call call = env_.call();
+  Call call = this->call();
   std::vector<std::string> names;
   for (const auto& file : LiveFiles(table)) {
     std::string text = ReadAll(call, disk_, file.file_path);
@@ -249,7 +249,7 @@ std::vector<std::string> OptimizingWorld::Leftovers(const std::string& table) {
 }
 
 std::optional<Process> OptimizingWorld::LastProcess() {
-  Call call = env_.call();
+  Call call = this->call();
   auto recent = RunFor(call, *store_, Access::kRead, [&](Transaction& t) {
                   return RecentProcesses(t, 0, 1);
                 }).value();
@@ -258,7 +258,7 @@ std::optional<Process> OptimizingWorld::LastProcess() {
 }
 
 std::optional<TableState> OptimizingWorld::State(int64_t table_id) {
-  Call call = env_.call();
+  Call call = this->call();
   return RunFor(call, *store_, Access::kRead,
                 [&](Transaction& t) { return FindTableState(t, table_id); })
       .value();

@@ -22,6 +22,21 @@
 
 namespace moraine::optimizing {
 
+/// A simulated clock on which nobody waits: it is then already the time waited for. For one thread.
+class JumpingClock final : public Clock {
+ public:
+  WallTime Wall() override { return clock_.Wall(); }
+  MonoTime Mono() override { return clock_.Mono(); }
+  void WaitUntil(std::unique_lock<std::mutex>&, std::condition_variable_any&, MonoTime until,
+                 std::stop_token) override {
+    if (until > Mono()) Advance(until - Mono());
+  }
+  void Advance(std::chrono::nanoseconds by) { clock_.Advance(by); }
+
+ private:
+  testing::SimClock clock_;
+};
+
 /// The parts of a service, each to be called by itself.
 struct Parts {
   Parts(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
@@ -39,11 +54,10 @@ struct Parts {
 /// Used by one thread.
 class OptimizingWorld {
  public:
-  explicit OptimizingWorld(testing::FaultInjector* faults = nullptr,
-                           testing::TestClock clock = testing::TestClock::kSim);
+  explicit OptimizingWorld(testing::FaultInjector* faults = nullptr);
 
-  Call call() { return env_.call(); }
-  testing::TestEnv& env() { return env_; }
+  Call call() { return Call(env_, std::chrono::hours(1)); }
+  void Advance(std::chrono::nanoseconds by) { clock_.Advance(by); }
   io::MemoryFileSystem& disk() { return disk_; }
   store::Database& store() { return *store_; }
   catalog::Catalog& engine() { return *engine_; }
@@ -89,7 +103,10 @@ class OptimizingWorld {
   std::optional<TableState> State(int64_t table_id);
 
  private:
-  testing::TestEnv env_;
+  JumpingClock clock_;
+  testing::SeededRandom random_{1};
+  testing::CapturingLogger log_;
+  const Env env_{clock_, random_, log_};
   io::MemoryFileSystem disk_;
   testing::FaultInjector own_faults_;
   testing::FaultInjector* faults_;

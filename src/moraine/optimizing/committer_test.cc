@@ -1,0 +1,333 @@
+#include "moraine/optimizing/committer.h"
+
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "moraine/optimizing/testing/optimizing_world.h"
+
+namespace moraine::optimizing {
+namespace {
+
+using iceberg::SnapshotChanges;
+using iceberg::SnapshotOperation;
+using testing::ElementsAre;
+using testing::FaultKind;
+using testing::HasSubstr;
+using Names = std::vector<std::string>;
+
+constexpr char kTable[] = "t";
+
+class CommitterTest : public testing::Test {
+ protected:
+  /// Two partitions with two small files each, planned: two tasks.
+  void Plan(iceberg::StringMap properties = {{"self-optimizing.allow-partial-commit", "true"}}) {
+    id_ = world_.MakeTable(kTable, std::move(properties));
+    ASSERT_TRUE(world_.Append(kTable, {"a", "b"}, 1).ok());
+    ASSERT_TRUE(world_.Append(kTable, {"c", "d"}, 2).ok());
+    world_.token();
+    ASSERT_TRUE(world_.Tick().ok());
+    ASSERT_TRUE(world_.LastProcess());
+    ASSERT_EQ(world_.LastProcess()->tasks, 2);
+  }
+  Status CommitTick() {
+    Call call = world_.call();
+    return world_.parts().committer.CommitTick(call).status();
+  }
+  Process Last() { return world_.LastProcess().value(); }
+  size_t CountMarks() {
+    size_t count = 0;
+    for (const auto& snapshot : world_.Load(kTable)->metadata->snapshots)
+      count += snapshot->summary.count(kProcessKey);
+    return count;
+  }
+  size_t CountData() { return world_.LiveFiles(kTable).size(); }
+
+  OptimizingWorld world_;
+  int64_t id_ = 0;
+};
+
+TEST_F(CommitterTest, CommitsWhatTheTasksMade) {
+  Plan();
+  EXPECT_EQ(world_.RunTasks(), 2u);
+  ASSERT_TRUE(CommitTick().ok());
+  Process process = Last();
+  EXPECT_EQ(process.state, ProcessState::kSucceeded);
+  EXPECT_EQ(process.error, "");
+  EXPECT_EQ(process.output_files, 2);
+  const auto& snapshot = *world_.Load(kTable)->metadata->CurrentSnapshot();
+  EXPECT_EQ(process.committed_snapshot_id, snapshot.snapshot_id);
+  EXPECT_EQ(snapshot.summary.at(kProducerKey), kProducerValue);
+  EXPECT_EQ(snapshot.summary.at(kProcessKey), process.process_id);
+  EXPECT_EQ(snapshot.summary.at("operation"), "replace");
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
+  EXPECT_EQ(CountData(), 2u);
+  // The inputs stay for older snapshots; nothing else is left.
+  EXPECT_EQ(world_.Leftovers(kTable).size(), 4u);
+  TableState state = world_.State(id_).value();
+  EXPECT_EQ(state.status, TableStatus::kIdle);
+  EXPECT_GT(state.written_bytes, 0);
+  EXPECT_TRUE(world_.Tick().ok());
+  EXPECT_EQ(Last().process_id, process.process_id);
+}
+
+TEST_F(CommitterTest, DropsTheTaskWhoseInputWasRemoved) {
+  Plan();
+  world_.RunTasks();
+  ASSERT_TRUE(world_.Remove(kTable, world_.DataFile(kTable, "a", 1)).ok());
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded);
+  EXPECT_THAT(Last().error, HasSubstr("1 tasks were left out: another commit removed"));
+  EXPECT_EQ(world_.Names(kTable), (Names{"b", "c", "d"}));
+  EXPECT_EQ(CountData(), 2u);
+  // a, c and d, the output of the dropped task is gone.
+  EXPECT_EQ(world_.Leftovers(kTable).size(), 3u);
+}
+
+TEST_F(CommitterTest, DropsTheTaskWhoseRowsWereDeletedByPosition) {
+  Plan();
+  world_.RunTasks();
+  SnapshotChanges changes;
+  changes.operation = SnapshotOperation::kRowDelta;
+  changes.added.push_back(
+      {world_.PositionDeletes(kTable, "p", world_.DataFile(kTable, "c", 2)), std::nullopt});
+  ASSERT_TRUE(world_.Commit(kTable, changes).ok());
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded);
+  EXPECT_THAT(Last().error, HasSubstr("another commit deleted rows of the input file"));
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
+  EXPECT_EQ(CountData(), 4u);
+}
+
+TEST_F(CommitterTest, KeepsTheTaskWhenEqualityDeletesCame) {
+  Plan();
+  world_.RunTasks();
+  SnapshotChanges changes;
+  changes.operation = SnapshotOperation::kRowDelta;
+  changes.added.push_back({world_.EqualityDeletes(kTable, "e", 1), std::nullopt});
+  ASSERT_TRUE(world_.Commit(kTable, changes).ok());
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded);
+  EXPECT_EQ(Last().error, "");
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
+  EXPECT_EQ(CountData(), 3u);  // two outputs and the equality deletes, which still apply
+}
+
+TEST_F(CommitterTest, FailsWhenNothingIsLeftOfTheWork) {
+  Plan();
+  world_.RunTasks();
+  for (const char* name : {"a", "c"})
+    ASSERT_TRUE(world_.Remove(kTable, world_.DataFile(kTable, name, name[0] == 'a' ? 1 : 2)).ok());
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kFailed);
+  EXPECT_EQ(world_.Names(kTable), (Names{"b", "d"}));
+  EXPECT_EQ(world_.Leftovers(kTable).size(), 2u);
+  TableState state = world_.State(id_).value();
+  EXPECT_EQ(state.status, TableStatus::kFailed);
+  EXPECT_EQ(state.failures, 1);
+}
+
+TEST_F(CommitterTest, AFailedTaskEndsAProcessThatMustLandAsAWhole) {
+  for (bool partial : {false, true}) {
+    SCOPED_TRACE(partial);
+    OptimizingWorld world;
+    world.MakeTable(kTable, {{"self-optimizing.allow-partial-commit", partial ? "true" : "false"}});
+    ASSERT_TRUE(world.Append(kTable, {"a", "b"}, 1).ok());
+    ASSERT_TRUE(world.Append(kTable, {"c", "d"}, 2).ok());
+    world.token();
+    ASSERT_TRUE(world.Tick().ok());
+    Call call = world.call();
+    auto report = world.RunOneTask().value();
+    report.output_json.reset();
+    report.error_code = CodeName(Code::kCorruption);
+    report.error = "bad file";
+    ASSERT_TRUE(world.parts().queue.Report(call, report).ok());
+    if (partial) {
+      EXPECT_EQ(world.parts().committer.CommitTick(call).value(), 0u);
+      EXPECT_EQ(world.RunTasks(), 1u);
+    }
+    EXPECT_EQ(world.parts().committer.CommitTick(call).value(), 1u);
+    EXPECT_EQ(world.LastProcess()->state,
+              partial ? ProcessState::kSucceeded : ProcessState::kFailed);
+    EXPECT_EQ(world.LastProcess()->error, partial ? "" : "Corruption: bad file");
+    EXPECT_EQ(world.Names(kTable), (Names{"a", "b", "c", "d"}));
+    EXPECT_EQ(world.LiveFiles(kTable).size(), partial ? 3u : 4u);
+    // The failed attempt's file is gone.
+    EXPECT_EQ(world.Leftovers(kTable).size(), partial ? 2u : 0u);
+  }
+}
+
+TEST_F(CommitterTest, CommitsOnWhatOthersCommittedMeanwhile) {
+  Plan();
+  world_.RunTasks();
+  for (const char* name : {"e", "f", "g"}) ASSERT_TRUE(world_.Append(kTable, {name}, 1).ok());
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded);
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d", "e", "f", "g"}));
+}
+
+TEST_F(CommitterTest, EndsWhenTheTableIsDroppedOrRolledBack) {
+  Plan();
+  world_.RunTasks();
+  auto planned = world_.Load(kTable)->metadata->CurrentSnapshot()->parent_snapshot_id.value();
+  ASSERT_TRUE(world_.RollBack(kTable, planned).ok());
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kFailed);
+  EXPECT_THAT(Last().error, HasSubstr("rolled back"));
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b"}));
+
+  OptimizingWorld other;
+  other.MakeTable(kTable);
+  ASSERT_TRUE(other.Append(kTable, {"a", "b"}).ok());
+  other.token();
+  ASSERT_TRUE(other.Tick().ok());
+  other.RunTasks();
+  Call call = other.call();
+  ASSERT_TRUE(other.engine().Drop(call, "w", {{"ns"}, kTable}, catalog::Catalog::Purge::kNo).ok());
+  ASSERT_TRUE(other.parts().committer.CommitTick(call).ok());
+  EXPECT_EQ(other.LastProcess()->state, ProcessState::kCancelled);
+  ASSERT_TRUE(other.Tick().ok());
+  EXPECT_FALSE(other.State(other.LastProcess()->table_id));
+}
+
+TEST_F(CommitterTest, AfterALostReplyNothingIsDeletedAndItIsCommittedOnce) {
+  for (FaultKind kind : {FaultKind::kBefore, FaultKind::kAfter}) {
+    // The nth commit of the tick: the one that marks the process, and the swap itself.
+    for (size_t nth : {1u, 2u, 3u}) {
+      SCOPED_TRACE(testing::FaultKindName(kind));
+      SCOPED_TRACE(nth);
+      OptimizingWorld world;
+      world.MakeTable(kTable);
+      ASSERT_TRUE(world.Append(kTable, {"a", "b"}).ok());
+      world.token();
+      ASSERT_TRUE(world.Tick().ok());
+      ASSERT_EQ(world.RunTasks(), 1u);
+      Call call = world.call();
+      auto before = world.disk().Locations();
+      world.faults().Arm({"commit", "write", nth, {.kind = kind}});
+      (void)world.parts().committer.CommitTick(call);
+      auto after = world.disk().Locations();
+      EXPECT_TRUE(std::includes(after.begin(), after.end(), before.begin(), before.end()));
+      EXPECT_EQ(world.Names(kTable), (Names{"a", "b"}));
+      world.Restart();
+      ASSERT_TRUE(world.parts().committer.CommitTick(call).ok());
+      EXPECT_EQ(world.LastProcess()->state, ProcessState::kSucceeded);
+      EXPECT_EQ(world.Names(kTable), (Names{"a", "b"}));
+      EXPECT_EQ(world.LiveFiles(kTable).size(), 1u);
+      size_t marks = 0;
+      for (const auto& snapshot : world.Load(kTable)->metadata->snapshots)
+        marks += snapshot->summary.count(kProcessKey);
+      EXPECT_EQ(marks, 1u);
+    }
+  }
+}
+
+TEST_F(CommitterTest, RecognisesACommitByItsMark) {
+  Plan();
+  world_.RunTasks();
+  Process process = Last();
+  SnapshotChanges changes;
+  changes.operation = SnapshotOperation::kFastAppend;
+  changes.added.push_back({world_.DataFile(kTable, "x", 1), std::nullopt});
+  changes.summary = {{kProcessKey, process.process_id}};
+  ASSERT_TRUE(world_.Commit(kTable, changes).ok());
+  auto before = world_.disk().size();
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded);
+  EXPECT_EQ(Last().committed_snapshot_id,
+            world_.Load(kTable)->metadata->CurrentSnapshot()->snapshot_id);
+  EXPECT_EQ(CountMarks(), 1u);
+  EXPECT_EQ(world_.disk().size(), before);
+}
+
+TEST_F(CommitterTest, RemovesFilesOfAbandonedAttemptsOnly) {
+  Plan();
+  ASSERT_TRUE(world_.RunOneTask());  // never reported: its thread polls again
+  world_.RunTasks();
+  EXPECT_EQ(world_.Leftovers(kTable).size(), 3u);  // outputs of three attempts
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
+  EXPECT_EQ(world_.Leftovers(kTable).size(), 4u);  // the inputs
+}
+
+TEST_F(CommitterTest, ALateReportAfterTheEndTakesNothingFromTheTable) {
+  Plan();
+  auto first = world_.RunOneTask().value();
+  Call call = world_.call();
+  ASSERT_TRUE(world_.parts().queue.Report(call, first).ok());
+  world_.RunTasks();
+  EXPECT_TRUE(world_.parts().queue.Report(call, first).ok());
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(world_.parts().queue.Report(call, first).code(), Code::kNotFound);
+  ASSERT_TRUE(world_.parts().committer.CleanRefused(call).ok());
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
+}
+
+TEST_F(CommitterTest, CancelsAProcessAndRemovesItsFiles) {
+  Plan();
+  auto report = world_.RunOneTask().value();
+  Call call = world_.call();
+  ASSERT_TRUE(world_.parts().queue.Report(call, report).ok());
+  std::string id = Last().process_id;
+  ASSERT_TRUE(world_.parts().committer.Cancel(call, id).ok());
+  EXPECT_EQ(Last().state, ProcessState::kCancelled);
+  EXPECT_THAT(world_.Leftovers(kTable), ElementsAre());
+  EXPECT_EQ(world_.parts().committer.Cancel(call, id).code(), Code::kConflict);
+  EXPECT_EQ(world_.parts().committer.Cancel(call, "x").code(), Code::kNotFound);
+  EXPECT_TRUE(CommitTick().ok());
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
+}
+
+TEST_F(CommitterTest, AProcessThatIsCommittingCantBeCancelled) {
+  Plan();
+  world_.RunTasks();
+  // The swap fails before it is sent: the process stays committing.
+  world_.faults().Arm({"create", "metadata.json", 1, {.kind = FaultKind::kBefore}});
+  (void)CommitTick();
+  ASSERT_EQ(Last().state, ProcessState::kCommitting);
+  Call call = world_.call();
+  EXPECT_EQ(world_.parts().committer.Cancel(call, Last().process_id).code(), Code::kConflict);
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded);
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
+}
+
+TEST_F(CommitterTest, AManifestThatIsGoneEndsTheProcessInsteadOfTryingForEver) {
+  Plan();
+  world_.RunTasks();
+  ASSERT_TRUE(world_.Append(kTable, {"x"}, 1).ok());
+  for (const auto& location : world_.disk().Locations()) {
+    if (location == world_.Load(kTable)->metadata->CurrentSnapshot()->manifest_list)
+      world_.disk().Remove(location);
+  }
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kFailed);
+  EXPECT_EQ(world_.State(id_)->status, TableStatus::kFailed);
+}
+
+TEST(DecideRetryTest, WaitsLongerEachTimeAndThenForAPerson) {
+  Options options;
+  constexpr int64_t kMinute = 60'000;
+  struct Case {
+    int64_t failures;
+    bool same;
+    int64_t minutes;  // -1: a person
+  };
+  for (const Case& c : std::vector<Case>{{1, false, 1},
+                                         {2, true, 2},
+                                         {3, true, 4},
+                                         {4, true, 8},
+                                         {5, true, -1},
+                                         {6, true, -1},
+                                         {5, false, 16},
+                                         {9, false, 256},
+                                         {10, false, 360},
+                                         {1'000'000'000, false, 360}}) {
+    int64_t expected = c.minutes < 0 ? -1 : 1000 + c.minutes * kMinute;
+    EXPECT_EQ(DecideRetry(c.failures, c.same, options, 1000), expected) << c.failures;
+  }
+}
+
+}  // namespace
+}  // namespace moraine::optimizing
