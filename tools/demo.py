@@ -1,257 +1,266 @@
 #!/usr/bin/env python3
-"""Starts a server and shows what it does to a table that a stream has written.
+"""Starts a server and shows it a stream: PyIceberg appends TPC-H lineitem in many small commits, and the server
+puts the table in order by itself. The server goes on until Ctrl-C.
 
-  ./dev run                         TPC-H lineitem, 6 M rows in 300 appends; the server goes on until Ctrl-C
-  ./dev run --scale 0.1             a tenth of the rows
-  ./dev run --listen 127.0.0.1:1700 another port
-  ./dev run --exit                  stop the server at the end
+Optimizing of the demo's table is held back while the stream runs, so that there is a "before" to measure.
 """
 import argparse
 import json
-import os
-import shutil
 import signal
-import site
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-from pyiceberg.catalog.rest import RestCatalog
-
 ROOT = Path(__file__).resolve().parent.parent
-TERMINAL = sys.stdout.isatty()
+sys.path.insert(0, str(ROOT / "tests"))
+warnings.filterwarnings("ignore")
+
+import duckdb  # noqa: E402
+from interop import duck  # noqa: E402
+from pyiceberg.catalog.rest import RestCatalog  # noqa: E402
+
 TABLE = "demo.lineitem"
-QUERY = """SELECT l_returnflag, l_linestatus, sum(l_quantity), sum(l_extendedprice * (1 - l_discount)), count(*)
-           FROM moraine.demo.lineitem WHERE l_shipdate <= DATE '1998-09-02' GROUP BY ALL ORDER BY ALL"""
+QUERY = """SELECT l_returnflag, l_linestatus, sum(l_quantity), sum(l_extendedprice * (1 - l_discount)), avg(l_discount), count(*)
+           FROM {table} WHERE l_shipdate <= DATE '1998-09-02' GROUP BY ALL ORDER BY ALL"""
+WAIT_SECONDS = 900
 
 
 def say(text: str = ""):
     print(text, flush=True)
 
 
-class Bar:
-    """A progress bar redrawn in place on a terminal, a line now and then elsewhere."""
+class Line:
+    """One line that is written over and over on a terminal, and now and then elsewhere."""
 
-    def __init__(self, title: str):
-        self.title = title
-        self.start = time.monotonic()
-        self.printed = 0.0
+    def __init__(self):
+        self.is_terminal = sys.stdout.isatty()
+        self.last = 0.0
 
-    def show(self, part: float, note: str, last: bool = False):
-        part = min(max(part, 0.0), 1.0)
+    def show(self, text: str, done: bool = False):
         now = time.monotonic()
-        line = f"{self.title:<12} [{'#' * int(part * 30):<30}] {part * 100:3.0f} %  {note}  {now - self.start:.0f} s"
-        if TERMINAL:
-            print(f"\r\033[K{line}", end="\n" if last else "", flush=True)
-        elif last or now - self.printed > 10:
-            self.printed = now
-            say(line)
+        if self.is_terminal:
+            print("\r\x1b[K" + text, end="\n" if done else "", flush=True)
+        elif done or now - self.last > 5:
+            self.last = now
+            say(text)
+
+
+def bar(part: float, width: int = 30) -> str:
+    full = round(width * min(max(part, 0), 1))
+    return "[" + "#" * full + "." * (width - full) + "]"
+
+
+def size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
 
 
 class Server:
-    def __init__(self, binary: Path, folder: Path, listen: str, threads: int):
-        self.url = f"http://{listen}"
-        self.log = folder / "server.log"
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [binary, "server", "--listen", listen, "--store", f"sqlite:///{folder / 'moraine.db'}",
-                   "--warehouse", f"file://{folder / 'warehouse'}", "--optimizer-threads", str(threads)]
-        with self.log.open("wb") as log:
-            # A process group of its own: Ctrl-C is for this program, which then stops the server.
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        end = time.monotonic() + 30
-        while not self.healthy():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                raise SystemExit(f"moraine server did not start on {listen}:\n{self.log.read_text().strip()}\n"
-                                 "If another server uses the port: ./dev run --listen 127.0.0.1:PORT")
-            time.sleep(0.05)
+    def __init__(self, options):
+        self.folder = options.folder.resolve()
+        self.url = f"http://{options.listen}"
+        (self.folder / "warehouse").mkdir(parents=True, exist_ok=True)
+        self.log = self.folder / "server.log"
+        self.command = [ROOT / "bin/moraine", "server", "--listen", options.listen, "--store", f"sqlite:///{self.folder}/moraine.db",
+                        "--warehouse", f"file://{self.folder}/warehouse"]
 
-    def healthy(self) -> bool:
-        try:
-            return urllib.request.urlopen(self.url + "/health", timeout=2).status == 200
-        except (urllib.error.URLError, OSError):
-            return False
+    def start(self):
+        begin = time.monotonic()
+        with self.log.open("ab") as log:
+            # A group of its own: Ctrl-C reaches this script only, which then stops the server in order.
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        while True:
+            try:
+                with urllib.request.urlopen(self.url + "/health", timeout=2):
+                    pass
+                if self.process.poll() is None:
+                    return time.monotonic() - begin
+            except OSError:
+                pass
+            if self.process.poll() is not None:
+                tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+                raise SystemExit(f"moraine: the server did not start:\n{tail}")
+            time.sleep(0.01)
 
-    def get(self, path: str):
-        with urllib.request.urlopen(self.url + "/api/v1" + path, timeout=30) as answer:
+    def get(self, path: str) -> dict:
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return json.load(answer)
 
-    def table(self):
-        return self.get("/warehouses/default/namespaces/demo/tables/lineitem")
-
-    def stop(self):
+    def stop(self) -> int:
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        return self.process.returncode
 
 
-def load_extension(connection, name: str):
-    for folder in site.getsitepackages():
-        file = Path(folder, f"duckdb_extension_{name}", "extensions", f"v{duckdb.__version__}", f"{name}.duckdb_extension")
-        if file.exists():
-            connection.execute(f"LOAD '{file}'")
-            return
-    raise SystemExit(f"DuckDB's extension {name} is missing: run ./dev setup")
+@dataclass
+class Measure:
+    files: int
+    bytes: int
+    manifests: int
+    seconds: float
+    rows: int
+    checksum: int
 
 
-def attach(server: Server):
-    connection = duckdb.connect()
-    for name in ("avro", "httpfs", "iceberg"):
-        load_extension(connection, name)
-    connection.execute(f"ATTACH 'default' AS moraine (TYPE iceberg, ENDPOINT '{server.url}/iceberg', AUTHORIZATION_TYPE 'none')")
-    return connection
-
-
-def stream(server: Server, scale: float, appends: int):
-    """Writes lineitem as a stream would: many small appends, in the order in which rows come."""
-    source = duckdb.connect()
-    load_extension(source, "tpch")
-    say(f"Making TPC-H lineitem, scale {scale:g} ...")
-    source.execute(f"CALL dbgen(sf={scale})")
-    rows = source.execute("SELECT count(*) FROM lineitem").fetchone()[0]
-    batch = -(-rows // appends)
-    reader = source.execute("SELECT * FROM lineitem").to_arrow_reader(batch)
-    catalog = RestCatalog("moraine", uri=server.url + "/iceberg", warehouse="default")
-    catalog.create_namespace_if_not_exists("demo")
-    # Off while the stream writes, so that the harm can be measured before it is healed.
-    table = catalog.create_table(TABLE, reader.schema, properties={"self-optimizing.enabled": "false"})
-    bar = Bar("writing")
-    import pyarrow as pa
-    written = 0
-    waiting = []
-    done = 0
-    for piece in reader:
-        waiting.append(piece)
-        have = sum(p.num_rows for p in waiting)
-        while have >= batch or (waiting and written + have == rows):
-            chunk = pa.Table.from_batches(waiting)
-            take = chunk.slice(0, batch)
-            rest = chunk.slice(batch)
-            waiting = rest.to_batches() if rest.num_rows else []
-            have = rest.num_rows
-            table.append(take)
-            written += take.num_rows
-            done += 1
-            bar.show(written / rows, f"{done} appends by PyIceberg, {written:,} rows")
-    bar.show(1, f"{done} appends by PyIceberg, {written:,} rows", last=True)
-    return catalog
-
-
-def measure(server: Server, catalog: RestCatalog) -> dict:
+def measure(server: Server, catalog: RestCatalog) -> Measure:
     table = catalog.load_table(TABLE)
-    summary = table.current_snapshot().summary
-    files = int(summary["total-data-files"])
-    size = int(summary["total-files-size"])
-    times = []
-    for _ in range(2):
-        connection = attach(server)
-        start = time.monotonic()
-        connection.execute(QUERY).fetchall()
-        times.append(time.monotonic() - start)
-    columns = ", ".join(field.name for field in table.schema().fields)
-    count, checksum = attach(server).execute(
-        f"SELECT count(*), sum(hash({columns})::HUGEINT) FROM moraine.demo.lineitem").fetchone()
-    return {"data files": files, "bytes": size, "mean file size": size / max(files, 1),
-            "manifests": len(table.inspect.manifests()), "DuckDB query": min(times), "rows": count, "checksum": checksum}
+    files = [task.file for task in table.scan().plan_files()]
+    manifests = len(table.current_snapshot().manifests(table.io))
+    with duck.attach(server.url + "/iceberg") as connection:
+        columns = ", ".join(field.name for field in table.schema().fields)
+        rows, checksum = connection.execute(f"SELECT count(*), sum(hash({columns})::HUGEINT) FROM ice.{TABLE}").fetchone()
+        best = 1e9
+        for _ in range(3):
+            begin = time.monotonic()
+            connection.execute(QUERY.format(table=f"ice.{TABLE}")).fetchall()
+            best = min(best, time.monotonic() - begin)
+    return Measure(len(files), sum(file.file_size_in_bytes for file in files), manifests, best, rows, int(checksum or 0))
 
 
-def watch(server: Server, catalog: RestCatalog, limit: float = 900):
-    """Switches optimizing on and shows what the server makes of it, until it has nothing left to do."""
-    with catalog.load_table(TABLE).transaction() as change:
-        change.set_properties({"self-optimizing.enabled": "true"})
-    bar = Bar("optimizing")
-    end = time.monotonic() + limit
-    seen = None
-    while time.monotonic() < end:
-        processes = server.get("/processes?limit=1")["processes"]
-        if processes:
-            process = server.get(f"/processes/{processes[0]['process-id']}")
-            progress = process["progress"]
-            tasks = f"{process['type']}, task {progress['succeeded']} of {process['tasks']}"
-            if seen != process["process-id"]:
-                seen = process["process-id"]
-                if TERMINAL:
-                    print("\r\033[K", end="")
-                say(f"The server noticed: {process['reason']}.")
-            if process["state"] in ("failed", "cancelled"):
-                raise SystemExit(f"optimizing ended as {process['state']}: {process['error']}")
-            part = progress["bytes-read"] / max(process["input-bytes"], 1) if process["state"] == "running" else 1
-            bar.show(part, f"{tasks}, {process['input-bytes'] / 2**20:.0f} MiB")
-            if process["state"] == "succeeded":
-                status = server.table()
-                if status["status"] == "idle" and status["refreshed-ms"] > process["finished-ms"]:
-                    bar.show(1, f"{process['input-files']} files became {process['output-files']}", last=True)
-                    return
+def stream(catalog: RestCatalog, appends: int, scale: float):
+    """Appends lineitem in equal parts, one commit each."""
+    line = Line()
+    with duckdb.connect() as connection:
+        duck.load_extension(connection, "tpch")
+        line.show(f"  making lineitem at scale {scale:g} ...")
+        connection.execute(f"CALL dbgen(sf = {scale})")
+        total = connection.execute("SELECT count(*) FROM lineitem").fetchone()[0]
+        batch = -(-total // appends)
+        connection.execute("SET preserve_insertion_order = true")
+        reader = connection.execute("SELECT * FROM lineitem").to_arrow_reader(batch)
+        import pyarrow as pa
+
+        catalog.create_namespace_if_not_exists("demo")
+        if catalog.table_exists(TABLE):
+            catalog.purge_table(TABLE)
+        table = catalog.create_table(TABLE, reader.schema, properties={"self-optimizing.enabled": "false"})
+        begin, done, rows, waiting = time.monotonic(), 0, 0, []
+        for piece in reader:
+            waiting.append(piece)
+            while sum(part.num_rows for part in waiting) >= batch or (waiting and rows + sum(p.num_rows for p in waiting) == total):
+                whole = pa.Table.from_batches(waiting)
+                table.append(whole.slice(0, batch))
+                waiting = whole.slice(batch).to_batches()
+                done, rows = done + 1, rows + min(batch, whole.num_rows)
+                rate = done / (time.monotonic() - begin)
+                line.show(f"  {bar(rows / total)} {done:>4} commits, {rows / 1e6:.2f} M rows, {rate:.1f} commits a second")
+        line.show(f"  {bar(1)} {done:>4} commits, {rows / 1e6:.2f} M rows in {time.monotonic() - begin:.0f} s", done=True)
+    return table
+
+
+def watch(server: Server, table_id: int, begin: float):
+    """Shows processes of the table until nothing is left to do."""
+    line = Line()
+    path = f"/api/v1/warehouses/default/namespaces/demo/tables/{TABLE.split('.')[1]}"
+    end = time.monotonic() + WAIT_SECONDS
+    calm, finished = 0, []
+    while time.monotonic() < end and calm < 5:
+        state = server.get(path)
+        processes = server.get(f"/api/v1/processes?table-id={table_id}")["processes"]
+        running = [p for p in processes if p["state"] in ("running", "committing")]
+        finished = [p for p in processes if p["state"] not in ("running", "committing")]
+        if running:
+            calm = 0
+            process = running[0]
+            progress = server.get(f"/api/v1/processes/{process['process-id']}")["progress"]
+            part = progress["bytes-read"] / max(process["input-bytes"], 1)
+            line.show(f"  {bar(part)} {process['type']}: {process['input-files']} files, {size(process['input-bytes'])} in "
+                      f"{process['tasks']} tasks, {progress['succeeded']} done ({time.monotonic() - begin:.0f} s)")
         else:
-            bar.show(0, server.table()["status"])
-        time.sleep(0.1)
-    raise SystemExit(f"not optimized within {limit:.0f} s; the server's log: {server.log}")
+            calm = calm + 1 if finished and state["status"] == "idle" else 0
+            line.show(f"  {bar(0)} {state['status']}: {state['reason']} ({time.monotonic() - begin:.0f} s)")
+        time.sleep(0.2)
+    for process in sorted(finished, key=lambda p: p["created-ms"]):
+        took = (process["finished-ms"] - process["created-ms"]) / 1000
+        line.show(f"  {process['type']} ({process['reason']}): {process['input-files']} files of {size(process['input-bytes'])} became "
+                  f"{process['output-files']} of {size(process['output-bytes'])} in {took:.1f} s: {process['state']} {process['error']}", done=True)
+    return any(p["state"] == "succeeded" for p in finished) and calm >= 5
 
 
-def report(before: dict, after: dict):
-    mib = lambda value: f"{value / 2**20:,.2f} MiB"
-    forms = {"data files": "{:,}".format, "bytes": mib, "mean file size": mib, "manifests": "{:,}".format,
-             "DuckDB query": "{:.2f} s".format}
-    say(f"\n{'':<16}{'before':>14}{'after':>14}")
-    for name, form in forms.items():
-        say(f"{name:<16}{form(before[name]):>14}{form(after[name]):>14}")
-    same = before["rows"] == after["rows"] and before["checksum"] == after["checksum"]
-    say(f"\nThe rows are {'the same' if same else 'NOT THE SAME'}: {after['rows']:,} rows, checksum {after['checksum']}"
-        + ("" if same else f" (before: {before['rows']:,}, {before['checksum']})"))
-    if not same:
-        raise SystemExit(1)
+def report(before: Measure, after: Measure):
+    rows = [("data files", f"{before.files:,}", f"{after.files:,}"), ("bytes", size(before.bytes), size(after.bytes)),
+            ("mean file size", size(before.bytes / max(before.files, 1)), size(after.bytes / max(after.files, 1))),
+            ("manifests", f"{before.manifests:,}", f"{after.manifests:,}"),
+            ("TPC-H Q1 in DuckDB", f"{before.seconds:.2f} s", f"{after.seconds:.2f} s"), ("rows", f"{before.rows:,}", f"{after.rows:,}"),
+            ("checksum of all rows", f"{before.checksum % 2**64:016x}", f"{after.checksum % 2**64:016x}")]
+    say(f"\n  {'':<22} {'before':>18} {'after':>18}")
+    for name, one, two in rows:
+        say(f"  {name:<22} {one:>18} {two:>18}")
+    same = (before.rows, before.checksum) == (after.rows, after.checksum)
+    say(f"\n  {'The rows are the same.' if same else 'THE ROWS DIFFER: this is a bug.'}")
+    return same
+
+
+def demo(server: Server, options) -> bool:
+    catalog = RestCatalog("moraine", uri=server.url + "/iceberg", warehouse="default")
+    say(f"\n1. A stream: PyIceberg appends TPC-H lineitem to {TABLE} in {options.appends} commits (optimizing is held back until it ends)")
+    table = stream(catalog, options.appends, options.scale)
+    say("\n2. What it left behind")
+    before = measure(server, catalog)
+    say(f"  {before.files} files of {size(before.bytes / before.files)} on average, {before.manifests} manifests; Q1 takes {before.seconds:.2f} s")
+    say("\n3. Optimizing is let go: the server notices by itself")
+    begin = time.monotonic()
+    with table.transaction() as transaction:
+        transaction.remove_properties("self-optimizing.enabled")
+    table_id = server.get("/api/v1/warehouses/default/namespaces/demo/tables/" + urllib.parse.quote(TABLE.split(".")[1]))["id"]
+    settled = watch(server, table_id, begin)
+    say("\n4. Before and after")
+    same = report(before, measure(server, catalog))
+    if not settled:
+        say(f"  The table did not settle within {WAIT_SECONDS} s; the log is {server.log}")
+    return same and settled
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, default=1, help="TPC-H scale factor (default 1: 6 M rows)")
-    parser.add_argument("--appends", type=int, default=300, help="commits that the stream makes (default 300)")
     parser.add_argument("--listen", default="127.0.0.1:1630", metavar="HOST:PORT")
-    parser.add_argument("--optimizer-threads", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=ROOT / ".moraine" / "demo", help="where the demo keeps its files (made anew)")
-    parser.add_argument("--exit", action="store_true", help="stop the server at the end instead of waiting for Ctrl-C")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".moraine", help="where store, warehouse and log are kept (default .moraine)")
+    parser.add_argument("--appends", type=int, default=300, help="commits of the stream")
+    parser.add_argument("--scale", type=float, default=1, help="scale factor of TPC-H; 1 is 6 million rows")
+    parser.add_argument("--no-demo", action="store_true", help="only the server")
+    parser.add_argument("--exit", action="store_true", help="stop after the demo")
     options = parser.parse_args()
-    binary = Path(os.environ.get("MORAINE_BINARY", ROOT / "bin" / "moraine"))
-    shutil.rmtree(options.folder, ignore_errors=True)
-    server = Server(binary, options.folder.resolve(), options.listen, options.optimizer_threads)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    server = Server(options)
+    say(f"moraine: serving after {server.start() * 1000:.0f} ms on {server.url}, log in {server.log}")
+    good = True
     try:
-        say(f"moraine server is up: {server.url}  (log: {server.log})\n")
-        catalog = stream(server, options.scale, options.appends)
-        before = measure(server, catalog)
-        watch(server, catalog)
-        report(before, measure(server, catalog))
+        if not options.no_demo:
+            good = demo(server, options)
         say(f"""
-Catalog for engines   {server.url}/iceberg   (warehouse: default)
-Management API        {server.url}/api/v1    (description: /api/v1/openapi.json)
-Metrics               {server.url}/metrics
-
-Try next:
-  bin/moraine table health demo.lineitem --server {server.url}
-  bin/moraine table snapshots demo.lineitem --server {server.url}
-  bin/moraine process list --server {server.url}
-""")
-        if not options.exit:
-            say("The server goes on. Ctrl-C stops it.")
-            server.process.wait()
-            say(f"The server has ended by itself; its log: {server.log}")
-            return 1
-        return 0
+Moraine serves on. Engines connect to
+  {server.url}/iceberg         Iceberg REST catalog, warehouse 'default'
+  {server.url}/metrics         for Prometheus
+  {server.url}/api/v1/tables   tables and their health
+Try next
+  bin/moraine table list
+  bin/moraine table health {TABLE}
+  bin/moraine process list
+Ctrl-C stops the server.""")
+        while not options.exit and server.process.poll() is None:
+            time.sleep(0.2)
+        if server.process.poll() is not None:
+            say(f"moraine: the server ended by itself with {server.process.returncode}; its log is {server.log}")
+            good = False
     except KeyboardInterrupt:
-        say("\nStopping the server ...")
-        return 0
+        say()
     finally:
-        server.stop()
+        status = server.stop()
+        say(f"moraine: stopped ({'cleanly' if status == 0 else f'exit code {status}'})")
+    return 0 if good and status == 0 else 1
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())
