@@ -1,9 +1,10 @@
 #pragma once
 // Env and Call: the two parameters that carry everything ambient.
 //
-// Env is the world of one process: clock, randomness, log. Call is one request or one piece of background
-// work: its deadline, its stop token, who asked, and a trace id. A function that can block takes Call&
-// first, and every wait it does ends at the deadline or at the stop, whichever is sooner.
+// Env is the world of one process: clock, randomness, log. Call is one request or one piece of
+// background work: its deadline, its stop token, who asked, and a trace id. A function that can
+// block takes Call& first, and every wait it does ends at the deadline or at the stop, whichever is
+// sooner.
 
 #include <algorithm>
 #include <chrono>
@@ -32,8 +33,9 @@ class Call {
   Call(const Env& env, std::chrono::nanoseconds limit, std::stop_token stop = {})
       : env_(env), deadline_(env.clock.Mono() + limit), stop_(std::move(stop)) {}
   /// A call with the same identity for a part of the work; it can only end sooner.
-  Call(const Call& parent, std::chrono::nanoseconds limit)
-      : Call(parent) { deadline_ = std::min(deadline_, env_.clock.Mono() + limit); }
+  Call(const Call& parent, std::chrono::nanoseconds limit) : Call(parent) {
+    deadline_ = std::min(deadline_, env_.clock.Mono() + limit);
+  }
   /// A copy of the same request, for another thread that works on it.
   Call(const Call& parent) = default;
 

@@ -23,7 +23,8 @@ class RealClock final : public Clock {
   void WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
                  MonoTime until, std::stop_token stop) override {
     // A stop between the caller's test and this wait must wake it: the predicate form sees to that,
-    // and one pass of a predicate that turns true after the first wake keeps "may wake for nothing".
+    // and one pass of a predicate that turns true after the first wake keeps "may wake for
+    // nothing".
     bool woken = false;
     changed.wait_until(lock, stop, until, [&] { return std::exchange(woken, true); });
   }

@@ -1,6 +1,7 @@
 #pragma once
-// Time, as a parameter. Wall time is for people, files and rows (milliseconds since the epoch, UTC);
-// monotonic time is for deadlines and waits. SimClock (base/testing) wakes waiters by moving its hands.
+// Time, as a parameter. Wall time is for people, files and rows (milliseconds since the epoch,
+// UTC); monotonic time is for deadlines and waits. SimClock (base/testing) wakes waiters by moving
+// its hands.
 
 #include <chrono>
 #include <condition_variable>

@@ -1,8 +1,7 @@
 #include "moraine/base/executor.h"
 
-#include <pthread.h>
-
 #include <fmt/format.h>
+#include <pthread.h>
 
 namespace moraine {
 
@@ -65,8 +64,8 @@ void ThreadPool::Work() {
 
 namespace {
 
-/// Shared by the caller and its helpers; a helper that starts late finds nothing left and never touches
-/// the body again.
+/// Shared by the caller and its helpers; a helper that starts late finds nothing left and never
+/// touches the body again.
 struct Fan {
   std::mutex mutex;
   std::condition_variable done;

@@ -1,6 +1,7 @@
 #pragma once
-// Threads and bounded pools. Only base makes threads. A full queue answers Exhausted at once; a task never
-// waits for a task of its own pool: fan-out goes through ForEach, in which the caller works too.
+// Threads and bounded pools. Only base makes threads. A full queue answers Exhausted at once; a
+// task never waits for a task of its own pool: fan-out goes through ForEach, in which the caller
+// works too.
 
 #include <atomic>
 #include <condition_variable>
@@ -78,9 +79,9 @@ class InlineExecutor final : public Executor {
   }
 };
 
-/// Calls body(i) for every i in [0, count) on the caller and at most helpers threads of the pool; returns
-/// the first error by index order and starts no further item after one. Safe inside a task of the same
-/// pool: the caller makes progress alone if the pool gives no thread.
+/// Calls body(i) for every i in [0, count) on the caller and at most helpers threads of the pool;
+/// returns the first error by index order and starts no further item after one. Safe inside a task
+/// of the same pool: the caller makes progress alone if the pool gives no thread.
 Status ForEach(Executor& pool, size_t count, size_t helpers,
                const std::function<Status(size_t)>& body);
 

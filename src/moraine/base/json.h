@@ -1,11 +1,11 @@
 #pragma once
 // JSON values, reading and writing. The only door to simdjson.
 //
-// Json is a plain value tree that loses nothing: numbers keep their text, objects keep their order, so a
-// field that Moraine does not know survives a round trip byte for byte in meaning. Decoders walk it with
-// a JsonCursor, whose errors name the field's path and what was expected. Encoders write text straight
-// through JsonWriter, or build a Json. Reading follows RFC 8259 strictly: duplicate keys, bad UTF-8, bad
-// numbers and depth over the limit are InvalidArgument.
+// Json is a plain value tree that loses nothing: numbers keep their text, objects keep their order,
+// so a field that Moraine does not know survives a round trip byte for byte in meaning. Decoders
+// walk it with a JsonCursor, whose errors name the field's path and what was expected. Encoders
+// write text straight through JsonWriter, or build a Json. Reading follows RFC 8259 strictly:
+// duplicate keys, bad UTF-8, bad numbers and depth over the limit are InvalidArgument.
 
 #include <cstdint>
 #include <optional>
@@ -91,8 +91,8 @@ class Json {
 };
 
 /// A place in a Json tree that knows its path, for errors like
-/// "schemas[0].fields[2].id: expected an integer, got a string". Cheap to copy; borrows the tree and its
-/// parent cursors, so parents must outlive children.
+/// "schemas[0].fields[2].id: expected an integer, got a string". Cheap to copy; borrows the tree
+/// and its parent cursors, so parents must outlive children.
 class JsonCursor {
  public:
   explicit JsonCursor(const Json& root) : value_(&root) {}
@@ -149,7 +149,8 @@ class JsonCursor {
   size_t index_ = 0;
 };
 
-/// Writes JSON text straight to a string: calls must nest properly (checked). Commas are put by itself.
+/// Writes JSON text straight to a string: calls must nest properly (checked). Commas are put by
+/// itself.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string* out) : out_(out) {}
@@ -170,7 +171,9 @@ class JsonWriter {
 
   JsonWriter& Field(std::string_view key, std::string_view value) { return Key(key).String(value); }
   JsonWriter& Field(std::string_view key, const char* value) { return Key(key).String(value); }
-  JsonWriter& Field(std::string_view key, const std::string& value) { return Key(key).String(value); }
+  JsonWriter& Field(std::string_view key, const std::string& value) {
+    return Key(key).String(value);
+  }
   JsonWriter& Field(std::string_view key, int64_t value) { return Key(key).Int(value); }
   JsonWriter& Field(std::string_view key, int32_t value) { return Key(key).Int(value); }
   JsonWriter& Field(std::string_view key, bool value) { return Key(key).Bool(value); }

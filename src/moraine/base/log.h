@@ -1,7 +1,7 @@
 #pragma once
-// Logs: one line an event, constant message text, values as key=value. Levels mean: error = a person must
-// look; warn = healed by itself; info = a table or a process changed its state; debug = off by default.
-// The only door to spdlog.
+// Logs: one line an event, constant message text, values as key=value. Levels mean: error = a
+// person must look; warn = healed by itself; info = a table or a process changed its state; debug =
+// off by default. The only door to spdlog.
 
 #include <initializer_list>
 #include <memory>
@@ -29,14 +29,19 @@ struct LogField {
 class Logger {
  public:
   virtual ~Logger() = default;
-  virtual void Write(LogLevel level, std::string_view message, std::span<const LogField> fields) = 0;
+  virtual void Write(LogLevel level, std::string_view message,
+                     std::span<const LogField> fields) = 0;
   virtual bool Enabled(LogLevel level) const = 0;
 
   using Fields = std::initializer_list<LogField>;
-  void Debug(std::string_view m, Fields f = {}) { Write(LogLevel::kDebug, m, {f.begin(), f.size()}); }
+  void Debug(std::string_view m, Fields f = {}) {
+    Write(LogLevel::kDebug, m, {f.begin(), f.size()});
+  }
   void Info(std::string_view m, Fields f = {}) { Write(LogLevel::kInfo, m, {f.begin(), f.size()}); }
   void Warn(std::string_view m, Fields f = {}) { Write(LogLevel::kWarn, m, {f.begin(), f.size()}); }
-  void Error(std::string_view m, Fields f = {}) { Write(LogLevel::kError, m, {f.begin(), f.size()}); }
+  void Error(std::string_view m, Fields f = {}) {
+    Write(LogLevel::kError, m, {f.begin(), f.size()});
+  }
 };
 
 enum class LogFormat { kText, kJson };

@@ -10,9 +10,10 @@ namespace moraine {
 namespace {
 
 constexpr std::array<std::string_view, 15> kCodeNames = {
-    "Ok",          "InvalidArgument", "Unauthenticated", "PermissionDenied", "NotFound",
-    "AlreadyExists", "Conflict",      "CommitUnknown",   "Unsupported",      "Exhausted",
-    "Unavailable", "Deadline",        "Cancelled",       "Corruption",       "Internal"};
+    "Ok",          "InvalidArgument", "Unauthenticated", "PermissionDenied",
+    "NotFound",    "AlreadyExists",   "Conflict",        "CommitUnknown",
+    "Unsupported", "Exhausted",       "Unavailable",     "Deadline",
+    "Cancelled",   "Corruption",      "Internal"};
 
 }  // namespace
 

@@ -1,9 +1,9 @@
 #pragma once
 // Status and Result: how every function of Moraine that can fail says so.
 //
-// A code names what the caller should do, never what went wrong inside; the message says what went wrong,
-// static words first and values last. Nothing here throws. MORAINE_TRY and MORAINE_ASSIGN return early;
-// they also take arrow::Status and arrow::Result where io/arrow_status.h is included.
+// A code names what the caller should do, never what went wrong inside; the message says what went
+// wrong, static words first and values last. Nothing here throws. MORAINE_TRY and MORAINE_ASSIGN
+// return early; they also take arrow::Status and arrow::Result where io/arrow_status.h is included.
 
 #include <memory>
 #include <optional>
@@ -98,9 +98,9 @@ class [[nodiscard]] Result {
     MORAINE_CHECK(!std::get<0>(state_).ok(), "a Result was made from an OK status");
   }
   template <typename U = T>
-    requires(std::is_constructible_v<T, U &&> && !std::is_same_v<std::remove_cvref_t<U>, Status> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Result<T>>)
-  Result(U&& value) : state_(std::in_place_index<1>, std::forward<U>(value)) {}  // NOLINT: implicit
+  requires(std::is_constructible_v<T, U&&> && !std::is_same_v<std::remove_cvref_t<U>, Status> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Result<T>>) Result(U&& value)
+      : state_(std::in_place_index<1>, std::forward<U>(value)) {}  // NOLINT: implicit
 
   bool ok() const { return state_.index() == 1; }
   /// OK when there is a value.
@@ -144,22 +144,22 @@ T TakeValue(Result<T>&& result) {
 #define MORAINE_CONCAT(a, b) MORAINE_CONCAT_INNER(a, b)
 
 /// Evaluates expr (a Status or a Result) and returns its error from the enclosing function.
-#define MORAINE_TRY(...)                                                     \
-  do {                                                                       \
-    auto&& moraine_outcome = (__VA_ARGS__);                                  \
-    if (!moraine_outcome.ok()) [[unlikely]] {                                \
-      return ::moraine::ToStatus(std::move(moraine_outcome));                \
-    }                                                                        \
+#define MORAINE_TRY(...)                                      \
+  do {                                                        \
+    auto&& moraine_outcome = (__VA_ARGS__);                   \
+    if (!moraine_outcome.ok()) [[unlikely]] {                 \
+      return ::moraine::ToStatus(std::move(moraine_outcome)); \
+    }                                                         \
   } while (false)
 
 /// MORAINE_ASSIGN(auto x, Load()): declares or assigns x, or returns the error.
 #define MORAINE_ASSIGN(lhs, ...) \
   MORAINE_ASSIGN_INNER(MORAINE_CONCAT(moraine_result_, __COUNTER__), lhs, __VA_ARGS__)
-#define MORAINE_ASSIGN_INNER(result, lhs, ...)             \
-  auto result = (__VA_ARGS__);                             \
-  if (!result.ok()) [[unlikely]] {                         \
-    return ::moraine::ToStatus(std::move(result));         \
-  }                                                        \
+#define MORAINE_ASSIGN_INNER(result, lhs, ...)     \
+  auto result = (__VA_ARGS__);                     \
+  if (!result.ok()) [[unlikely]] {                 \
+    return ::moraine::ToStatus(std::move(result)); \
+  }                                                \
   lhs = ::moraine::TakeValue(std::move(result))
 
 }  // namespace moraine

@@ -36,7 +36,8 @@ Result<std::pair<double, std::string>> SplitQuantity(std::string_view text) {
   if (error != std::errc() || !std::isfinite(number) || number < 0) {
     return InvalidArgument(fmt::format("expected a number with a unit, got '{}'", text));
   }
-  return std::pair(number, std::string(Trim({end, static_cast<size_t>(text.data() + text.size() - end)})));
+  return std::pair(number,
+                   std::string(Trim({end, static_cast<size_t>(text.data() + text.size() - end)})));
 }
 
 size_t EditDistance(std::string_view a, std::string_view b) {
@@ -105,7 +106,8 @@ Result<std::string> Base64Decode(std::string_view text) {
     }
     return values;
   }();
-  if (text.size() % 4 != 0) return InvalidArgument("base64 text whose length is not a multiple of 4");
+  if (text.size() % 4 != 0)
+    return InvalidArgument("base64 text whose length is not a multiple of 4");
   size_t padding = 0;
   while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
   std::string out;
@@ -149,14 +151,17 @@ Result<std::string> PercentDecode(std::string_view text) {
     }
     int high = i + 2 < text.size() ? HexValue(text[i + 1]) : -1;
     int low = i + 2 < text.size() ? HexValue(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return InvalidArgument(fmt::format("broken percent escape in '{}'", text));
+    if (high < 0 || low < 0)
+      return InvalidArgument(fmt::format("broken percent escape in '{}'", text));
     out.push_back(static_cast<char>(high * 16 + low));
     i += 2;
   }
   return out;
 }
 
-bool IsValidUtf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+bool IsValidUtf8(std::string_view text) {
+  return simdjson::validate_utf8(text.data(), text.size());
+}
 
 std::vector<std::string_view> Split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
@@ -246,7 +251,8 @@ Result<Millis> ParseDuration(std::string_view text) {
   } else if (unit == "d") {
     factor = 86400e3;
   } else {
-    return InvalidArgument(fmt::format("expected a duration as 250ms, 30s, 5m, 2h or 1d, got '{}'", text));
+    return InvalidArgument(
+        fmt::format("expected a duration as 250ms, 30s, 5m, 2h or 1d, got '{}'", text));
   }
   double millis = quantity.first * factor;
   if (millis > 9e18) return InvalidArgument(fmt::format("duration too long: '{}'", text));
@@ -278,7 +284,8 @@ std::string FormatDuration(std::chrono::nanoseconds duration) {
 std::string FormatTime(WallTime time) {
   auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   auto millis = (time - seconds).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), millis);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), millis);
 }
 
 }  // namespace moraine

@@ -30,7 +30,8 @@ std::string Nearest(std::string_view name, const std::vector<std::string>& known
 /// Whole decimal number that fits; InvalidArgument else.
 Result<int64_t> ParseInt64(std::string_view text);
 Result<double> ParseDouble(std::string_view text);
-/// "512MiB", "1.5 GB", "4096": bytes. Units: B, kB/KB, MB, GB, TB (1000), KiB.. and K, M, G, T (1024).
+/// "512MiB", "1.5 GB", "4096": bytes. Units: B, kB/KB, MB, GB, TB (1000), KiB.. and K, M, G, T
+/// (1024).
 Result<int64_t> ParseByteSize(std::string_view text);
 /// "250ms", "30s", "5m", "2h", "1d", or a plain number of milliseconds.
 Result<Millis> ParseDuration(std::string_view text);

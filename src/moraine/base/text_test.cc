@@ -36,7 +36,9 @@ TEST(Text, SuggestsTheNearestName) {
   EXPECT_EQ(Nearest("zzzzzz", {"listen", "store"}), "");
 }
 
-TEST(Text, PrintsTime) { EXPECT_EQ(FormatTime(FromMillis(1700000000123)), "2023-11-14T22:13:20.123Z"); }
+TEST(Text, PrintsTime) {
+  EXPECT_EQ(FormatTime(FromMillis(1700000000123)), "2023-11-14T22:13:20.123Z");
+}
 
 }  // namespace
 }  // namespace moraine

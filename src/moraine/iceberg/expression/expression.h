@@ -1,6 +1,7 @@
 #pragma once
-// Row filters: predicates over columns, joined by and, or, not (Java's Expressions; the REST protocol's
-// expression JSON). Unbound expressions name columns; Bind ties them to a schema's ids and types.
+// Row filters: predicates over columns, joined by and, or, not (Java's Expressions; the REST
+// protocol's expression JSON). Unbound expressions name columns; Bind ties them to a schema's ids
+// and types.
 
 #include <memory>
 #include <string>
@@ -22,10 +23,25 @@ using ExpressionPtr = std::shared_ptr<const Expression>;
 class Expression {
  public:
   enum class Op {
-    kTrue, kFalse, kAnd, kOr, kNot,
-    kIsNull, kNotNull, kIsNaN, kNotNaN,
-    kLess, kLessEqual, kGreater, kGreaterEqual, kEqual, kNotEqual,
-    kIn, kNotIn, kStartsWith, kNotStartsWith,
+    kTrue,
+    kFalse,
+    kAnd,
+    kOr,
+    kNot,
+    kIsNull,
+    kNotNull,
+    kIsNaN,
+    kNotNaN,
+    kLess,
+    kLessEqual,
+    kGreater,
+    kGreaterEqual,
+    kEqual,
+    kNotEqual,
+    kIn,
+    kNotIn,
+    kStartsWith,
+    kNotStartsWith,
   };
 
   static ExpressionPtr True();
@@ -65,12 +81,15 @@ class Expression {
 /// Errors: InvalidArgument for an unknown column or a literal that does not fit.
 Result<ExpressionPtr> Bind(const ExpressionPtr& expression, const Schema& schema);
 
-/// Predicates over partition field ids, true (inclusive) or false (strict) where nothing can be said.
-ExpressionPtr ProjectInclusive(const ExpressionPtr& bound, const PartitionSpec& spec, const Schema& schema);
-ExpressionPtr ProjectStrict(const ExpressionPtr& bound, const PartitionSpec& spec, const Schema& schema);
+/// Predicates over partition field ids, true (inclusive) or false (strict) where nothing can be
+/// said.
+ExpressionPtr ProjectInclusive(const ExpressionPtr& bound, const PartitionSpec& spec,
+                               const Schema& schema);
+ExpressionPtr ProjectStrict(const ExpressionPtr& bound, const PartitionSpec& spec,
+                            const Schema& schema);
 /// What of the filter remains to be tested on the rows of a partition.
-ExpressionPtr ResidualFor(const ExpressionPtr& bound, const PartitionSpec& spec, const Schema& schema,
-                          const PartitionTuple& partition);
+ExpressionPtr ResidualFor(const ExpressionPtr& bound, const PartitionSpec& spec,
+                          const Schema& schema, const PartitionTuple& partition);
 
 /// Exact evaluation of a projected expression on a partition tuple.
 bool EvaluateOnPartition(const ExpressionPtr& projected, const PartitionSpec& spec,
@@ -83,16 +102,17 @@ bool MetricsMayMatch(const ExpressionPtr& bound, const DataFile& file);
 /// Must every row match?
 bool MetricsMustMatch(const ExpressionPtr& bound, const Schema& schema, const DataFile& file);
 
-/// The REST protocol's expression objects ({"type":"and","left":..}, {"type":"eq","term":"a","value":1}).
+/// The REST protocol's expression objects ({"type":"and","left":..},
+/// {"type":"eq","term":"a","value":1}).
 Result<ExpressionPtr> ExpressionFromJson(const JsonCursor& json);
 /// Bound predicates are written with a reference by id; Unbind first for other readers.
 void WriteExpression(const Expression& expression, JsonWriter* out);
 /// Bound predicates become predicates by name again.
 ExpressionPtr Unbind(const ExpressionPtr& bound, const Schema& schema);
-/// The SQL subset of self-optimizing.filter and of the console: a = 1 and b in ('x','y') and c is null,
-/// comparison, between, like 'p%', not, parentheses, date '..' and timestamp '..' literals. As in SQL a
-/// null matches nothing but "is null": negations carry "is not null" with them.
-/// Errors: InvalidArgument with the column where it stopped.
+/// The SQL subset of self-optimizing.filter and of the console: a = 1 and b in ('x','y') and c is
+/// null, comparison, between, like 'p%', not, parentheses, date '..' and timestamp '..' literals.
+/// As in SQL a null matches nothing but "is null": negations carry "is not null" with them. Errors:
+/// InvalidArgument with the column where it stopped.
 Result<ExpressionPtr> ParseFilter(std::string_view text);
 
 }  // namespace moraine::iceberg
