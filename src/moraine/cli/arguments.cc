@@ -205,8 +205,9 @@ void AddOptimizerCommands(CLI::App* root, Flags* flags) {
       "\nExamples:\n"
       "  moraine optimizer --server http://127.0.0.1:1630 --group default --threads 2 --memory "
       "2GiB\n"
-      "  moraine optimizer --allowed-location file:///warehouse\n"
-      "  moraine optimizer list\n";
+      "  moraine optimizer --allowed-location file:///warehouse --token-file token\n"
+      "  moraine optimizer list\n"
+      "\nIt needs the same files as the server: run it where the warehouse can be reached.\n";
   Commands commands(flags);
   auto* group =
       root->add_subcommand("optimizer", "Run an optimizer process, or list those of a server");
@@ -243,7 +244,8 @@ void AddServerCommand(CLI::App* root, Flags* flags) {
       ->type_name("FILE");
   app->add_flag("--print-config", flags->server.print_config,
                 "Print a commented sample of that file, and end");
-  setting("--listen", "server.listen", "Address to serve on", "HOST:PORT");
+  setting("--listen", "server.listen", "Address to serve on, 127.0.0.1:1630 if not given",
+          "HOST:PORT");
   setting("--store", "store.url", "Where the catalog and all state live", "URL");
   setting("--warehouse", "warehouse.root", "Where tables are kept", "LOCATION");
   setting("--token-file", "server.token-file", "File with the bearer token that clients must send",
@@ -267,9 +269,11 @@ void AddServerCommand(CLI::App* root, Flags* flags) {
          "Any other setting; may be repeated")
       ->type_name("KEY=VALUE");
   app->footer(
-      "\nA setting a.b-c is also read from the environment: MORAINE_A_B_C.\n"
+      "\nEvery setting can also come from the environment: server.listen is "
+      "MORAINE_SERVER_LISTEN.\n"
       "\nExamples:\n"
-      "  moraine server --store sqlite:///data/moraine.db --warehouse file:///data/warehouse\n"
+      "  moraine server                        on 127.0.0.1:1630, in /var/lib/moraine\n"
+      "  moraine server --store sqlite:///data/m.db --warehouse file:///data/warehouse\n"
       "  moraine server --print-config > moraine.yaml\n"
       "  moraine server --config moraine.yaml --listen 0.0.0.0:1630 --token-file token\n");
   app->callback([flags] {

@@ -1,35 +1,94 @@
 #include "moraine/cli/run.h"
 
-#include <cstdio>
+#include <exception>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "moraine/cli/optimizer_command.h"
-#include "moraine/cli/server_command.h"
+#include "moraine/cli/arguments.h"
+#include "moraine/cli/signals.h"
 
 namespace moraine::cli {
+namespace {
 
-int Run(int argc, char** argv) {
-  CLI::App app("Moraine: an Iceberg REST catalog that keeps its tables healthy.", "moraine");
-  app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("moraine ") + MORAINE_VERSION);
-  app.set_help_all_flag("--help-all", "Help of all commands");
-  int code = kDone;
-  AddServerCommand(app, &code);
-  AddOptimizerCommand(app, &code);
-  app.add_subcommand("version", "Print the version")->callback([] {
-    fmt::print("moraine {}\n", MORAINE_VERSION);
-  });
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& done) {
-    return app.exit(done);
-  } catch (const CLI::ParseError& error) {
-    app.exit(error);
-    return kUsage;
+enum class Reached { kNo, kYes };
+
+int ExitCode(const Status& status, Reached reached) {
+  if (status.ok()) return kExitOk;
+  if (reached == Reached::kNo) return kExitUnreachable;
+  switch (status.code()) {
+    case Code::kNotFound:
+      return kExitNotFound;
+    case Code::kCancelled:
+      return kExitInterrupted;
+    default:
+      return kExitFailed;
   }
+}
+
+int Fail(Console& console, const Status& status, int code) {
+  std::string text;
+  for (auto line = status.message(); !line.empty();) {
+    size_t end = line.find('\n');
+    text += Printable(line.substr(0, end)) + "\n";
+    line = end == std::string_view::npos ? "" : line.substr(end + 1);
+  }
+  if (text.empty()) text = std::string(CodeName(status.code())) + "\n";
+  console.err("moraine: " + text);
   return code;
+}
+
+int RunCommand(World& world, const Invocation& invocation) {
+  auto token = ReadTokenFile(invocation.client.token_file);
+  if (!token.ok()) return Fail(world.console, token.status(), kExitUsage);
+  auto url = net::ParseUrl(invocation.client.server);
+  if (!url.ok())
+    return Fail(world.console, std::move(url).status().Annotate("--server"), kExitUsage);
+  Client client(world.env, world.stop, world.http, invocation.client.server, *token);
+  Session session{client, world.console, invocation.client.json};
+  Status status = invocation.remote(session);
+  if (status.ok()) return kExitOk;
+  // Nothing was sent for a name that can't be read: that is the person's to correct.
+  bool usage = status.code() == Code::kInvalidArgument && !client.asked();
+  Reached reached = client.reached() ? Reached::kYes : Reached::kNo;
+  return Fail(world.console, status, usage ? kExitUsage : ExitCode(status, reached));
+}
+
+}  // namespace
+
+int RunRemote(World& world, const std::vector<std::string>& arguments) {
+  auto invocation = ParseArguments(arguments);
+  if (!invocation.ok()) return Fail(world.console, invocation.status(), kExitUsage);
+  if (invocation->no_color) world.console.colours = false;
+  if (invocation->remote) return RunCommand(world, *invocation);
+  world.console.out(invocation->text);
+  return kExitOk;
+}
+
+int Run(int argc, const char* const* argv) {
+  Console console = Console::Standard();
+  try {
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    auto invocation = ParseArguments(arguments);
+    if (!invocation.ok()) return Fail(console, invocation.status(), kExitUsage);
+    if (invocation->no_color) console.colours = false;
+    if (invocation->local) {
+      Status status = invocation->local(console);
+      bool usage = status.code() == Code::kInvalidArgument;
+      return status.ok() ? kExitOk : Fail(console, status, usage ? kExitUsage : kExitFailed);
+    }
+    if (!invocation->remote) {
+      console.out(invocation->text);
+      return kExitOk;
+    }
+    StopOnSignals signals;
+    Env env = SystemEnv(NullLogger());
+    auto http = net::MakeHttpClient({});
+    World world{env, signals.token(), *http, console};
+    return RunCommand(world, *invocation);
+  } catch (const std::exception& error) {
+    console.err(fmt::format("moraine: {}\n", error.what()));
+    return kExitFailed;
+  }
 }
 
 }  // namespace moraine::cli

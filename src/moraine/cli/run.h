@@ -1,12 +1,38 @@
 #pragma once
-// The commands of the binary. No logic of their own: they read flags, call the modules, print.
+// The entry of the binary: a command line in, an exit code out.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached; 130 when
+// a signal ended a command that was waiting.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/cli/console.h"
+#include "moraine/net/http_client.h"
 
 namespace moraine::cli {
 
-/// Exit codes that scripts can rely on.
-enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kNotFound = 3, kUnreachable = 4 };
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitNotFound = 3;
+inline constexpr int kExitUnreachable = 4;
+inline constexpr int kExitInterrupted = 130;
 
-/// Runs one command line; returns an exit code.
-int Run(int argc, char** argv);
+/// Called by main() with its own parameters. Never throws.
+int Run(int argc, const char* const* argv);
+
+/// What the commands need of the world; tests give their own.
+struct World {
+  const Env& env;
+  std::stop_token stop;
+  net::HttpTransport& http;
+  Console& console;
+};
+/// Runs a command against a server, help or version. arguments: without the program's name.
+int RunRemote(World& world, const std::vector<std::string>& arguments);
 
 }  // namespace moraine::cli

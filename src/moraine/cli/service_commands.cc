@@ -43,7 +43,13 @@ Status RunServerProcess(Console& console, const ServerFlags& flags) {
     console.out(config.SampleYaml());
     return {};
   }
-  if (!flags.config_file.empty()) MORAINE_TRY(config.LoadFile(flags.config_file));
+  if (!flags.config_file.empty()) {
+    Status loaded = config.LoadFile(flags.config_file);
+    // A file that is not there is the command line's fault.
+    if (loaded.code() == Code::kNotFound)
+      loaded = std::move(loaded).WithCode(Code::kInvalidArgument);
+    MORAINE_TRY(loaded);
+  }
   MORAINE_TRY(config.LoadEnvironment());
   for (const auto& [key, value] : flags.values) MORAINE_TRY(config.Set(key, value, "command line"));
 
