@@ -81,8 +81,14 @@ function(moraine_module name)
   if(M_TESTS AND (NOT MORAINE_MODULES OR name IN_LIST MORAINE_MODULES))
     add_executable(${name}_test ${M_TESTS})
     target_link_libraries(${name}_test PRIVATE moraine_${name} moraine_${name}_testing GTest::gtest GTest::gmock GTest::gtest_main)
-    target_compile_definitions(${name}_test PRIVATE
-      MORAINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" MORAINE_TEST_DATA_DIR="${CMAKE_SOURCE_DIR}/tests")
+    # Only where it is used: a path in every command would keep clones from sharing a compiler cache.
+    foreach(test IN LISTS M_TESTS)
+      file(STRINGS ${test} uses_data REGEX MORAINE_TEST_DATA_DIR LIMIT_COUNT 1)
+      if(uses_data)
+        set_property(SOURCE ${test} APPEND PROPERTY
+          COMPILE_DEFINITIONS MORAINE_TEST_DATA_DIR="${CMAKE_SOURCE_DIR}/tests")
+      endif()
+    endforeach()
     if(M_CASES)
       target_link_libraries(${name}_test PRIVATE moraine_case_runner)
     endif()
