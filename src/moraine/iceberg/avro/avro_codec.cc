@@ -11,7 +11,7 @@
 namespace moraine::iceberg {
 namespace {
 
-constexpr int kDeflateLevel = 6;
+constexpr int kDeflateLevel = 4;  // half again as fast as 6, the files 2.5 % larger
 constexpr int kZstdLevel = 3;
 // The most that one compressed byte can become: deflate 1032, snappy 64 from a copy of 3 bytes.
 constexpr size_t kMaxDeflateRatio = 1033;

@@ -1,5 +1,8 @@
 #include "moraine/iceberg/manifest/manifest_reader.h"
 
+#include <algorithm>
+#include <span>
+
 #include <fmt/format.h>
 
 #include "moraine/iceberg/avro/avro_file.h"
@@ -100,6 +103,29 @@ Status Decode(std::string_view bytes, const ManifestFile& manifest, const Partit
   });
 }
 
+/// The whole file. The length that the list says saves the store a question; memory follows what is
+/// really there.
+Result<std::string> Load(Call& call, io::FileSystem& files, const ManifestFile& manifest,
+                         int64_t max_bytes) {
+  constexpr int64_t kStepBytes = 8 << 20;
+  const std::string& path = manifest.manifest_path;
+  const int64_t length = manifest.manifest_length;
+  if (length <= 0) return io::ReadFile(call, files, path, max_bytes);
+  if (length > max_bytes) {
+    return Exhausted(
+        fmt::format("manifest is larger than {} bytes: {} has {}", max_bytes, path, length));
+  }
+  MORAINE_ASSIGN(auto reader, files.Open(call, path, length));
+  std::string bytes;
+  for (int64_t at = 0; at < length;) {
+    const int64_t step = std::min(length - at, kStepBytes);
+    bytes.resize(static_cast<size_t>(at + step));
+    MORAINE_TRY(reader->ReadAt(call, at, std::span(bytes).subspan(static_cast<size_t>(at))));
+    at += step;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Status DecodeManifest(std::string_view bytes, std::string_view name, const ManifestFile& manifest,
@@ -117,8 +143,7 @@ Status ReadManifest(Call& call, io::FileSystem& files, const ManifestFile& manif
                     const PartitionSpec& spec, const Schema& schema,
                     const ManifestReadOptions& options,
                     const std::function<Status(ManifestEntry&)>& visit) {
-  MORAINE_ASSIGN(std::string bytes,
-                 io::ReadFile(call, files, manifest.manifest_path, options.max_bytes));
+  MORAINE_ASSIGN(std::string bytes, Load(call, files, manifest, options.max_bytes));
   return DecodeManifest(bytes, manifest.manifest_path, manifest, spec, schema, options, visit);
 }
 

@@ -6,9 +6,11 @@
 
 #include <gtest/gtest.h>
 
+#include "moraine/base/testing/test_env.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/manifest/manifest_writer.h"
 #include "moraine/iceberg/testing/manifest_samples.h"
+#include "moraine/iceberg/testing/memory_files.h"
 
 namespace moraine::iceberg {
 namespace {
@@ -97,6 +99,47 @@ TEST(Manifest, DeleteFilesKeepTheirFields) {
   for (size_t i = 0; i < entries.size(); ++i) {
     EXPECT_EQ(entries[i], ExpectedAfterRead(sample.entries[i], 3, line)) << i;
   }
+}
+
+TEST(Manifest, FilesAreWrittenOnceAndReadBack) {
+  testing::TestEnv env;
+  Call call = env.call();
+  MemoryFiles files;
+  const ManifestSample sample = PlainSample(10, 0);
+  ManifestWriter writer(sample.schema, sample.spec, {.snapshot_id = 7});
+  for (const ManifestEntry& entry : sample.entries) ASSERT_TRUE(writer.Add(entry).ok());
+  auto line = writer.Finish(call, files, "memory/m.avro");
+  ASSERT_TRUE(line.ok()) << line.status().ToString();
+  const ManifestListOptions options{.snapshot_id = 7, .sequence_number = 9};
+  const auto written = WriteManifestList(call, files, "memory/list.avro", {*line}, options);
+  ASSERT_TRUE(written.ok());
+  EXPECT_EQ(written->length, static_cast<int64_t>(files.Bytes("memory/list.avro").size()));
+  EXPECT_EQ(WriteManifestList(call, files, "memory/list.avro", {*line}, options).status().code(),
+            Code::kAlreadyExists);
+  auto lines = ReadManifestList(call, files, "memory/list.avro");
+  ASSERT_TRUE(lines.ok()) << lines.status().ToString();
+  ASSERT_EQ(lines->size(), 1u);
+  ManifestFile& read = lines->front();
+  EXPECT_EQ(read.manifest_path, "memory/m.avro");
+  EXPECT_EQ(read.sequence_number, 9);
+  EXPECT_EQ(read.min_sequence_number, 9);
+  int count = 0;
+  const auto visit = [&](ManifestEntry& entry) {
+    EXPECT_EQ(entry.sequence_number, 9);
+    ++count;
+    return Status::Ok();
+  };
+  const auto read_all = [&](const ManifestReadOptions& how) {
+    return ReadManifest(call, files, read, *sample.spec, *sample.schema, how, visit);
+  };
+  EXPECT_EQ(read_all({}), Status::Ok());
+  EXPECT_EQ(count, 10);
+  EXPECT_EQ(read_all({.max_bytes = 100}).code(), Code::kExhausted);
+  // The list says more than there is: no memory for it.
+  read.manifest_length = int64_t{1} << 29;
+  EXPECT_EQ(read_all({}).code(), Code::kCorruption);
+  read.manifest_path = "memory/none.avro";
+  EXPECT_EQ(read_all({}).code(), Code::kNotFound);
 }
 
 }  // namespace
