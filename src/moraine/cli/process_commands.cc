@@ -120,10 +120,10 @@ Status ShowProcess(Session& session, const ProcessOptions& options) {
   if (int64_t id = IntOf(process, "committed-snapshot-id", -1); id >= 0) {
     facts.Add("snapshot committed", std::to_string(id));
   }
-  facts.Add("input", fmt::format("{} files, {}", FormatCount(IntOf(process, "input-files")),
+  facts.Add("input", fmt::format("{}, {}", FormatFiles(IntOf(process, "input-files")),
                                  FormatMebibytes(IntOf(process, "input-bytes"))));
   if (state == "succeeded") {
-    facts.Add("output", fmt::format("{} files, {}", FormatCount(IntOf(process, "output-files")),
+    facts.Add("output", fmt::format("{}, {}", FormatFiles(IntOf(process, "output-files")),
                                     FormatMebibytes(IntOf(process, "output-bytes"))));
   }
   if (!HasEnded(process)) facts.Add("progress", ProgressLine(process));

@@ -82,6 +82,10 @@ std::string FormatMebibytes(int64_t bytes) {
   return Grouped(text.substr(0, text.size() - 2)) + text.substr(text.size() - 2) + " MiB";
 }
 
+std::string FormatFiles(int64_t count) {
+  return FormatCount(count) + (count == 1 ? " file" : " files");
+}
+
 std::string FormatAge(int64_t then_ms, int64_t now_ms) {
   if (then_ms <= 0) return "-";
   int64_t seconds = std::max<int64_t>(0, now_ms - then_ms) / 1000;

@@ -57,6 +57,7 @@ class FactList {
 std::string FormatCount(int64_t count);  ///< "1,234,567"
 std::string FormatMebibytes(
     int64_t bytes);  ///< "1,234.5 MiB", one unit for all so that columns compare
+std::string FormatFiles(int64_t count);  ///< "1 file", "1,234 files"
 /// "now", "12 s", "5 min", "3 h", "2 d"; "-" for a time that is not set (0 or less).
 std::string FormatAge(int64_t then_ms, int64_t now_ms);
 /// FormatAge with " ago"; "never" for a time that is not set.

@@ -63,11 +63,11 @@ std::string EndLine(const Json& process) {
     return fmt::format("{}{}", state, error.empty() ? "" : ": " + error);
   }
   return fmt::format(
-      "succeeded in {}: {} files, {} -> {} files, {}",
+      "succeeded in {}: {}, {} -> {}, {}",
       FormatDuration(Millis(
           std::max<int64_t>(0, IntOf(process, "finished-ms") - IntOf(process, "created-ms")))),
-      FormatCount(IntOf(process, "input-files")), FormatMebibytes(IntOf(process, "input-bytes")),
-      FormatCount(IntOf(process, "output-files")), FormatMebibytes(IntOf(process, "output-bytes")));
+      FormatFiles(IntOf(process, "input-files")), FormatMebibytes(IntOf(process, "input-bytes")),
+      FormatFiles(IntOf(process, "output-files")), FormatMebibytes(IntOf(process, "output-bytes")));
 }
 
 Status Pause(Session& session) {

@@ -1,0 +1,342 @@
+#include "moraine/api/service.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "moraine/api/testing/api_world.h"
+#include "moraine/tasks/rewrite_task.h"
+
+namespace moraine::api {
+namespace {
+
+using net::Method;
+using testing::HasSubstr;
+
+constexpr char kTable[] = "/api/v1/warehouses/w/namespaces/ns/tables/t";
+
+class ApiTest : public testing::Test {
+ protected:
+  void MakeTable(int files) {
+    api_.world().MakeTable("t");
+    std::vector<std::string> names;
+    for (int i = 0; i < files; ++i) names.push_back(fmt::format("f{}", i));
+    if (files > 0) {
+      ASSERT_TRUE(api_.world().Append("t", names).ok());
+    }
+  }
+  void ExpectError(const net::Response& response, int status, std::string_view type,
+                   const std::string& message) {
+    EXPECT_EQ(response.status, status) << response.BodyText();
+    Json error = Json::Parse(response.BodyText()).value();
+    EXPECT_EQ(error.Find("error")->Find("type")->as_string(), type);
+    EXPECT_EQ(error.Find("error")->Find("code")->int64(), status);
+    EXPECT_THAT(error.Find("error")->Find("message")->as_string(), HasSubstr(message));
+  }
+  std::string Register(int threads = 1) {
+    Json reply =
+        api_.Post("/api/v1/optimizers",
+                  fmt::format(R"({{"protocol":1,"group":"default","threads":{},)"
+                              R"("memory-bytes":536870912,"host":"h","pid":7,"version":"v"}})",
+                              threads));
+    return reply.Find("token")->as_string();
+  }
+  static std::string PollBody(const std::string& token, int wait_ms) {
+    return fmt::format(R"({{"token":"{}","thread":0,"wait-ms":{}}})", token, wait_ms);
+  }
+  static std::string KeyBody(const std::string& token, const Json& key,
+                             const std::string& more = "") {
+    return fmt::format(R"({{"token":"{}","task":{}{}}})", token, key.ToString(), more);
+  }
+  /// What a worker would report for this task, its output file on disk.
+  std::string ReportBody(const std::string& token, const Json& handed) {
+    auto task = tasks::RewriteTaskFromJson(handed.Find("input")->ToString()).value();
+    iceberg::DataFile file;
+    file.file_path = task.OutputPrefix() + "0.parquet";
+    file.partition = task.partition;
+    for (const auto& input : task.rewrite) {
+      file.record_count += input.file.record_count;
+      file.file_size_in_bytes += input.file.file_size_in_bytes;
+    }
+    api_.world().disk().Put(file.file_path, "merged", 0);
+    tasks::RewriteOutput output;
+    output.data_files = {file};
+    return KeyBody(token, *handed.Find("task"),
+                   ",\"output\":" + tasks::RewriteOutputToJson(output, task));
+  }
+  std::string OnlyProcess() {
+    Json list = api_.Get("/api/v1/processes");
+    EXPECT_EQ(list.Find("processes")->as_array().size(), 1u);
+    return list.Find("processes")->as_array().at(0).Find("process-id")->as_string();
+  }
+
+  ApiWorld api_;
+};
+
+TEST_F(ApiTest, TellsOfTheServerAndItsWarehouses) {
+  Json server = api_.Get("/api/v1/server");
+  EXPECT_EQ(server.Find("version")->as_string(), MORAINE_VERSION);
+  EXPECT_EQ(server.Find("started-ms")->int64(), server.Find("now-ms")->int64());
+  api_.world().env().clock().Advance(std::chrono::seconds(5));
+  server = api_.Get("/api/v1/server");
+  EXPECT_EQ(*server.Find("now-ms")->int64(), *server.Find("started-ms")->int64() + 5'000);
+  EXPECT_EQ(
+      api_.Get("/api/v1/warehouses").Find("warehouses")->as_array()[0].Find("name")->as_string(),
+      "w");
+}
+
+TEST_F(ApiTest, ListsTablesInPages) {
+  EXPECT_EQ(api_.Get("/api/v1/tables").ToString(), R"({"tables":[]})");
+  for (const char* name : {"a", "b", "c"}) api_.world().MakeTable(name);
+  std::vector<std::string> names;
+  std::string token;
+  int pages = 0;
+  do {
+    Json page = api_.Get("/api/v1/tables?limit=2" + (token.empty() ? "" : "&page-token=" + token));
+    for (const auto& table : page.Find("tables")->as_array()) {
+      names.push_back(table.Find("name")->as_string());
+      EXPECT_EQ(table.Find("reason")->as_string(), "not looked at yet");
+    }
+    const Json* next = page.Find("next-page-token");
+    token = next != nullptr ? next->as_string() : "";
+    ++pages;
+  } while (!token.empty() && pages < 5);
+  EXPECT_THAT(names, testing::ElementsAre("a", "b", "c"));
+  EXPECT_EQ(pages, 2);
+}
+
+TEST_F(ApiTest, ShowsATableBeforeAndAfterItWasLookedAt) {
+  MakeTable(1);
+  Json before = api_.Get(kTable);
+  EXPECT_EQ(before.Find("health")->ToString(), "{}");
+  EXPECT_EQ(before.Find("snapshots")->int64(), 1);
+  EXPECT_EQ(before.Find("properties")->Find("self-optimizing.min-plan-interval")->as_string(), "0");
+  api_.Settle();
+  Json after = api_.Get(kTable);
+  EXPECT_EQ(after.Find("health")->Find("data-files")->int64(), 1);
+  EXPECT_EQ(after.Find("status")->as_string(), "idle") << after.ToString();
+  Json listed = api_.Get("/api/v1/tables").Find("tables")->as_array().at(0);
+  EXPECT_EQ(*listed.Find("health"), *after.Find("health"));
+  EXPECT_EQ(listed.Find("status")->as_string(), "idle");
+}
+
+TEST_F(ApiTest, ListsSnapshotsAndFiles) {
+  MakeTable(0);
+  EXPECT_EQ(api_.Get(std::string(kTable) + "/files").ToString(), R"({"files":[],"complete":true})");
+  EXPECT_EQ(api_.Get(std::string(kTable) + "/snapshots").ToString(), R"({"snapshots":[]})");
+  ASSERT_TRUE(api_.world().Append("t", {"a", "b"}).ok());
+  ASSERT_TRUE(api_.world().Append("t", {"c"}, 2).ok());
+  Json snapshots = api_.Get(std::string(kTable) + "/snapshots");
+  ASSERT_EQ(snapshots.Find("snapshots")->as_array().size(), 2u);
+  EXPECT_FALSE(snapshots.Find("snapshots")->as_array()[0].Find("current")->as_bool());
+  EXPECT_TRUE(snapshots.Find("snapshots")->as_array()[1].Find("current")->as_bool());
+  Json files = api_.Get(std::string(kTable) + "/files");
+  EXPECT_EQ(files.Find("files")->as_array().size(), 3u);
+  EXPECT_TRUE(files.Find("complete")->as_bool());
+  std::set<std::string> partitions;
+  for (const auto& file : files.Find("files")->as_array()) {
+    EXPECT_EQ(file.Find("records")->int64(), 10);
+    EXPECT_EQ(file.Find("bytes")->int64(), 1'000);
+    partitions.insert(file.Find("partition")->as_string());
+  }
+  EXPECT_THAT(partitions, testing::ElementsAre("id=1", "id=2"));
+  Json some = api_.Get(std::string(kTable) + "/files?limit=2");
+  EXPECT_EQ(some.Find("files")->as_array().size(), 2u);
+  EXPECT_FALSE(some.Find("complete")->as_bool());
+  EXPECT_TRUE(api_.Get(std::string(kTable) + "/files?limit=3").Find("complete")->as_bool());
+}
+
+TEST_F(ApiTest, AnswersWhatIsNotThereWith404) {
+  MakeTable(1);
+  const std::string tables = "/api/v1/warehouses/w/namespaces/ns/tables/";
+  for (const char* rest : {"", "/snapshots", "/files"}) {
+    ExpectError(api_.Send(Method::kGet, tables + "nope" + rest), 404, "NotFound", "nope");
+  }
+  ExpectError(api_.Send(Method::kPost, tables + "nope/optimize", "{}"), 404, "NotFound", "nope");
+  ExpectError(api_.Send(Method::kGet, "/api/v1/warehouses/w/namespaces/a%1Fb/tables/t"), 404,
+              "NotFound", "a.b.t");
+  ExpectError(api_.Send(Method::kGet, "/api/v1/warehouses/x/namespaces/ns/tables/t"), 404,
+              "NotFound", "x");
+  ExpectError(api_.Send(Method::kGet, "/api/v1/processes/nope"), 404, "NotFound", "nope");
+  ExpectError(api_.Send(Method::kPost, "/api/v1/processes/nope/cancel", "{}"), 404, "NotFound",
+              "nope");
+}
+
+TEST_F(ApiTest, RefusesLimitsThatAreNone) {
+  MakeTable(1);
+  for (const std::string& path : {std::string("/api/v1/tables"), std::string("/api/v1/processes"),
+                                 std::string(kTable) + "/files"}) {
+    for (const char* limit : {"0", "-1", "x", "", "1e3", "100000", "99999999999999999999"}) {
+      ExpectError(api_.Send(Method::kGet, path + "?limit=" + limit), 400, "InvalidArgument",
+                  "limit: expected a number from 1 to");
+    }
+    api_.Get(path + "?limit=1000");
+  }
+  ExpectError(api_.Send(Method::kGet, "/api/v1/processes?table-id=x"), 400, "InvalidArgument", "x");
+}
+
+TEST_F(ApiTest, RefusesBodiesThatAreNone) {
+  for (const char* path : {"", "/poll", "/acknowledge", "/heartbeat", "/report", "/unregister"}) {
+    std::string target = std::string("/api/v1/optimizers") + path;
+    for (const char* body : {"", "{", "[]", "{}", "{\"token\":1}"}) {
+      net::Response response = api_.Send(Method::kPost, target, body);
+      ExpectError(response, 400, "InvalidArgument", "");
+    }
+  }
+  ExpectError(api_.Send(Method::kPost, "/api/v1/optimizers",
+                        R"({"protocol":99,"group":"g","threads":1,"memory-bytes":1})"),
+              406, "Unsupported", "version");
+}
+
+TEST_F(ApiTest, OptimizesOnRequest) {
+  MakeTable(1);
+  api_.Settle();
+  std::string target = std::string(kTable) + "/optimize";
+  ExpectError(api_.Send(Method::kPost, target, R"({"type":"huge"})"), 400, "InvalidArgument",
+              "minor, major or full");
+  EXPECT_EQ(api_.Send(Method::kPost, target, R"({"type":"full"})").status, 204);
+  api_.world().MakeTable("off", {{"self-optimizing.enabled", "false"}});
+  ExpectError(
+      api_.Send(Method::kPost, "/api/v1/warehouses/w/namespaces/ns/tables/off/optimize", "{}"), 409,
+      "Conflict", "can't be optimized");
+}
+
+TEST_F(ApiTest, RunsAProcessThroughTheProtocol) {
+  std::string token = Register(2);
+  MakeTable(3);
+  api_.Settle();
+  std::string process = OnlyProcess();
+  EXPECT_EQ(api_.Get("/api/v1/processes?table-id=999").ToString(), R"({"processes":[]})");
+
+  Json handed = api_.Post("/api/v1/optimizers/poll", PollBody(token, 0));
+  const Json& key = *handed.Find("task");
+  EXPECT_EQ(key.Find("process-id")->as_string(), process);
+  EXPECT_EQ(key.Find("attempt")->int64(), 1);
+  EXPECT_EQ(api_.Send(Method::kPost, "/api/v1/optimizers/acknowledge", KeyBody(token, key)).status,
+            204);
+  Json beat = api_.Post(
+      "/api/v1/optimizers/heartbeat",
+      fmt::format(
+          R"({{"token":"{}","running":[{{"task":{},"bytes-read":1500,"rows-read":9,"rows-written":9}}]}})",
+          token, key.ToString()));
+  EXPECT_EQ(beat.ToString(), R"({"cancel":[]})");
+
+  Json detail = api_.Get("/api/v1/processes/" + process);
+  EXPECT_EQ(detail.Find("state")->as_string(), "running");
+  EXPECT_EQ(detail.Find("progress")->Find("running")->int64(), 1);
+  EXPECT_EQ(detail.Find("progress")->Find("bytes-read")->int64(), 1'500);
+  EXPECT_EQ(detail.Find("task-list")->as_array().at(0).Find("optimizer")->as_string(), token);
+  Json optimizers = api_.Get("/api/v1/optimizers");
+  EXPECT_EQ(optimizers.Find("optimizers")->as_array().at(0).Find("running-tasks")->int64(), 1);
+  EXPECT_FALSE(optimizers.Find("optimizers")->as_array().at(0).Find("embedded")->as_bool());
+
+  EXPECT_EQ(api_.Send(Method::kPost, "/api/v1/optimizers/report", ReportBody(token, handed)).status,
+            204);
+  api_.Settle();
+  detail = api_.Get("/api/v1/processes/" + process);
+  EXPECT_EQ(detail.Find("state")->as_string(), "succeeded") << detail.ToString();
+  EXPECT_EQ(detail.Find("output-files")->int64(), 1);
+  EXPECT_EQ(api_.Get(std::string(kTable) + "/files").Find("files")->as_array().size(), 1u);
+  ExpectError(api_.Send(Method::kPost, "/api/v1/processes/" + process + "/cancel", "{}"), 409,
+              "Conflict", "");
+
+  EXPECT_EQ(
+      api_.Send(Method::kPost, "/api/v1/optimizers/unregister", KeyBody(token, Json())).status,
+      204);
+  EXPECT_EQ(api_.Get("/api/v1/optimizers").ToString(), R"({"optimizers":[]})");
+  ExpectError(api_.Send(Method::kPost, "/api/v1/optimizers/poll", PollBody(token, 0)), 404,
+              "NotFound", "register again");
+}
+
+TEST_F(ApiTest, StopsWhatACancelledProcessRuns) {
+  std::string token = Register();
+  MakeTable(3);
+  api_.Settle();
+  std::string process = OnlyProcess();
+  Json handed = api_.Post("/api/v1/optimizers/poll", PollBody(token, 0));
+  const Json& key = *handed.Find("task");
+  EXPECT_EQ(api_.Send(Method::kPost, "/api/v1/processes/" + process + "/cancel", "{}").status, 204);
+  ExpectError(api_.Send(Method::kPost, "/api/v1/optimizers/acknowledge", KeyBody(token, key)), 409,
+              "Conflict", "no longer wanted");
+  Json beat = api_.Post(
+      "/api/v1/optimizers/heartbeat",
+      fmt::format(
+          R"({{"token":"{}","running":[{{"task":{},"bytes-read":1,"rows-read":1,"rows-written":1}}]}})",
+          token, key.ToString()));
+  EXPECT_EQ(*beat.Find("cancel"), Json(Json::Array{key}));
+  EXPECT_EQ(api_.Get("/api/v1/processes/" + process).Find("state")->as_string(), "cancelled");
+}
+
+TEST_F(ApiTest, APollWithoutWorkEndsEmpty) {
+  std::string token = Register();
+  EXPECT_EQ(api_.Send(Method::kPost, "/api/v1/optimizers/poll", PollBody(token, 0)).status, 204);
+  EXPECT_EQ(api_.Send(Method::kPost, "/api/v1/optimizers/poll", PollBody(token, -5)).status, 204);
+}
+
+/// Counts its wakings.
+class CountingWaiter final : public net::Waiter {
+ public:
+  void Wake() override { ++woken; }
+  int woken = 0;
+};
+
+TEST_F(ApiTest, AParkedPollIsWokenByNewWork) {
+  api_.optimizing().queue().OnWork([this] { api_.service().WakePolls(); });
+  std::string token = Register();
+  net::Answer answer =
+      api_.Serve(Method::kPost, "/api/v1/optimizers/poll", PollBody(token, 20'000));
+  ASSERT_TRUE(std::holds_alternative<std::shared_ptr<net::Later>>(answer));
+  auto later = std::get<std::shared_ptr<net::Later>>(answer);
+  EXPECT_EQ(later->until - api_.world().env().clock().Mono(), std::chrono::seconds(20));
+  auto waiter = std::make_shared<CountingWaiter>();
+  later->on_parked(waiter);
+  EXPECT_EQ(waiter->woken, 0);
+
+  MakeTable(3);
+  api_.Settle();
+  EXPECT_GE(waiter->woken, 1);
+  Call call = api_.call();
+  net::Answer resumed = later->resume(call, net::Later::Reason::kWoken);
+  ASSERT_TRUE(std::holds_alternative<net::Response>(resumed));
+  const auto& response = std::get<net::Response>(resumed);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_THAT(response.BodyText(), HasSubstr(OnlyProcess()));
+}
+
+TEST_F(ApiTest, AParkedPollThatFindsNothingParksAgainUntilItsTime) {
+  std::string token = Register();
+  net::Answer answer =
+      api_.Serve(Method::kPost, "/api/v1/optimizers/poll", PollBody(token, 20'000));
+  auto later = std::get<std::shared_ptr<net::Later>>(answer);
+  Call call = api_.call();
+  net::Answer again = later->resume(call, net::Later::Reason::kWoken);
+  ASSERT_TRUE(std::holds_alternative<std::shared_ptr<net::Later>>(again));
+  auto second = std::get<std::shared_ptr<net::Later>>(again);
+  EXPECT_EQ(second->until, later->until);
+  net::Answer end = second->resume(call, net::Later::Reason::kTimedOut);
+  ASSERT_TRUE(std::holds_alternative<net::Response>(end));
+  EXPECT_EQ(std::get<net::Response>(end).status, 204);
+}
+
+TEST_F(ApiTest, WorkThatComesBetweenLookAndParkingIsNotLost) {
+  std::string token = Register();
+  net::Answer answer =
+      api_.Serve(Method::kPost, "/api/v1/optimizers/poll", PollBody(token, 20'000));
+  auto later = std::get<std::shared_ptr<net::Later>>(answer);
+  api_.optimizing().queue().AnnounceWork();
+  auto waiter = std::make_shared<CountingWaiter>();
+  later->on_parked(waiter);
+  EXPECT_EQ(waiter->woken, 1);
+}
+
+TEST_F(ApiTest, APollWaitsAMinuteAtMost) {
+  std::string token = Register();
+  net::Answer answer =
+      api_.Serve(Method::kPost, "/api/v1/optimizers/poll",
+                 fmt::format(R"({{"token":"{}","thread":0,"wait-ms":99999999999}})", token));
+  auto later = std::get<std::shared_ptr<net::Later>>(answer);
+  EXPECT_EQ(later->until - api_.world().env().clock().Mono(), std::chrono::minutes(1));
+}
+
+}  // namespace
+}  // namespace moraine::api

@@ -1,0 +1,380 @@
+#include "moraine/cli/run.h"
+
+#include <deque>
+#include <fstream>
+#include <map>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "moraine/base/testing/test_env.h"
+#include "moraine/cli/arguments.h"
+#include "moraine/cli/watch.h"
+
+namespace moraine::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr int64_t kNow = 1'767'225'600'000;
+
+/// A clock on which every wait is over at once.
+class JumpingClock final : public Clock {
+ public:
+  WallTime Wall() override { return FromMillis(kNow + Passed()); }
+  MonoTime Mono() override { return now_; }
+  void WaitUntil(std::unique_lock<std::mutex>&, std::condition_variable_any&, MonoTime until,
+                 std::stop_token) override {
+    now_ = std::max(now_, until);
+    ++waits;
+  }
+  int waits = 0;
+
+ private:
+  int64_t Passed() const {
+    return std::chrono::duration_cast<Millis>(now_.time_since_epoch()).count();
+  }
+  MonoTime now_{};
+};
+
+/// Answers by method and path, one answer after the other, the last one again and again.
+class FakeServer final : public net::HttpTransport {
+ public:
+  struct Canned {
+    int status = 200;
+    std::string body;
+  };
+
+  void On(const std::string& what, std::string body, int status = 200) {
+    answers_[what].push_back({status, std::move(body)});
+  }
+  Result<net::Response> Send(Call&, std::string_view base, const net::Request& request) override {
+    base_url = base;
+    std::string what = fmt::format("{} {}", net::MethodName(request.method), request.path);
+    std::string query = net::EncodeQuery(request.query);
+    log.push_back(query.empty() ? what : what + "?" + query);
+    authorization = request.headers.Get("Authorization").value_or("");
+    body = request.body;
+    if (on_send) on_send();
+    if (unreachable) return Unavailable("connection refused");
+    auto& queue = answers_[what];
+    if (queue.empty())
+      return net::Response::Json(404, R"({"error":{"message":"no route","code":404}})");
+    Canned canned = queue.front();
+    if (queue.size() > 1) queue.pop_front();
+    return net::Response::Json(canned.status, canned.body);
+  }
+
+  bool unreachable = false;
+  std::function<void()> on_send;
+  std::vector<std::string> log;
+  std::string base_url, authorization, body;
+
+ private:
+  std::map<std::string, std::deque<Canned>> answers_;
+};
+
+class RunTest : public testing::Test {
+ protected:
+  RunTest() {
+    console_.out = [this](std::string_view text) { out_ += text; };
+    console_.err = [this](std::string_view text) { err_ += text; };
+  }
+  int Run(std::vector<std::string> arguments) {
+    out_.clear();
+    err_.clear();
+    World world{env_, stop_.get_token(), server_, console_};
+    return RunRemote(world, arguments);
+  }
+
+  JumpingClock clock_;
+  testing::SeededRandom random_{1};
+  Env env_{clock_, random_, NullLogger()};
+  std::stop_source stop_;
+  FakeServer server_;
+  Console console_;
+  std::string out_, err_;
+};
+
+constexpr char kTable[] = "/api/v1/warehouses/default/namespaces/db/tables/t";
+
+std::string ProcessText(const std::string& id, const std::string& state, int64_t read = 0,
+                        const std::string& error = "") {
+  return fmt::format(
+      R"({{"process-id":"{}","table-id":7,"table":"default.db.t","group":"default","type":"major",)"
+      R"("state":"{}","reason":"many small files","created-ms":{},"finished-ms":{},"tasks":2,"input-files":20,)"
+      R"("input-bytes":20971520,"output-files":1,"output-bytes":10485760,"error":"{}",)"
+      R"("progress":{{"planned":0,"running":1,"succeeded":1,"failed":0,"bytes-read":0}},)"
+      R"("task-list":[{{"task-id":0,"state":"succeeded","input-bytes":10485760,"bytes-read":0}},)"
+      R"({{"task-id":1,"state":"acknowledged","input-bytes":10485760,"bytes-read":{}}}]}})",
+      id, state, kNow - 4'000, state == "running" ? 0 : kNow, error, read);
+}
+
+TEST_F(RunTest, ExitCodesSayWhatHappened) {
+  server_.On("GET /api/v1/warehouses", R"({"warehouses":[]})");
+  EXPECT_EQ(Run({"catalog", "warehouses"}), kExitOk);
+  server_.On(
+      std::string("POST ") + kTable + "/optimize",
+      R"({"error":{"message":"the table can't be optimized: encrypted","type":"Conflict","code":409}})",
+      409);
+  EXPECT_EQ(Run({"table", "optimize", "db.t"}), kExitFailed);
+  EXPECT_EQ(err_, "moraine: the table can't be optimized: encrypted\n");
+  server_.On(std::string("GET ") + kTable,
+             R"({"error":{"message":"Table does not exist: db.t","type":"NotFound","code":404}})",
+             404);
+  EXPECT_EQ(Run({"table", "show", "db.t"}), kExitNotFound);
+  EXPECT_EQ(err_, "moraine: Table does not exist: db.t\n");
+  EXPECT_EQ(out_, "");
+  server_.unreachable = true;
+  EXPECT_EQ(Run({"table", "list", "--server", "http://10.0.0.1:1"}), kExitUnreachable);
+  EXPECT_THAT(err_, HasSubstr("cannot reach http://10.0.0.1:1: is `moraine server` running?"));
+  EXPECT_THAT(err_, HasSubstr("--server"));
+}
+
+TEST_F(RunTest, UsageErrorsAskNoServer) {
+  const std::vector<std::vector<std::string>> lines = {
+      {},
+      {"table"},
+      {"serverr"},
+      {"table", "list", "--nope"},
+      {"table", "list", "--limit", "0"},
+      {"table", "list", "--limit", "x"},
+      {"table", "show"},
+      {"table", "show", "noname"},
+      {"table", "show", "db.\"t"},
+      {"table", "optimize", "db.t", "--type", "huge"},
+      {"catalog", "tables"},
+      {"process", "cancel"},
+      {"table", "list", "--server", "ftp://x"},
+      {"table", "list", "--token-file", "/nowhere/token"},
+  };
+  for (const auto& line : lines) {
+    EXPECT_EQ(Run(line), kExitUsage) << fmt::format("{}", fmt::join(line, " "));
+    EXPECT_THAT(err_, testing::StartsWith("moraine: "));
+    EXPECT_EQ(out_, "");
+  }
+  EXPECT_THAT(server_.log, ElementsAre());
+  Run({"serverr"});
+  EXPECT_THAT(err_, HasSubstr("no such command: serverr (did you mean server?)"));
+  Run({"table", "lst"});
+  EXPECT_THAT(err_, HasSubstr("(did you mean list?)\nSee: moraine table --help"));
+  Run({"process"});
+  EXPECT_THAT(err_, HasSubstr("expected a command: list, show, cancel"));
+}
+
+TEST_F(RunTest, EveryCommandHasHelpWithExamples) {
+  const std::vector<std::vector<std::string>> commands = {
+      {},
+      {"server"},
+      {"optimizer"},
+      {"optimizer", "start"},
+      {"optimizer", "list"},
+      {"table", "list"},
+      {"table", "show"},
+      {"table", "health"},
+      {"table", "files"},
+      {"table", "snapshots"},
+      {"table", "optimize"},
+      {"process", "list"},
+      {"process", "show"},
+      {"process", "cancel"},
+      {"catalog", "warehouses"},
+      {"catalog", "namespaces"},
+      {"catalog", "tables"},
+  };
+  for (auto command : commands) {
+    std::string name = "  moraine";
+    for (const auto& part : command) {
+      if (part != "start") name += " " + part;
+    }
+    command.push_back("--help");
+    EXPECT_EQ(Run(command), kExitOk) << name;
+    EXPECT_THAT(out_, HasSubstr("Examples:\n")) << name;
+    EXPECT_THAT(out_, HasSubstr(name)) << name;
+  }
+  EXPECT_EQ(Run({"version"}), kExitOk);
+  EXPECT_EQ(out_, "moraine " MORAINE_VERSION "\n");
+  EXPECT_EQ(Run({"--version"}), kExitOk);
+  EXPECT_EQ(out_, "moraine " MORAINE_VERSION "\n");
+}
+
+TEST_F(RunTest, ServerAndOptimizerAreProcessesOfTheirOwn) {
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"server", "--listen", "127.0.0.1:0", "--set", "a.b=c"},
+        std::vector<std::string>{"optimizer", "--group", "g", "--threads", "2", "--memory", "1GiB"},
+        std::vector<std::string>{"optimizer", "start", "--group", "g"}}) {
+    auto invocation = ParseArguments(line);
+    ASSERT_TRUE(invocation.ok()) << invocation.status().ToString();
+    EXPECT_TRUE(invocation->local);
+    EXPECT_FALSE(invocation->remote);
+  }
+  auto list = ParseArguments({"optimizer", "list"});
+  ASSERT_TRUE(list.ok());
+  EXPECT_TRUE(list->remote);
+  EXPECT_FALSE(list->local);
+  EXPECT_FALSE(ParseArguments({"server", "--set", "novalue"}).ok());
+  EXPECT_FALSE(ParseArguments({"optimizer", "--threads", "0"}).ok());
+  auto sample = ParseArguments({"server", "--print-config"});
+  ASSERT_TRUE(sample.ok());
+  EXPECT_TRUE(sample->local(console_).ok());
+  EXPECT_THAT(out_, HasSubstr("listen: 127.0.0.1:1630"));
+}
+
+TEST_F(RunTest, SendsTheTokenAndSaysWhenOneIsMissing) {
+  std::string file = testing::TempDir() + "/moraine_cli_token";
+  std::ofstream(file) << "  secret \nmore\n";
+  server_.On("GET /api/v1/warehouses", R"({"warehouses":[]})");
+  EXPECT_EQ(Run({"catalog", "warehouses", "--token-file", file}), kExitOk);
+  EXPECT_EQ(server_.authorization, "Bearer secret");
+  server_.On("GET /api/v1/optimizers", "{}", 401);
+  EXPECT_EQ(Run({"optimizer", "list"}), kExitFailed);
+  EXPECT_THAT(err_, HasSubstr("--token-file FILE"));
+  EXPECT_THAT(err_ + out_, Not(HasSubstr("secret")));
+}
+
+TEST_F(RunTest, ListsTables) {
+  server_.On("GET /api/v1/tables", fmt::format(R"({{"tables":[
+    {{"id":1,"warehouse":"default","namespace":["db"],"name":"t","status":"pending","reason":"many small files",
+      "score":61,"refreshed-ms":{},"health":{{"data-files":1215,"small-files":212,"data-bytes":157286400,
+      "position-delete-files":2,"equality-delete-files":1}}}},
+    {{"id":2,"warehouse":"default","namespace":["a","b"],"name":"x.y","status":"idle","reason":"\u001b[31mnot looked at yet",
+      "score":100,"refreshed-ms":0,"health":{{}}}}],"next-page-token":"abc"}})",
+                                               kNow - 5'000));
+  EXPECT_EQ(Run({"table", "list", "--limit", "2"}), kExitOk);
+  EXPECT_EQ(
+      out_,
+      "WAREHOUSE  TABLE      STATUS   SCORE  FILES  SMALL  DELETES       SIZE  LOOKED AT  REASON\n"
+      "default    db.t       pending     61  1,215    212        3  150.0 MiB        5 s  many "
+      "small files\n"
+      "default    a.b.\"x.y\"  idle         -      -      -        -          -          -  "
+      "\xEF\xBF\xBD[31mnot looked at yet\n"
+      "There are more: --page-token abc, or a greater --limit\n");
+  EXPECT_THAT(server_.log, ElementsAre("GET /api/v1/tables?limit=2"));
+}
+
+TEST_F(RunTest, JsonIsTheServersAnswer) {
+  const std::string text = R"({"tables":[],"new-field":1})";
+  server_.On("GET /api/v1/tables", text);
+  EXPECT_EQ(Run({"table", "list", "--json"}), kExitOk);
+  EXPECT_EQ(out_, text + "\n");
+}
+
+TEST_F(RunTest, NamesGoEncodedIntoThePath) {
+  Run({"table", "show", "a.b.\"x y/z\"", "--warehouse", "w 1"});
+  EXPECT_THAT(server_.log,
+              ElementsAre("GET /api/v1/warehouses/w%201/namespaces/a%1Fb/tables/x%20y%2Fz"));
+  server_.log.clear();
+  Run({"catalog", "tables", "a.b"});
+  Run({"catalog", "namespaces", "a.b", "--warehouse", "w2"});
+  EXPECT_THAT(server_.log, ElementsAre("GET /iceberg/v1/namespaces/a%1Fb/tables",
+                                       "GET /iceberg/v1/w2/namespaces?parent=a%1Fb"));
+}
+
+TEST_F(RunTest, AnswersOfStrangersAreNoTrouble) {
+  server_.On("GET /api/v1/tables", "<html>hello</html>");
+  EXPECT_EQ(Run({"table", "list"}), kExitFailed);
+  EXPECT_THAT(err_, HasSubstr("is it a Moraine server?"));
+  for (const char* body : {"[]", "null", "{}", R"({"tables":[1,{}]})", R"({"tables":{"a":1}})"}) {
+    FakeServer fresh;
+    fresh.On("GET /api/v1/tables", body);
+    World world{env_, {}, fresh, console_};
+    EXPECT_EQ(RunRemote(world, {"table", "list"}), kExitOk) << body;
+  }
+  for (const char* command : {"show", "health", "files", "snapshots"}) {
+    for (const char* body :
+         {"[]", "{}", R"({"health":[],"schema":3,"files":[0],"snapshots":[null]})"}) {
+      FakeServer fresh;
+      for (const char* rest : {"", "/files", "/snapshots"})
+        fresh.On(std::string("GET ") + kTable + rest, body);
+      World world{env_, {}, fresh, console_};
+      EXPECT_EQ(RunRemote(world, {"table", command, "db.t"}), kExitOk) << command << " " << body;
+    }
+  }
+}
+
+TEST_F(RunTest, WatchesAProcessToItsEnd) {
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "running", 0));
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "running", 5'242'880));
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "committing"));
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "succeeded"));
+  EXPECT_EQ(Run({"process", "show", "p1", "--watch"}), kExitOk);
+  EXPECT_EQ(out_,
+            "major p1 of default.db.t: many small files\n"
+            "[############------------]  50%  1/2 tasks  10.0 MiB / 20.0 MiB  running\n"
+            "[##################------]  75%  1/2 tasks  15.0 MiB / 20.0 MiB  running\n"
+            "[########################] 100%  2/2 tasks  20.0 MiB / 20.0 MiB  committing\n"
+            "succeeded in 4.0 s: 20 files, 20.0 MiB -> 1 file, 10.0 MiB\n");
+  EXPECT_EQ(clock_.waits, 3);
+}
+
+TEST_F(RunTest, RedrawsInPlaceOnATerminal) {
+  console_.terminal = true;
+  console_.columns = 40;
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "running"));
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "failed", 0, "disk full"));
+  EXPECT_EQ(Run({"process", "show", "p1", "--watch"}), kExitFailed);
+  EXPECT_EQ(out_,
+            "major p1 of default.db.t: many small files\n"
+            "\r\x1b[K[############------------]  50%  1/2 t…\n");
+  EXPECT_EQ(err_, "moraine: failed: disk full\n");
+}
+
+TEST_F(RunTest, OptimizeWatchFollowsTheProcessThatItMade) {
+  server_.On(std::string("GET ") + kTable,
+             R"({"id":7,"status":"idle","refreshed-ms":5,"reason":"fine"})");
+  server_.On(std::string("GET ") + kTable,
+             R"({"id":7,"status":"pending","refreshed-ms":0,"reason":"asked for"})");
+  server_.On("GET /api/v1/processes",
+             fmt::format(R"({{"processes":[{}]}})", ProcessText("old", "succeeded")));
+  server_.On("GET /api/v1/processes",
+             fmt::format(R"({{"processes":[{}]}})", ProcessText("old", "succeeded")));
+  server_.On("GET /api/v1/processes",
+             fmt::format(R"({{"processes":[{}]}})", ProcessText("new", "running")));
+  server_.On("GET /api/v1/processes/new", ProcessText("new", "succeeded"));
+  server_.On(std::string("POST ") + kTable + "/optimize", "", 204);
+  EXPECT_EQ(Run({"table", "optimize", "db.t", "--type", "full", "--watch"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("waiting (pending): asked for\nmajor new of default.db.t"));
+  EXPECT_THAT(out_, HasSubstr("succeeded in 4.0 s"));
+  EXPECT_THAT(out_, Not(HasSubstr("old")));
+}
+
+TEST_F(RunTest, OptimizeWatchEndsWhenThereIsNothingToDo) {
+  server_.On(std::string("GET ") + kTable,
+             R"({"id":7,"status":"pending","refreshed-ms":0,"reason":"asked for"})");
+  server_.On(std::string("GET ") + kTable,
+             R"({"id":7,"status":"pending","refreshed-ms":0,"reason":"asked for"})");
+  server_.On(std::string("GET ") + kTable,
+             R"({"id":7,"status":"idle","refreshed-ms":9,"reason":"one file a partition"})");
+  server_.On("GET /api/v1/processes", R"({"processes":[]})");
+  server_.On(std::string("POST ") + kTable + "/optimize", "", 204);
+  EXPECT_EQ(Run({"table", "optimize", "db.t", "--watch"}), kExitOk);
+  EXPECT_EQ(out_, "waiting (pending): asked for\nnothing to do: one file a partition\n");
+  EXPECT_EQ(server_.log[2], std::string("POST ") + kTable + "/optimize");
+}
+
+TEST_F(RunTest, AStopEndsTheWatchButNotTheProcess) {
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "running"));
+  server_.on_send = [this] { stop_.request_stop(); };
+  EXPECT_EQ(Run({"process", "show", "p1", "--watch"}), kExitInterrupted);
+  EXPECT_THAT(err_, HasSubstr("the process goes on: moraine process show p1"));
+  EXPECT_EQ(server_.log.size(), 1u);
+}
+
+TEST(Progress, NeverLeavesItsBounds) {
+  for (
+      const char* text :
+      {"{}", R"({"tasks":0,"input-bytes":0})",
+       R"({"tasks":1,"input-bytes":10,"task-list":[{"state":"acknowledged","input-bytes":99,"bytes-read":99}]})",
+       R"({"tasks":-3,"input-bytes":-5,"task-list":[{"input-bytes":-1,"bytes-read":7}]})"}) {
+    std::string line = ProgressLine(Json::Parse(text).value());
+    EXPECT_EQ(line.find(']'), 25u) << line;
+  }
+  EXPECT_TRUE(HasEnded(Json::Parse(R"({"state":"cancelled"})").value()));
+  EXPECT_FALSE(HasEnded(Json::Parse(R"({"state":"committing"})").value()));
+}
+
+}  // namespace
+}  // namespace moraine::cli

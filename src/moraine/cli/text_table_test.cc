@@ -1,0 +1,116 @@
+#include "moraine/cli/text_table.h"
+
+#include <gtest/gtest.h>
+
+namespace moraine::cli {
+namespace {
+
+Console Plain() { return {}; }
+
+TextTable Sample() {
+  TextTable table({{"NAME"}, {"COUNT", TextTable::Align::kRight}, {"NOTE"}});
+  table.Add({"表", "1,234", "first"});
+  table.Add({"plain", "5", "a longer note"});
+  return table;
+}
+
+TEST(TextTable, AlignsByCellsNotBytes) {
+  EXPECT_EQ(Sample().Text(Plain()),
+            "NAME   COUNT  NOTE\n"
+            "表     1,234  first\n"
+            "plain      5  a longer note\n");
+}
+
+TEST(TextTable, CutsTheLastColumnAtTheTerminalsEdge) {
+  Console narrow;
+  narrow.terminal = true;
+  narrow.columns = 26;
+  EXPECT_EQ(Sample().Text(narrow),
+            "NAME   COUNT  NOTE\n"
+            "表     1,234  first\n"
+            "plain      5  a longer no…\n");
+}
+
+TEST(TextTable, ColoursOnlyWhereTheyAre) {
+  TextTable table({{"A"}});
+  table.Add({{"x", Colour::kRed}});
+  EXPECT_EQ(table.Text(Plain()), "A\nx\n");
+  Console bright;
+  bright.colours = true;
+  EXPECT_EQ(table.Text(bright), "\x1b[1mA\x1b[0m\n\x1b[31mx\x1b[0m\n");
+}
+
+TEST(TextTable, RowsThatAreTooShortAreFilled) {
+  TextTable table({{"A"}, {"B"}});
+  table.Add({"x"});
+  EXPECT_EQ(table.Text(Plain()), "A  B\nx\n");
+}
+
+TEST(FactList, PutsValuesUnderEachOther) {
+  FactList facts;
+  facts.Add("name", "t");
+  facts.Add("last minor", "never");
+  EXPECT_EQ(facts.Text(Plain()), "name        t\nlast minor  never\n");
+}
+
+TEST(Console, TextOfAServerCantSteerTheTerminal) {
+  EXPECT_EQ(Printable("a\x1b[2Jb"), "a\xEF\xBF\xBD[2Jb");
+  EXPECT_EQ(Printable("a\nb\tc\r"), "a b c\xEF\xBF\xBD");
+  EXPECT_EQ(Printable("\xc2\x9b"
+                      "1m"),
+            "\xEF\xBF\xBD"
+            "1m");                                                 // C1 control
+  EXPECT_EQ(Printable("x\xE2\x80\xAEy"), "x\xEF\xBF\xBDy");        // turns the direction
+  EXPECT_EQ(Printable("\xff\xc3("), "\xEF\xBF\xBD\xEF\xBF\xBD(");  // not UTF-8
+  EXPECT_EQ(Printable("\xed\xa0\x80").size(), 9u);                 // a surrogate's three bytes
+  EXPECT_EQ(Printable("naïve 表 😀"), "naïve 表 😀");
+}
+
+TEST(Console, CountsCells) {
+  EXPECT_EQ(DisplayWidth(""), 0);
+  EXPECT_EQ(DisplayWidth("abc"), 3);
+  EXPECT_EQ(DisplayWidth("naïve"), 5);
+  EXPECT_EQ(DisplayWidth("nai\xCC\x88ve"), 5);
+  EXPECT_EQ(DisplayWidth("表格"), 4);
+  EXPECT_EQ(DisplayWidth("한글"), 4);
+  EXPECT_EQ(DisplayWidth("😀"), 2);
+}
+
+TEST(Console, CutsBetweenCharacters) {
+  EXPECT_EQ(CutToWidth("abcdef", 6), "abcdef");
+  EXPECT_EQ(CutToWidth("abcdef", 4), "abc…");
+  EXPECT_EQ(CutToWidth("表格表格", 4), "表…");
+  EXPECT_EQ(CutToWidth("abc", 1), "…");
+  EXPECT_EQ(CutToWidth("abc", 0), "");
+}
+
+TEST(Forms, Numbers) {
+  EXPECT_EQ(FormatCount(0), "0");
+  EXPECT_EQ(FormatCount(999), "999");
+  EXPECT_EQ(FormatCount(1'000), "1,000");
+  EXPECT_EQ(FormatCount(-1'234'567), "-1,234,567");
+  EXPECT_EQ(FormatCount(INT64_MIN), "-9,223,372,036,854,775,808");
+  EXPECT_EQ(FormatMebibytes(0), "0.0 MiB");
+  EXPECT_EQ(FormatMebibytes(1), "<0.1 MiB");
+  EXPECT_EQ(FormatMebibytes(3 << 19), "1.5 MiB");
+  EXPECT_EQ(FormatMebibytes(int64_t{1'234'567} << 20), "1,234,567.0 MiB");
+}
+
+TEST(Forms, Ages) {
+  constexpr int64_t kNow = 1'767'225'600'000;
+  struct Case {
+    int64_t seconds;
+    const char* age;
+  };
+  const Case cases[] = {{0, "now"},         {1, "1 s"},     {119, "119 s"},    {120, "2 min"},
+                        {7'199, "119 min"}, {7'200, "2 h"}, {172'799, "47 h"}, {172'800, "2 d"},
+                        {-60, "now"}};  // a server whose clock is ahead
+  for (const auto& c : cases) EXPECT_EQ(FormatAge(kNow - c.seconds * 1'000, kNow), c.age);
+  EXPECT_EQ(FormatAge(0, kNow), "-");
+  EXPECT_EQ(FormatAgo(0, kNow), "never");
+  EXPECT_EQ(FormatAgo(kNow, kNow), "just now");
+  EXPECT_EQ(FormatAgo(kNow - 5'000, kNow), "5 s ago");
+}
+
+}  // namespace
+}  // namespace moraine::cli
