@@ -77,7 +77,7 @@ TEST_F(ApiTest, TellsOfTheServerAndItsWarehouses) {
   Json server = api_.Get("/api/v1/server");
   EXPECT_EQ(server.Find("version")->as_string(), MORAINE_VERSION);
   EXPECT_EQ(server.Find("started-ms")->int64(), server.Find("now-ms")->int64());
-  api_.world().env().clock().Advance(std::chrono::seconds(5));
+  api_.world().Advance(std::chrono::seconds(5));
   server = api_.Get("/api/v1/server");
   EXPECT_EQ(*server.Find("now-ms")->int64(), *server.Find("started-ms")->int64() + 5'000);
   EXPECT_EQ(
@@ -165,7 +165,7 @@ TEST_F(ApiTest, AnswersWhatIsNotThereWith404) {
 TEST_F(ApiTest, RefusesLimitsThatAreNone) {
   MakeTable(1);
   for (const std::string& path : {std::string("/api/v1/tables"), std::string("/api/v1/processes"),
-                                 std::string(kTable) + "/files"}) {
+                                  std::string(kTable) + "/files"}) {
     for (const char* limit : {"0", "-1", "x", "", "1e3", "100000", "99999999999999999999"}) {
       ExpectError(api_.Send(Method::kGet, path + "?limit=" + limit), 400, "InvalidArgument",
                   "limit: expected a number from 1 to");
@@ -287,7 +287,7 @@ TEST_F(ApiTest, AParkedPollIsWokenByNewWork) {
       api_.Serve(Method::kPost, "/api/v1/optimizers/poll", PollBody(token, 20'000));
   ASSERT_TRUE(std::holds_alternative<std::shared_ptr<net::Later>>(answer));
   auto later = std::get<std::shared_ptr<net::Later>>(answer);
-  EXPECT_EQ(later->until - api_.world().env().clock().Mono(), std::chrono::seconds(20));
+  EXPECT_EQ(later->until - api_.call().clock().Mono(), std::chrono::seconds(20));
   auto waiter = std::make_shared<CountingWaiter>();
   later->on_parked(waiter);
   EXPECT_EQ(waiter->woken, 0);
@@ -335,7 +335,7 @@ TEST_F(ApiTest, APollWaitsAMinuteAtMost) {
       api_.Serve(Method::kPost, "/api/v1/optimizers/poll",
                  fmt::format(R"({{"token":"{}","thread":0,"wait-ms":99999999999}})", token));
   auto later = std::get<std::shared_ptr<net::Later>>(answer);
-  EXPECT_EQ(later->until - api_.world().env().clock().Mono(), std::chrono::minutes(1));
+  EXPECT_EQ(later->until - api_.call().clock().Mono(), std::chrono::minutes(1));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ ApiWorld::ApiWorld() : router_(net::FormatRefusal), document_(LoadDocument()), s
   optimizing_ = std::make_unique<optimizing::Service>(world_.engine(), world_.disk(),
                                                       world_.store(), world_.options());
   service_ = std::make_unique<Service>(world_.engine(), world_.disk(), *optimizing_,
-                                       world_.env().clock().Wall());
+                                       world_.call().clock().Wall());
   service_->Register(router_);
 }
 
