@@ -6,7 +6,7 @@
 
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/parquet_reader.h"
-#include "moraine/iceberg/testing/memory_files.h"
+#include "moraine/io/testing/memory_file_system.h"
 
 namespace {
 
@@ -31,16 +31,16 @@ std::vector<Field> FieldsOf(const std::vector<FileColumn>& columns) {
 
 MORAINE_FUZZ(bytes) {
   Call call(SystemEnv(NullLogger()), std::chrono::minutes(1));
-  MemoryFiles files;
-  files.SetBytes("f", std::string(bytes));
+  io::MemoryFileSystem files;
+  files.Put("/f", std::string(bytes), 0);
   arrow::ProxyMemoryPool counted(arrow::default_memory_pool());
   arrow::CappedMemoryPool pool(&counted, 64 << 20);
   ReadOptions options;
   options.pool = &pool;
-  auto probe = ParquetReader::Open(call, files, "f", std::nullopt, options);
+  auto probe = ParquetReader::Open(call, files, "/f", std::nullopt, options);
   if (!probe.ok()) return;
   options.fields = FieldsOf((*probe)->columns());
-  auto reader = ParquetReader::Open(call, files, "f", std::nullopt, options);
+  auto reader = ParquetReader::Open(call, files, "/f", std::nullopt, options);
   if (!reader.ok()) return;
   for (int i = 0; i < 100; ++i) {
     auto batch = (*reader)->Next(call);

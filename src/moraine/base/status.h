@@ -115,13 +115,13 @@ class [[nodiscard]] Result {
     MORAINE_CHECK(ok(), status().ToString());
     return std::get<1>(state_);
   }
-  T&& value() && {
+  T value() && {
     MORAINE_CHECK(ok(), status().ToString());
     return std::move(std::get<1>(state_));
   }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 

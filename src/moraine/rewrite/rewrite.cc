@@ -120,6 +120,7 @@ iceberg::WriteOptions Rewrite::MakeWriteOptions() {
   write.sort_order_id = 0;
   write.memory_bytes = budget_.writer;
   write.pool = &*pool_;
+  write.pool_bytes = (options_.memory_bytes - budget_.deletes) / 4 * 3;
   if (helpers_) {
     write.executor = &*helpers_;
     write.helpers = static_cast<size_t>(options_.threads - 1);

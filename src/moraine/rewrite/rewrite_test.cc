@@ -9,9 +9,11 @@
 #include <arrow/record_batch.h>
 #include <gtest/gtest.h>
 
+#include "moraine/base/testing/faults.h"
 #include "moraine/iceberg/data/delete_writer.h"
-#include "moraine/iceberg/testing/memory_files.h"
 #include "moraine/iceberg/testing/rows.h"
+#include "moraine/io/testing/faulty_file_system.h"
+#include "moraine/io/testing/memory_file_system.h"
 
 namespace moraine::rewrite {
 namespace {
@@ -20,7 +22,6 @@ using iceberg::DataFile;
 using iceberg::Field;
 using iceberg::MakeRows;
 using iceberg::MakeSchema;
-using iceberg::MemoryFiles;
 using iceberg::Optional;
 using iceberg::Required;
 using iceberg::Type;
@@ -68,7 +69,7 @@ struct ModelFile {
 
 // A table of one partition with all that a task says about it, and the same as plain sets.
 struct Model {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   std::vector<ModelFile> data;
   tasks::RewriteTask task;
 };
@@ -82,7 +83,7 @@ iceberg::WriteOptions OptionsFor(const std::vector<Field>& fields) {
 void AddDataFiles(int count, std::mt19937_64* random, Model* model) {
   for (int i = 0; i < count; ++i) {
     ModelFile file;
-    file.path = "data/" + std::to_string(i) + ".parquet";
+    file.path = "/data/" + std::to_string(i) + ".parquet";
     file.sequence = static_cast<int64_t>((*random)() % 5) + 1;
     const size_t rows = 1 + (*random)() % 60;
     for (size_t row = 0; row < rows; ++row) file.rows.push_back(RandomRow(random));
@@ -110,9 +111,9 @@ void AddPositionDeletes(int index, std::mt19937_64* random, Model* model) {
     file.dead.insert(position);
     touched.insert(at);
   }
-  positions["data/of another task.parquet"].Add(0);
+  positions["/data/of another task.parquet"].Add(0);
   Call call = iceberg::TestCall();
-  const std::string path = "deletes/p" + std::to_string(index);
+  const std::string path = "/deletes/p" + std::to_string(index);
   const DataFile file =
       WritePositionDeletes(call, model->files, path, positions, iceberg::WriteOptions()).value();
   for (size_t at : touched) {
@@ -152,7 +153,7 @@ void AddEqualityDeletes(int index, std::mt19937_64* random, Model* model) {
   const iceberg::BatchPtr batch =
       MakeRows(fields, JsonOf(keys, [](const std::string& k) { return k; }));
   const DataFile file =
-      WriteEqualityDeletes(call, model->files, "deletes/e" + std::to_string(index), {batch}, ids,
+      WriteEqualityDeletes(call, model->files, "/deletes/e" + std::to_string(index), {batch}, ids,
                            OptionsFor(fields))
           .value();
   model->task.deletes.push_back({file, sequence});
@@ -165,11 +166,11 @@ tasks::RewriteTask EmptyTask() {
   task.schema = MakeSchema(TableFields());
   task.spec = std::make_shared<const iceberg::PartitionSpec>();
   task.target_size_bytes = 1 << 30;
-  task.data_location = "out";
+  task.data_location = "/out";
   return task;
 }
 
-std::string ReadAll(MemoryFiles& files, const std::vector<DataFile>& outputs) {
+std::string ReadAll(io::MemoryFileSystem& files, const std::vector<DataFile>& outputs) {
   std::string text;
   for (const DataFile& file : outputs) text += ReadText(files, file.file_path, TableFields());
   return text;
@@ -223,7 +224,7 @@ TEST(Rewrite, WritesTheRowsThatAreAlive) {
     }
     for (const DataFile& file : output->data_files) {
       written += file.record_count;
-      EXPECT_TRUE(file.file_path.starts_with("out/p-0-1-0000")) << file.file_path;
+      EXPECT_TRUE(file.file_path.starts_with("/out/p-0-1-0000")) << file.file_path;
     }
     EXPECT_EQ(output->rows_read, all);
     EXPECT_EQ(output->rows_deleted, dead);
@@ -271,25 +272,25 @@ TEST(Rewrite, TurnsDeletesIntoOnePositionFileEach) {
 }
 
 TEST(Rewrite, AppliesDeletesOnColumnsThatChangedSince) {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   tasks::RewriteTask task = EmptyTask();
   // Written when id was an int and there was a column "old"; it is a long now, and old is gone.
   const std::vector<Field> then = {Optional(1, "key", P(TypeKind::kInt)),
                                    Optional(9, "old", P(TypeKind::kString))};
   task.rewrite.push_back(
-      {WriteRows(files, "a", then, R"([[1,"x"],[2,"y"],[3,"x"],[null,"z"]])"), 1, {0, 1}});
+      {WriteRows(files, "/a", then, R"([[1,"x"],[2,"y"],[3,"x"],[null,"z"]])"), 1, {0, 1}});
   Call call = iceberg::TestCall();
-  task.deletes.push_back({WriteEqualityDeletes(call, files, "d1", {MakeRows(then, R"([[2,"-"]])")},
+  task.deletes.push_back({WriteEqualityDeletes(call, files, "/d1", {MakeRows(then, R"([[2,"-"]])")},
                                                {1}, OptionsFor(then))
                               .value(),
                           2});
-  task.deletes.push_back({WriteEqualityDeletes(call, files, "d2", {MakeRows(then, R"([[0,"z"]])")},
+  task.deletes.push_back({WriteEqualityDeletes(call, files, "/d2", {MakeRows(then, R"([[0,"z"]])")},
                                                {9}, OptionsFor(then))
                               .value(),
                           2});
   // Written after the drop: its rows have a null there.
   task.rewrite.push_back(
-      {WriteRows(files, "b", {Optional(1, "id", P(TypeKind::kLong))}, "[[2]]"), 2, {}});
+      {WriteRows(files, "/b", {Optional(1, "id", P(TypeKind::kLong))}, "[[2]]"), 2, {}});
   task.schema = MakeSchema({Optional(1, "id", P(TypeKind::kLong))});
   Result<tasks::RewriteOutput> output = RunRewrite(call, files, task, RewriteOptions(), nullptr);
   ASSERT_TRUE(output.ok()) << output.status().ToString();
@@ -300,10 +301,10 @@ TEST(Rewrite, AppliesDeletesOnColumnsThatChangedSince) {
 }
 
 TEST(Rewrite, WritesPartitionValuesThatFilesLack) {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   tasks::RewriteTask task = EmptyTask();
   task.rewrite.push_back(
-      {WriteRows(files, "a", {Optional(1, "id", P(TypeKind::kLong))}, "[[7]]"), 1, {}});
+      {WriteRows(files, "/a", {Optional(1, "id", P(TypeKind::kLong))}, "[[7]]"), 1, {}});
   task.schema =
       MakeSchema({Optional(1, "id", P(TypeKind::kLong)), Optional(2, "p", P(TypeKind::kString)),
                   Optional(3, "q", P(TypeKind::kInt))});
@@ -321,7 +322,7 @@ TEST(Rewrite, WritesPartitionValuesThatFilesLack) {
   const DataFile& file = output.data_files[0];
   EXPECT_EQ(file.spec_id, 4);
   EXPECT_TRUE(iceberg::SameTuple(file.partition, task.partition));
-  EXPECT_EQ(file.file_path, "out/p=here/q_bucket=5/p-0-1-00000.parquet");
+  EXPECT_EQ(file.file_path, "/out/p=here/q_bucket=5/p-0-1-00000.parquet");
   EXPECT_EQ(ReadText(files, file.file_path, task.schema->fields()), "7, here, null\n");
 }
 
@@ -337,12 +338,41 @@ TEST(Rewrite, SaysWhatIsWrong) {
   EXPECT_EQ(run([](Model* m) { m->task.format_version = 3; }), Code::kUnsupported);
   EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.format = iceberg::FileFormat::kOrc; }),
             Code::kUnsupported);
-  EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.file_path = "none"; }), Code::kNotFound);
-  EXPECT_EQ(run([](Model* m) { m->files.SetBytes("data/0.parquet", "PAR1 and no more"); }),
+  EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.file_path = "/none"; }), Code::kNotFound);
+  EXPECT_EQ(run([](Model* m) { m->files.Put("/data/0.parquet", "PAR1 and no more", 0); }),
             Code::kCorruption);
-  EXPECT_EQ(run([](Model* m) { m->files.SetBytes("out/p-0-1-00000.parquet", "there"); }),
+  EXPECT_EQ(run([](Model* m) { m->files.Put("/out/p-0-1-00000.parquet", "there", 0); }),
             Code::kAlreadyExists);
   EXPECT_EQ(run([](Model*) {}, {.memory_bytes = 1 << 20}), Code::kExhausted);
+}
+
+TEST(Rewrite, AnyFailingCallFailsItAndTheNextAttemptIsWhole) {
+  testing::EveryFaultOptions every;
+  every.kinds = {testing::FaultKind::kBefore, testing::FaultKind::kAfter,
+                 testing::FaultKind::kTorn};
+  every.samples = 60;
+  const testing::EveryFaultReport report = testing::EveryFault(
+      [](testing::FaultInjector& faults) {
+        Model model;
+        MakeModel(3, &model);
+        model.task.target_size_bytes = 1000;
+        model.task.rewrite_positions = {model.task.rewrite.back()};
+        model.task.rewrite.pop_back();
+        model.data.pop_back();
+        io::FaultyFileSystem files(model.files, faults);
+        Call call = iceberg::TestCall();
+        const RewriteOptions options{.threads = 1};
+        const Status first = RunRewrite(call, files, model.task, options, nullptr).status();
+        EXPECT_EQ(first.code(), faults.fired() > 0 ? Code::kUnavailable : Code::kOk);
+        faults.Stop();
+        model.task.attempt = 2;
+        Result<tasks::RewriteOutput> second = RunRewrite(call, files, model.task, options, nullptr);
+        ASSERT_TRUE(second.ok()) << second.status().ToString();
+        EXPECT_EQ(ReadAll(model.files, second->data_files), AliveText(model));
+      },
+      every);
+  EXPECT_GT(report.calls, 20u);
+  EXPECT_EQ(report.fired, report.runs);
 }
 
 TEST(Rewrite, EndsWhenItIsCancelled) {
@@ -359,7 +389,7 @@ TEST(Rewrite, EndsWhenItIsCancelled) {
 }
 
 TEST(Rewrite, StaysWithinItsMemoryOrSaysSo) {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   tasks::RewriteTask task = EmptyTask();
   const std::vector<Field> fields = {Optional(1, "s", P(TypeKind::kString))};
   task.schema = MakeSchema(fields);
@@ -367,7 +397,7 @@ TEST(Rewrite, StaysWithinItsMemoryOrSaysSo) {
   // One value that no part of 8 MiB can hold.
   const std::string json = "[[\"" + std::string(7 << 20, 'x') + "\"]]";
   iceberg::WriteOptions options = OptionsFor(fields);
-  task.rewrite.push_back({WriteRows(files, "a", MakeRows(fields, json), options), 1, {}});
+  task.rewrite.push_back({WriteRows(files, "/a", MakeRows(fields, json), options), 1, {}});
   Call call = iceberg::TestCall();
   const Status status = RunRewrite(call, files, task, {.memory_bytes = 8 << 20}, nullptr).status();
   EXPECT_EQ(status.code(), Code::kExhausted) << status.ToString();

@@ -9,8 +9,8 @@
 
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/parquet_writer.h"
-#include "moraine/iceberg/testing/memory_files.h"
 #include "moraine/iceberg/testing/rows.h"
+#include "moraine/io/testing/memory_file_system.h"
 
 namespace moraine::iceberg {
 namespace {
@@ -18,11 +18,11 @@ namespace {
 TypePtr P(TypeKind kind) { return Type::Primitive(kind); }
 
 DataFile Write(const std::vector<Field>& fields, const BatchPtr& rows, StringMap properties = {}) {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   WriteOptions options;
   options.schema = MakeSchema(fields);
   options.properties = std::move(properties);
-  return WriteRows(files, "f", rows, options);
+  return WriteRows(files, "/f", rows, options);
 }
 
 std::string BoundText(const Type& type, const std::string* bytes) {

@@ -12,13 +12,18 @@
 
 #include "moraine/iceberg/data/parquet_reader.h"
 #include "moraine/iceberg/data/parquet_writer.h"
-#include "moraine/iceberg/testing/memory_files.h"
 #include "moraine/iceberg/testing/rows.h"
+#include "moraine/io/testing/memory_file_system.h"
 
 namespace moraine::iceberg {
 namespace {
 
 TypePtr P(TypeKind kind) { return Type::Primitive(kind); }
+
+std::string BytesOf(io::FileSystem& files, const std::string& location) {
+  Call call = TestCall();
+  return io::ReadFile(call, files, location, 1 << 30).value();
+}
 
 struct TypeCase {
   const char* name;
@@ -81,24 +86,25 @@ std::vector<TypeCase> TypeCases() {
 }
 
 TEST(Parquet, EveryTypeSurvives) {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   for (const TypeCase& c : TypeCases()) {
     SCOPED_TRACE(c.name);
     const std::vector<Field> fields = {Optional(1, "col", c.type)};
+    const std::string path = std::string("/") + c.name;
     const BatchPtr rows = MakeRows(fields, c.values);
-    const DataFile file = WriteRows(files, c.name, fields, c.values);
+    const DataFile file = WriteRows(files, path, fields, c.values);
     EXPECT_EQ(file.record_count, rows->num_rows());
-    EXPECT_EQ(file.file_size_in_bytes, static_cast<int64_t>(files.Bytes(c.name).size()));
+    EXPECT_EQ(file.file_size_in_bytes, static_cast<int64_t>(BytesOf(files, path).size()));
     ReadOptions options;
     options.fields = fields;
-    Result<BatchPtr> read = ReadRows(files, c.name, options);
+    Result<BatchPtr> read = ReadRows(files, path, options);
     ASSERT_TRUE(read.ok()) << read.status().ToString();
     EXPECT_TRUE((*read)->Equals(*rows)) << RowsText(**read) << "\nwanted\n" << RowsText(*rows);
   }
 }
 
 TEST(Parquet, ManyRowGroupsAndBatchesKeepOrder) {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   const std::vector<Field> fields = {
       Required(1, "id", P(TypeKind::kLong)),
       Optional(2, "tags", Type::List(Optional(3, "element", P(TypeKind::kString))))};
@@ -113,7 +119,7 @@ TEST(Parquet, ManyRowGroupsAndBatchesKeepOrder) {
   options.schema = MakeSchema(fields);
   options.properties = {{"write.parquet.row-group-size-bytes", "4000"}};
   Call call = TestCall();
-  auto writer = ParquetWriter::Open(call, files, "f", options).value();
+  auto writer = ParquetWriter::Open(call, files, "/f", options).value();
   for (int64_t at = 0; at < 5000; at += 321) {
     ASSERT_TRUE(writer->Write(call, *rows->Slice(at, 321)).ok());
   }
@@ -123,7 +129,7 @@ TEST(Parquet, ManyRowGroupsAndBatchesKeepOrder) {
   ReadOptions read_options;
   read_options.fields = fields;
   read_options.batch_rows = 100;
-  Result<BatchPtr> read = ReadRows(files, "f", read_options);
+  Result<BatchPtr> read = ReadRows(files, "/f", read_options);
   ASSERT_TRUE(read.ok()) << read.status().ToString();
   EXPECT_TRUE((*read)->Equals(*rows));
 }
@@ -224,55 +230,55 @@ TEST(Parquet, EvolvesColumns) {
        {Required(kMetadataPositionFieldId, "_pos", P(TypeKind::kLong)),
         Required(kMetadataFilePathFieldId, "_file", P(TypeKind::kString)),
         Required(kIsDeletedFieldId, "_deleted", P(TypeKind::kBoolean))},
-       "0, FILE, false\n1, FILE, false\n"},
+       "0, /FILE, false\n1, /FILE, false\n"},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.what);
-    MemoryFiles files;
-    WriteRows(files, "FILE", c.written, c.rows);
-    EXPECT_EQ(ReadText(files, "FILE", c.wanted), c.text);
+    io::MemoryFileSystem files;
+    WriteRows(files, "/FILE", c.written, c.rows);
+    EXPECT_EQ(ReadText(files, "/FILE", c.wanted), c.text);
   }
 }
 
 TEST(Parquet, RefusesWhatCannotBeRead) {
-  MemoryFiles files;
-  WriteRows(files, "f", {Optional(1, "a", P(TypeKind::kLong))}, "[[1]]");
+  io::MemoryFileSystem files;
+  WriteRows(files, "/f", {Optional(1, "a", P(TypeKind::kLong))}, "[[1]]");
   const auto code = [&](Field field) {
     ReadOptions options;
     options.fields = {std::move(field)};
-    return ReadRows(files, "f", std::move(options)).status().code();
+    return ReadRows(files, "/f", std::move(options)).status().code();
   };
   EXPECT_EQ(code(Required(2, "b", P(TypeKind::kInt))), Code::kCorruption);
   EXPECT_EQ(code(Optional(1, "a", P(TypeKind::kInt))), Code::kUnsupported);
   EXPECT_EQ(code(Optional(1, "a", P(TypeKind::kString))), Code::kUnsupported);
   EXPECT_EQ(code(Optional(1, "a", Type::List(Optional(3, "element", P(TypeKind::kLong))))),
             Code::kUnsupported);
-  EXPECT_EQ(ReadRows(files, "none", {}).status().code(), Code::kNotFound);
+  EXPECT_EQ(ReadRows(files, "/none", {}).status().code(), Code::kNotFound);
 }
 
 TEST(Parquet, ConstantsFillMissingColumnsOnly) {
-  MemoryFiles files;
-  WriteRows(files, "f", {Optional(1, "a", P(TypeKind::kInt))}, "[[1],[2]]");
+  io::MemoryFileSystem files;
+  WriteRows(files, "/f", {Optional(1, "a", P(TypeKind::kInt))}, "[[1],[2]]");
   ReadOptions options;
   options.fields = {Optional(1, "a", P(TypeKind::kInt)), Optional(2, "p", P(TypeKind::kDate)),
                     WithDefault(Optional(3, "q", P(TypeKind::kInt)), 5)};
   options.constants = {{1, 100}, {2, 3}, {3, Value()}};
-  EXPECT_EQ(RowsText(*ReadRows(files, "f", options).value()),
+  EXPECT_EQ(RowsText(*ReadRows(files, "/f", options).value()),
             "1, 1970-01-04, null\n2, 1970-01-04, null\n");
 }
 
 TEST(Parquet, ANullInARequiredColumnIsRefused) {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   const BatchPtr rows = MakeRows({Optional(1, "a", P(TypeKind::kInt))}, "[[null]]");
   WriteOptions options;
   options.schema = MakeSchema({Required(1, "a", P(TypeKind::kInt))});
   Call call = TestCall();
-  auto writer = ParquetWriter::Open(call, files, "f", options).value();
+  auto writer = ParquetWriter::Open(call, files, "/f", options).value();
   EXPECT_EQ(writer->Write(call, *rows).code(), Code::kCorruption);
 }
 
 TEST(Parquet, BrokenFilesGiveErrors) {
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   const std::vector<Field> fields = {
       Optional(1, "a", P(TypeKind::kInt)), Optional(2, "b", P(TypeKind::kString)),
       Optional(3, "l", Type::List(Optional(4, "element", P(TypeKind::kDouble))))};
@@ -280,20 +286,20 @@ TEST(Parquet, BrokenFilesGiveErrors) {
   for (int i = 0; i < 200; ++i) {
     json += (i > 0 ? ",[" : "[") + std::to_string(i) + ",\"s" + std::to_string(i % 9) + "\",[1.5]]";
   }
-  WriteRows(files, "f", fields, json + "]");
-  const std::string good = files.Bytes("f");
+  WriteRows(files, "/f", fields, json + "]");
+  const std::string good = BytesOf(files, "/f");
   ReadOptions options;
   options.fields = fields;
   for (size_t size = 0; size < good.size(); size += 7) {
-    files.SetBytes("f", good.substr(0, size));
-    EXPECT_EQ(ReadRows(files, "f", options).status().code(), Code::kCorruption) << size;
+    files.Put("/f", good.substr(0, size), 0);
+    EXPECT_EQ(ReadRows(files, "/f", options).status().code(), Code::kCorruption) << size;
   }
   // A flipped byte may go unnoticed (there are no checksums), but must never crash.
   for (size_t at = 0; at < good.size(); ++at) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
-    files.SetBytes("f", bad);
-    Result<BatchPtr> read = ReadRows(files, "f", options);
+    files.Put("/f", bad, 0);
+    Result<BatchPtr> read = ReadRows(files, "/f", options);
     if (!read.ok()) {
       EXPECT_NE(read.status().code(), Code::kInternal) << at << read.status().ToString();
     }

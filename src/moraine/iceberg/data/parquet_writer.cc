@@ -1,6 +1,7 @@
 #include "moraine/iceberg/data/parquet_writer.h"
 
 #include <arrow/io/interfaces.h>
+#include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
 #include <arrow/util/key_value_metadata.h>
 #include <parquet/column_writer.h>
@@ -22,6 +23,9 @@ namespace {
 
 // Rows between two looks at the size of the open row group.
 constexpr int64_t kStepRows = 32 * 1024;
+
+// Of the wanted size: no row group is cut below it for want of memory.
+constexpr int64_t kLeastFraction = 32;
 
 // A top-level column and the range of its leaves.
 struct TopColumn {
@@ -158,7 +162,9 @@ Status Writer::WriteStep(const arrow::RecordBatch& batch) {
   }
   rows_ += batch.num_rows();
   open_bytes_ = OpenRowGroupBytes();
-  if (open_bytes_ >= row_group_bytes_) MORAINE_TRY(CloseRowGroup());
+  const bool is_tight = pool_->bytes_allocated() > options_.pool_bytes &&
+                        open_bytes_ > row_group_bytes_ / kLeastFraction;
+  if (open_bytes_ >= row_group_bytes_ || is_tight) MORAINE_TRY(CloseRowGroup());
   return {};
 }
 

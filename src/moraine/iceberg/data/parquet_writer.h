@@ -37,6 +37,8 @@ struct WriteOptions {
   std::vector<int32_t> sorted_ids;  ///< sources of an order-keeping sort; they get bounds
   std::optional<int32_t> sort_order_id;
   int64_t memory_bytes = int64_t{256} << 20;  ///< row groups and pages shrink to stay in it
+  /// A row group ends early when the pool, which readers may share, holds more than this.
+  int64_t pool_bytes = INT64_MAX;
   Executor* executor = nullptr;  ///< columns of a batch are encoded by the caller and helpers of it
   size_t helpers = 0;
   arrow::MemoryPool* pool = nullptr;  ///< nullptr: Arrow's default

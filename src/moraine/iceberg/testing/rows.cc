@@ -30,7 +30,7 @@ T Must(Result<T> result) {
 
 }  // namespace
 
-Call TestCall() { return Call(SystemEnv(NullLogger()), std::chrono::minutes(1)); }
+Call TestCall() { return Call(SystemEnv(NullLogger()), std::chrono::hours(1)); }
 
 Field Required(int32_t id, std::string name, TypePtr type) {
   Field field = Optional(id, std::move(name), std::move(type));

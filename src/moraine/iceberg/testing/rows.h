@@ -19,7 +19,7 @@ namespace moraine::iceberg {
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
-/// A call with a minute to go.
+/// A call that does not run out of time.
 Call TestCall();
 
 Field Required(int32_t id, std::string name, TypePtr type);
