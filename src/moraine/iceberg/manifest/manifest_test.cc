@@ -10,7 +10,7 @@
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/manifest/manifest_writer.h"
 #include "moraine/iceberg/testing/manifest_samples.h"
-#include "moraine/iceberg/testing/memory_files.h"
+#include "moraine/io/testing/memory_file_system.h"
 
 namespace moraine::iceberg {
 namespace {
@@ -104,23 +104,23 @@ TEST(Manifest, DeleteFilesKeepTheirFields) {
 TEST(Manifest, FilesAreWrittenOnceAndReadBack) {
   testing::TestEnv env;
   Call call = env.call();
-  MemoryFiles files;
+  io::MemoryFileSystem files;
   const ManifestSample sample = PlainSample(10, 0);
   ManifestWriter writer(sample.schema, sample.spec, {.snapshot_id = 7});
   for (const ManifestEntry& entry : sample.entries) ASSERT_TRUE(writer.Add(entry).ok());
-  auto line = writer.Finish(call, files, "memory/m.avro");
+  auto line = writer.Finish(call, files, "/memory/m.avro");
   ASSERT_TRUE(line.ok()) << line.status().ToString();
   const ManifestListOptions options{.snapshot_id = 7, .sequence_number = 9};
-  const auto written = WriteManifestList(call, files, "memory/list.avro", {*line}, options);
+  const auto written = WriteManifestList(call, files, "/memory/list.avro", {*line}, options);
   ASSERT_TRUE(written.ok());
-  EXPECT_EQ(written->length, static_cast<int64_t>(files.Bytes("memory/list.avro").size()));
-  EXPECT_EQ(WriteManifestList(call, files, "memory/list.avro", {*line}, options).status().code(),
+  EXPECT_EQ(written->length, files.Stat(call, "/memory/list.avro")->size);
+  EXPECT_EQ(WriteManifestList(call, files, "/memory/list.avro", {*line}, options).status().code(),
             Code::kAlreadyExists);
-  auto lines = ReadManifestList(call, files, "memory/list.avro");
+  auto lines = ReadManifestList(call, files, "/memory/list.avro");
   ASSERT_TRUE(lines.ok()) << lines.status().ToString();
   ASSERT_EQ(lines->size(), 1u);
   ManifestFile& read = lines->front();
-  EXPECT_EQ(read.manifest_path, "memory/m.avro");
+  EXPECT_EQ(read.manifest_path, "/memory/m.avro");
   EXPECT_EQ(read.sequence_number, 9);
   EXPECT_EQ(read.min_sequence_number, 9);
   int count = 0;
@@ -138,7 +138,7 @@ TEST(Manifest, FilesAreWrittenOnceAndReadBack) {
   // The list says more than there is: no memory for it.
   read.manifest_length = int64_t{1} << 29;
   EXPECT_EQ(read_all({}).code(), Code::kCorruption);
-  read.manifest_path = "memory/none.avro";
+  read.manifest_path = "/memory/none.avro";
   EXPECT_EQ(read_all({}).code(), Code::kNotFound);
 }
 
