@@ -81,14 +81,13 @@ class Database {
 template <typename Body>
 auto RunFor(Call& call, Database& database, Access access, Body&& body)
     -> std::invoke_result_t<Body, Transaction&> {
-  using R = std::invoke_result_t<Body, Transaction&>;
-  std::optional<R> result;
+  std::invoke_result_t<Body, Transaction&> result = Internal("the transaction was not run");
   Status status = database.Run(call, access, [&](Transaction& transaction) -> Status {
-    result.emplace(body(transaction));
-    return result->status();
+    result = body(transaction);
+    return result.status();
   });
   if (!status.ok()) return status;
-  return std::move(*result);
+  return result;
 }
 
 struct StoreOptions {
