@@ -23,9 +23,11 @@ using iceberg::Field;
 using iceberg::MakeRows;
 using iceberg::MakeSchema;
 using iceberg::Optional;
+using iceberg::ReadText;
 using iceberg::Required;
 using iceberg::Type;
 using iceberg::TypeKind;
+using iceberg::WriteRows;
 
 iceberg::TypePtr P(TypeKind kind) { return Type::Primitive(kind); }
 

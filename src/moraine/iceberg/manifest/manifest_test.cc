@@ -113,7 +113,7 @@ TEST(Manifest, FilesAreWrittenOnceAndReadBack) {
   const ManifestListOptions options{.snapshot_id = 7, .sequence_number = 9};
   const auto written = WriteManifestList(call, files, "/memory/list.avro", {*line}, options);
   ASSERT_TRUE(written.ok());
-  EXPECT_EQ(written->length, files.Stat(call, "/memory/list.avro")->size);
+  EXPECT_EQ(written->length, files.Stat(call, "/memory/list.avro")->size_bytes);
   EXPECT_EQ(WriteManifestList(call, files, "/memory/list.avro", {*line}, options).status().code(),
             Code::kAlreadyExists);
   auto lines = ReadManifestList(call, files, "/memory/list.avro");
