@@ -127,6 +127,10 @@ tasks::RewriteTask MakeTask(Call& call, io::FileSystem& files, const Arguments& 
     tasks::InputFile input;
     input.file.file_path = info.location;
     input.file.file_size_in_bytes = info.size_bytes;
+    input.file.record_count =
+        ParquetReader::Open(call, files, info.location, info.size_bytes, ReadOptions())
+            .value()
+            ->num_rows();
     input.sequence_number = 1;
     task.rewrite.push_back(std::move(input));
   }

@@ -37,6 +37,7 @@ MORAINE_FUZZ(bytes) {
   arrow::CappedMemoryPool pool(&counted, 64 << 20);
   ReadOptions options;
   options.pool = &pool;
+  options.without_ids = WithoutIds::kByName;
   auto probe = ParquetReader::Open(call, files, "/f", std::nullopt, options);
   if (!probe.ok()) return;
   options.fields = FieldsOf((*probe)->columns());

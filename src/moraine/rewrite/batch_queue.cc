@@ -48,4 +48,15 @@ void BatchQueue::Abandon() {
   changed_.notify_all();
 }
 
+void PushAll(Call& call,
+             const std::function<Result<std::shared_ptr<arrow::RecordBatch>>(Call&)>& next,
+             BatchQueue* queue) {
+  while (true) {
+    Result<std::shared_ptr<arrow::RecordBatch>> batch = next(call);
+    if (!batch.ok() || *batch == nullptr) return queue->Finish(std::move(batch).status());
+    Status pushed = queue->Push(call, std::move(batch).value());
+    if (!pushed.ok()) return queue->Finish(std::move(pushed));
+  }
+}
+
 }  // namespace moraine::rewrite

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -41,5 +42,12 @@ class BatchQueue {
   bool is_abandoned_ = false;
   Status status_;
 };
+
+/// The producer's loop: pushes what next gives until it gives nullptr or an error, or there is no
+/// pushing on, and finishes the queue with the reason. So rows that do not get through are never
+/// taken for the end.
+void PushAll(Call& call,
+             const std::function<Result<std::shared_ptr<arrow::RecordBatch>>(Call&)>& next,
+             BatchQueue* queue);
 
 }  // namespace moraine::rewrite

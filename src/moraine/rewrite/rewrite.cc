@@ -55,6 +55,33 @@ int64_t RewriteBytes(const tasks::RewriteTask& task) {
   return bytes;
 }
 
+std::string PathsOf(const std::vector<iceberg::DataFile>& files) {
+  constexpr size_t kMostPaths = 5;
+  std::string paths;
+  for (size_t i = 0; i < std::min(files.size(), kMostPaths); ++i) {
+    paths += (i > 0 ? ", " : "") + files[i].file_path;
+  }
+  return files.size() > kMostPaths ? paths + ", ..." : paths;
+}
+
+// Every row that the inputs have is in an output, or deleted. Inputs were compared with their
+// metadata one by one when they were opened.
+Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& output) {
+  int64_t claimed = 0;
+  for (const tasks::InputFile& input : task.rewrite) claimed += input.file.record_count;
+  if (output.rows_read != claimed) {
+    return Corruption(fmt::format("the {} files of the task have {} rows, {} were read",
+                                  task.rewrite.size(), claimed, output.rows_read));
+  }
+  const int64_t alive = output.rows_read - output.rows_deleted;
+  int64_t stored = 0;
+  for (const iceberg::DataFile& file : output.data_files) stored += file.record_count;
+  if (alive == output.rows_written && alive == stored) return {};
+  return Corruption(
+      fmt::format("{} of {} rows are alive, {} were written, the new files have {}: {}", alive,
+                  output.rows_read, output.rows_written, stored, PathsOf(output.data_files)));
+}
+
 class Rewrite {
  public:
   Rewrite(io::FileSystem& files, const tasks::RewriteTask& task, const RewriteOptions& options,
@@ -166,11 +193,8 @@ Status Rewrite::CopyRowsOnTwoThreads(Call& call, RowSource* source,
   BatchQueue queue(kQueuedBatches);
   Call read_call(call);
   Thread reading("rewrite-read", [&](std::stop_token) {
-    while (true) {
-      Result<BatchPtr> batch = source->Next(read_call);
-      if (!batch.ok() || *batch == nullptr) return queue.Finish(std::move(batch).status());
-      if (!queue.Push(read_call, std::move(batch).value()).ok()) return queue.Finish({});
-    }
+    PushAll(
+        read_call, [source](Call& c) { return source->Next(c); }, &queue);
   });
   Status status;
   while (status.ok()) {
@@ -201,7 +225,7 @@ Status Rewrite::RewriteRows(Call& call) {
                                    : CopyRows(call, &source, &writer));
   MORAINE_ASSIGN(output_.data_files, writer.Close(call));
   Count(source);
-  return {};
+  return CheckRows(task_, output_);
 }
 
 Status Rewrite::WritePositionFile(Call& call, const tasks::InputFile& input,

@@ -26,9 +26,11 @@ struct RewriteProgress {
   std::atomic<int64_t> rows_written{0};
 };
 
-/// Streams within the memory given, whatever the file sizes. On error or cancellation the files it
-/// had begun are left unreferenced under the attempt's prefix. Errors: Corruption naming the file,
-/// Exhausted (the budget is too small for the task, with the figure), Unsupported, as io;
+/// Streams within the memory given, whatever the file sizes. No row is lost in silence: inputs must
+/// have as many rows as their metadata says, and each is in an output or deleted. On error or
+/// cancellation the files it had begun are left unreferenced under the attempt's prefix. Errors:
+/// Corruption naming the file (and both counts), Exhausted (the budget is too small for the task,
+/// with the figure), Unsupported (as for files without field ids and name mapping), as io;
 /// Cancelled, Deadline.
 Result<tasks::RewriteOutput> RunRewrite(Call& call, io::FileSystem& files,
                                         const tasks::RewriteTask& task,

@@ -341,11 +341,26 @@ TEST(Rewrite, SaysWhatIsWrong) {
   EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.format = iceberg::FileFormat::kOrc; }),
             Code::kUnsupported);
   EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.file_path = "/none"; }), Code::kNotFound);
+  EXPECT_EQ(run([](Model* m) { ++m->task.rewrite[0].file.record_count; }), Code::kCorruption);
+  EXPECT_EQ(run([](Model* m) { --m->task.rewrite[0].file.record_count; }), Code::kCorruption);
   EXPECT_EQ(run([](Model* m) { m->files.Put("/data/0.parquet", "PAR1 and no more", 0); }),
             Code::kCorruption);
   EXPECT_EQ(run([](Model* m) { m->files.Put("/out/p-0-1-00000.parquet", "there", 0); }),
             Code::kAlreadyExists);
   EXPECT_EQ(run([](Model*) {}, {.memory_bytes = 1 << 20}), Code::kExhausted);
+}
+
+TEST(Rewrite, NamesTheFileWhoseRowsAreNotAsManyAsTheTableSays) {
+  Model model;
+  MakeModel(3, &model);
+  DataFile& file = model.task.rewrite.back().file;
+  const std::string has = "the file has " + std::to_string(file.record_count);
+  file.record_count = 1'000'000;
+  Call call = iceberg::TestCall();
+  const std::string error =
+      RunRewrite(call, model.files, model.task, RewriteOptions(), nullptr).status().ToString();
+  EXPECT_NE(error.find(file.file_path + ": "), std::string::npos) << error;
+  EXPECT_NE(error.find("says 1000000 rows, " + has), std::string::npos) << error;
 }
 
 TEST(Rewrite, AnyFailingCallFailsItAndTheNextAttemptIsWhole) {

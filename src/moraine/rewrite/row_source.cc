@@ -6,6 +6,7 @@
 
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <fmt/format.h>
 
 #include "moraine/io/arrow_status.h"
 
@@ -65,6 +66,11 @@ Status RowSource::OpenFile(Call& call, const tasks::InputFile& input,
   MORAINE_ASSIGN(reader_,
                  iceberg::ParquetReader::Open(call, files_, input.file.file_path,
                                               input.file.file_size_in_bytes, std::move(read)));
+  if (reader_->num_rows() != input.file.record_count) {
+    return Corruption(fmt::format("{}: the table's metadata says {} rows, the file has {}",
+                                  input.file.file_path, input.file.record_count,
+                                  reader_->num_rows()));
+  }
   MORAINE_ASSIGN(deletes_, iceberg::FileDeletes::Make(filter_, input.file.file_path,
                                                       input.sequence_number, fields));
   return {};

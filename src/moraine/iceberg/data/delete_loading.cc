@@ -106,6 +106,7 @@ Status LoadPositionDeletes(Call& call, io::FileSystem& files, const DataFile& fi
   if (options.data_files.empty()) return {};
   ReadOptions read = MakeReadOptions(options);
   read.mapping = nullptr;  // the columns have fixed names
+  read.without_ids = WithoutIds::kByName;
   read.fields = {MakeField(kFilePathFieldId, "file_path", TypeKind::kString),
                  MakeField(kPositionFieldId, "pos", TypeKind::kLong)};
   read.filter =

@@ -110,7 +110,7 @@ class Reader final : public ParquetReader {
   Status OpenUnguarded(io::FileSystem& files, std::optional<int64_t> known_size);
   Status CheckMetadata() const;
   Status MakeFileReader(std::shared_ptr<arrow::io::RandomAccessFile> file);
-  void ReadColumns(const parquet::arrow::SchemaManifest& manifest);
+  Status ReadColumns(const parquet::arrow::SchemaManifest& manifest);
   int64_t LargestRowGroupBytes() const;
   bool SkipsRowGroup(int row_group) const;
   Status OpenRowGroup();
@@ -164,14 +164,21 @@ Status Reader::CheckMetadata() const {
   return {};
 }
 
-void Reader::ReadColumns(const parquet::arrow::SchemaManifest& manifest) {
+Status Reader::ReadColumns(const parquet::arrow::SchemaManifest& manifest) {
   columns_ = ToFileColumns(manifest);
-  if (HasFieldIds(columns_)) return;
+  if (columns_.empty() || HasFieldIds(columns_)) return {};
   if (options_.mapping != nullptr) {
     ApplyNameMapping(*options_.mapping, &columns_);
-  } else {
-    ApplyNameMapping(NameMapping::FromSchema(Schema(0, options_.fields)), &columns_);
+    return {};
   }
+  if (options_.without_ids == WithoutIds::kRefuse) {
+    return Unsupported(location_ +
+                       ": its columns have no field ids and the table has no "
+                       "schema.name-mapping.default, so which column is which would be a guess; "
+                       "set that property to have the file rewritten");
+  }
+  ApplyNameMapping(NameMapping::FromSchema(Schema(0, options_.fields)), &columns_);
+  return {};
 }
 
 int64_t Reader::LargestRowGroupBytes() const {
@@ -195,7 +202,7 @@ Status Reader::MakeFileReader(std::shared_ptr<arrow::io::RandomAccessFile> file)
   MORAINE_FILE_TRY(location_, parquet::arrow::SchemaManifest::Make(metadata_->schema(),
                                                                    metadata_->key_value_metadata(),
                                                                    arrow_properties, &manifest));
-  ReadColumns(manifest);
+  MORAINE_TRY(ReadColumns(manifest));
   Result<ColumnProjection> projection =
       ColumnProjection::Make(options_.fields, columns_, options_.constants);
   if (!projection.ok()) return std::move(projection).status().Annotate(location_);

@@ -31,11 +31,18 @@ struct RowGroupFilter {
   std::string upper;
 };
 
+/// What becomes of a file none of whose columns has a field id, where no name mapping is given.
+enum class WithoutIds : uint8_t {
+  kRefuse,  ///< names and places change: a guess that a rewrite makes final
+  kByName,  ///< for columns whose names never change (position deletes) and for looking at files
+};
+
 struct ReadOptions {
   /// What batches look like. Metadata columns (_file, _pos, _deleted) may be among them.
   std::vector<Field> fields;
   ColumnConstants constants;             ///< identity partition values, for columns not in the file
-  const NameMapping* mapping = nullptr;  ///< for files without ids; nullptr: by the names of fields
+  const NameMapping* mapping = nullptr;  ///< for files without ids
+  WithoutIds without_ids = WithoutIds::kRefuse;  ///< for those without a mapping
   std::optional<RowGroupFilter> filter;
   Dictionaries dictionaries = Dictionaries::kDecode;
   int64_t batch_bytes = int64_t{8} << 20;  ///< aimed at; at most
@@ -49,8 +56,8 @@ struct ReadOptions {
 class ParquetReader {
  public:
   /// Reads the footer and decides the projection. known_size is trusted. Errors: as io; Corruption
-  /// for a file that is not Parquet, or lacks a required column; Unsupported for an encrypted file
-  /// or a column of another type; all name the file.
+  /// for a file that is not Parquet, or lacks a required column; Unsupported for an encrypted file,
+  /// a column of another type or a file without ids (see WithoutIds); all name the file.
   static Result<std::unique_ptr<ParquetReader>> Open(Call& call, io::FileSystem& files,
                                                      const std::string& location,
                                                      std::optional<int64_t> known_size,

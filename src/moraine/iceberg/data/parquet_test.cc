@@ -6,9 +6,13 @@
 
 #include <arrow/array.h>
 #include <arrow/builder.h>
+#include <arrow/io/memory.h>
+#include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
+#include <arrow/table.h>
 #include <arrow/type.h>
 #include <gtest/gtest.h>
+#include <parquet/arrow/writer.h>
 
 #include "moraine/iceberg/data/parquet_reader.h"
 #include "moraine/iceberg/data/parquet_writer.h"
@@ -306,7 +310,34 @@ TEST(Parquet, BrokenFilesGiveErrors) {
   }
 }
 
-TEST(Parquet, FilesWithoutIdsAreReadByMappingOrName) {
+TEST(Parquet, FilesWithoutIdsAreNotGuessedAt) {
+  io::MemoryFileSystem files;
+  const auto plain = arrow::schema({arrow::field("a", arrow::int64())});
+  const auto values = arrow::json::ArrayFromJSONString(arrow::int64(), "[1,2]").ValueOrDie();
+  const auto sink = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  ASSERT_TRUE(parquet::arrow::WriteTable(*arrow::Table::Make(plain, {values}),
+                                         arrow::default_memory_pool(), sink)
+                  .ok());
+  files.Put("/f", sink->Finish().ValueOrDie()->ToString(), 0);
+  // The table has renamed a to b since.
+  ReadOptions options;
+  options.fields = {Optional(1, "b", P(TypeKind::kLong))};
+  const Status refused = ReadRows(files, "/f", options).status();
+  EXPECT_EQ(refused.code(), Code::kUnsupported);
+  EXPECT_NE(refused.ToString().find("/f"), std::string::npos);
+  EXPECT_NE(refused.ToString().find("schema.name-mapping.default"), std::string::npos);
+  const NameMapping mapping =
+      NameMapping::FromJson(R"([{"field-id": 1, "names": ["a", "b"]}])").value();
+  options.mapping = &mapping;
+  EXPECT_EQ(RowsText(*ReadRows(files, "/f", options).value()), "1\n2\n");
+  options.mapping = nullptr;
+  options.without_ids = WithoutIds::kByName;
+  EXPECT_EQ(RowsText(*ReadRows(files, "/f", options).value()), "null\nnull\n");
+  options.fields = {Optional(1, "a", P(TypeKind::kLong))};
+  EXPECT_EQ(RowsText(*ReadRows(files, "/f", options).value()), "1\n2\n");
+}
+
+TEST(Parquet, NameMappingGivesIds) {
   const NameMapping mapping = NameMapping::FromJson(
                                   R"([{"field-id": 7, "names": ["other", "x"]},
           {"field-id": 8, "names": ["s"], "fields": [{"field-id": 9, "names": ["inner"]}]}])")

@@ -1,0 +1,49 @@
+#include "moraine/rewrite/batch_queue.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <gtest/gtest.h>
+
+namespace moraine::rewrite {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+BatchPtr EmptyBatch() { return arrow::RecordBatch::MakeEmpty(arrow::schema({})).ValueOrDie(); }
+
+std::function<Result<BatchPtr>(Call&)> Batches(int count, Status last) {
+  return [count, last](Call&) mutable -> Result<BatchPtr> {
+    if (count-- > 0) return EmptyBatch();
+    if (!last.ok()) return last;
+    return BatchPtr();
+  };
+}
+
+TEST(BatchQueue, EndsAsItsProducerEnds) {
+  Call call(SystemEnv(NullLogger()), std::chrono::minutes(1));
+  for (const Status& last : {Status(), Corruption("a file is broken")}) {
+    BatchQueue queue(3);
+    PushAll(call, Batches(2, last), &queue);
+    EXPECT_NE(queue.Pop(call).value(), nullptr);
+    EXPECT_NE(queue.Pop(call).value(), nullptr);
+    Result<BatchPtr> end = queue.Pop(call);
+    EXPECT_EQ(end.status().code(), last.code());
+    if (end.ok()) {
+      EXPECT_EQ(*end, nullptr);
+    }
+  }
+}
+
+TEST(BatchQueue, RowsThatDoNotGetThroughAreNotTheEnd) {
+  std::stop_source stop;
+  Call producer(SystemEnv(NullLogger()), std::chrono::minutes(1), stop.get_token());
+  stop.request_stop();
+  BatchQueue queue(1);
+  PushAll(producer, Batches(2, {}), &queue);  // the second finds no room, and cannot wait
+  Call consumer(SystemEnv(NullLogger()), std::chrono::minutes(1));
+  EXPECT_NE(queue.Pop(consumer).value(), nullptr);
+  EXPECT_EQ(queue.Pop(consumer).status().code(), Code::kCancelled);
+}
+
+}  // namespace
+}  // namespace moraine::rewrite
