@@ -44,3 +44,14 @@ def sql(spark, namespace):
     """Runs a statement in the test's namespace (as {ns}); its rows as tuples."""
     spark.sql(f"USE ice.{namespace}")
     return lambda text: [tuple(row) for row in spark.sql(text.replace("{ns}", f"ice.{namespace}")).collect()]
+
+
+@pytest.fixture
+def add_catalog(spark):
+    """Gives the catalog of another server a name of its own: Spark keeps a catalog once it has been used."""
+    def add(name: str, server):
+        for key, value in {"": "org.apache.iceberg.spark.SparkCatalog", ".type": "rest", ".uri": server.uri, ".warehouse": "default",
+                           ".cache-enabled": "false"}.items():
+            spark.conf.set(f"spark.sql.catalog.{name}{key}", value)
+
+    return add

@@ -2,16 +2,15 @@
 import pytest
 from harness import Server
 from interop import test_flink_tables as flink
+from optimizing import delete_files, optimize
 
 
 @pytest.mark.parametrize("table", flink.TABLES)
-def test_spark_reads_tables_of_flink(spark, tmp_path, table):
+def test_spark_reads_tables_of_flink(spark, add_catalog, tmp_path, table):
     with Server(tmp_path / "s", optimizer_threads=1) as server:
         catalog = flink.register(server, table)
-        name = f"flink_{table}"  # Spark keeps a catalog once it has been used
-        for key, value in {"": "org.apache.iceberg.spark.SparkCatalog", ".type": "rest", ".uri": server.uri, ".warehouse": "default",
-                           ".cache-enabled": "false"}.items():
-            spark.conf.set(f"spark.sql.catalog.{name}{key}", value)
+        name = f"flink_{table}"
+        add_catalog(name, server)
 
         def rows():
             return flink.as_text(spark.sql(f"SELECT * FROM {name}.db.{table}").collect())
@@ -19,6 +18,6 @@ def test_spark_reads_tables_of_flink(spark, tmp_path, table):
         assert rows() == flink.rows_of_flink(table)
         properties = ", ".join(f"'{key}' = '{value}'" for key, value in flink.OPTIMIZED.items())
         spark.sql(f"ALTER TABLE {name}.db.{table} SET TBLPROPERTIES ({properties})")
-        flink.optimize(server, table, "minor")
-        assert flink.delete_files(catalog, table) == (0, 0)
+        optimize(server, table, "minor")
+        assert delete_files(catalog, table) == (0, 0)
         assert rows() == flink.rows_of_flink(table)

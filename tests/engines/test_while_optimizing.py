@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from harness import Server
 from interop import duck
+from optimizing import wait_until_idle
 from pyiceberg.catalog.rest import RestCatalog
 
 FULL = os.environ.get("MORAINE_FULL") == "1"
@@ -90,27 +91,13 @@ class Job:
 
 
 @pytest.fixture
-def live(spark, tmp_path, monkeypatch):
+def live(add_catalog, tmp_path, monkeypatch):
     """A server of its own with optimizers that never rest, as Spark's catalog `live`."""
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     with Server(tmp_path, optimizer_threads=2) as server:
-        for key, value in {"": "org.apache.iceberg.spark.SparkCatalog", ".type": "rest", ".uri": server.uri, ".warehouse": "default",
-                           ".cache-enabled": "false"}.items():
-            spark.conf.set(f"spark.sql.catalog.live{key}", value)
+        add_catalog("live", server)
         yield server
-
-
-def wait_until_idle(server: Server, limit: float = 120):
-    end, calm = time.monotonic() + limit, 0
-    while calm < 4:
-        assert time.monotonic() < end, f"never idle: {server.get('/api/v1/tables')[1]}\n{server.log_tail()}"
-        processes = server.get("/api/v1/processes?limit=1000")[1]["processes"]
-        tables = server.get("/api/v1/tables")[1]["tables"]
-        busy = any(p["state"] in ("running", "committing") for p in processes) or any(t["status"] != "idle" for t in tables)
-        calm = 0 if busy else calm + 1
-        time.sleep(0.3)
-    return processes
 
 
 def test_three_engines_agree_with_the_model(spark, live):

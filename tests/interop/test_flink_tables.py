@@ -1,10 +1,9 @@
 """Tables that Flink wrote with equality deletes (tests/golden/flink_equality_deletes): registered, read, optimized, read again."""
-import time
-
 import pytest
 from harness import ROOT, Server
 from interop import duck
 from interop.relocate import relocate
+from optimizing import delete_files, optimize
 from pyiceberg.catalog.rest import RestCatalog
 
 GOLDEN = ROOT / "tests" / "golden" / "flink_equality_deletes"
@@ -33,28 +32,6 @@ def rows_of_duckdb(server, table: str) -> list[str]:
 def rows_of_pyiceberg(catalog, table: str) -> list[str]:
     frame = catalog.load_table(f"db.{table}").scan().to_arrow()
     return as_text(tuple(row[name] for name in frame.column_names) for row in frame.to_pylist())
-
-
-def delete_files(catalog, table: str) -> tuple[int, int]:
-    """Files with position deletes and with equality deletes in the current snapshot."""
-    content = catalog.load_table(f"db.{table}").inspect.delete_files()["content"].to_pylist()
-    return content.count(1), content.count(2)
-
-
-def optimize(server, table: str, kind: str) -> dict:
-    """Asks for a run and waits for its process."""
-    path = f"/api/v1/warehouses/default/namespaces/db/tables/{table}"
-    before = {process["process-id"] for process in server.get("/api/v1/processes?limit=1000")[1]["processes"]}
-    status, answer, _ = server.post(f"{path}/optimize", {"type": kind})
-    assert status == 204, answer
-    end = time.monotonic() + 60
-    while True:
-        fresh = [p for p in server.get("/api/v1/processes?limit=1000")[1]["processes"] if p["process-id"] not in before]
-        if fresh and fresh[0]["state"] not in ("running", "committing"):
-            assert fresh[0]["state"] == "succeeded", fresh[0]
-            return fresh[0]
-        assert time.monotonic() < end, (fresh, server.get(path)[1], server.log_tail())
-        time.sleep(0.1)
 
 
 def register(server, table: str) -> RestCatalog:

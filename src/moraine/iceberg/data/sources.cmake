@@ -6,4 +6,4 @@ list(APPEND ICEBERG_SOURCES
 list(APPEND ICEBERG_TESTS
   data/column_metrics_test.cc data/metrics_mode_test.cc data/parquet_test.cc)
 list(APPEND ICEBERG_TESTING
-  testing/rows.cc)
+  testing/row_delta.cc testing/rows.cc testing/table_rows.cc)

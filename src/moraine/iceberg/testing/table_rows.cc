@@ -1,0 +1,116 @@
+#include "moraine/iceberg/testing/table_rows.h"
+
+#include <algorithm>
+#include <set>
+
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include "moraine/base/text.h"
+#include "moraine/iceberg/manifest/manifest_reader.h"
+#include "moraine/iceberg/testing/rows.h"
+
+namespace moraine::iceberg {
+namespace {
+
+Result<std::vector<std::string>> Lines(io::FileSystem& files, const std::string& location,
+                                       std::vector<Field> fields) {
+  ReadOptions options;
+  options.fields = std::move(fields);
+  MORAINE_ASSIGN(const BatchPtr rows, ReadRows(files, location, std::move(options)));
+  const std::string text = RowsText(*rows);
+  std::vector<std::string> lines;
+  for (std::string_view line : Split(text, '\n')) lines.emplace_back(line);
+  lines.pop_back();  // behind the last line end
+  return lines;
+}
+
+/// Which rows of one data file are dead.
+class DeadRows {
+ public:
+  DeadRows(io::FileSystem& files, const TableMetadata& table, const ManifestEntry& data)
+      : files_(files), table_(table), data_(data) {}
+
+  Status Add(const ManifestEntry& deletes) {
+    if (deletes.file.content == FileContent::kPositionDeletes) return AddPositions(deletes);
+    const bool global = table_.FindSpec(deletes.file.spec_id)->is_unpartitioned();
+    const bool same_partition = deletes.file.spec_id == data_.file.spec_id &&
+                                SameTuple(deletes.file.partition, data_.file.partition);
+    if (*deletes.sequence_number <= *data_.sequence_number || !(global || same_partition))
+      return {};
+    std::vector<Field> fields;
+    for (int32_t id : deletes.file.equality_ids) {
+      const Field* field = table_.CurrentSchema().FindField(id);
+      if (field == nullptr) return Unsupported(fmt::format("column {} was dropped", id));
+      fields.push_back(*field);
+      fields.back().required = false;
+    }
+    MORAINE_ASSIGN(const auto keys, Lines(files_, deletes.file.file_path, fields));
+    MORAINE_ASSIGN(const auto rows, Lines(files_, data_.file.file_path, fields));
+    const std::set<std::string> dead(keys.begin(), keys.end());
+    for (size_t row = 0; row < rows.size(); ++row) {
+      if (dead.contains(rows[row])) rows_.insert(row);
+    }
+    return {};
+  }
+
+  bool Has(size_t row) const { return rows_.contains(row); }
+
+ private:
+  Status AddPositions(const ManifestEntry& deletes) {
+    if (*deletes.sequence_number < *data_.sequence_number) return {};
+    const std::vector<Field> fields = {
+        Required(kFilePathFieldId, "file_path", Type::Primitive(TypeKind::kString)),
+        Required(kPositionFieldId, "pos", Type::Primitive(TypeKind::kLong))};
+    MORAINE_ASSIGN(const auto lines, Lines(files_, deletes.file.file_path, fields));
+    const std::string begin = data_.file.file_path + ", ";
+    for (const std::string& line : lines) {
+      if (line.starts_with(begin)) rows_.insert(std::stoul(line.substr(begin.size())));
+    }
+    return {};
+  }
+
+  io::FileSystem& files_;
+  const TableMetadata& table_;
+  const ManifestEntry& data_;
+  std::set<size_t> rows_;
+};
+
+}  // namespace
+
+Result<std::vector<ManifestEntry>> LiveEntries(io::FileSystem& files, const TableMetadata& table) {
+  Call call = TestCall();
+  std::vector<ManifestEntry> live;
+  const Snapshot* snapshot = table.CurrentSnapshot();
+  if (snapshot == nullptr) return live;
+  MORAINE_ASSIGN(const auto manifests, ReadManifestList(call, files, snapshot->manifest_list));
+  for (const ManifestFile& manifest : manifests) {
+    const PartitionSpecPtr spec = table.FindSpec(manifest.partition_spec_id);
+    MORAINE_TRY(ReadManifest(call, files, manifest, *spec, table.CurrentSchema(), {},
+                             [&](ManifestEntry& entry) -> Status {
+                               if (entry.is_live()) live.push_back(entry);
+                               return {};
+                             }));
+  }
+  return live;
+}
+
+Result<std::vector<std::string>> TableRows(io::FileSystem& files, const TableMetadata& table) {
+  MORAINE_ASSIGN(const auto entries, LiveEntries(files, table));
+  std::vector<std::string> rows;
+  for (const ManifestEntry& data : entries) {
+    if (data.file.content != FileContent::kData) continue;
+    DeadRows dead(files, table, data);
+    for (const ManifestEntry& deletes : entries) {
+      if (deletes.file.content != FileContent::kData) MORAINE_TRY(dead.Add(deletes));
+    }
+    MORAINE_ASSIGN(auto lines, Lines(files, data.file.file_path, table.CurrentSchema().fields()));
+    for (size_t row = 0; row < lines.size(); ++row) {
+      if (!dead.Has(row)) rows.push_back(std::move(lines[row]));
+    }
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+}  // namespace moraine::iceberg
