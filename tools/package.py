@@ -59,8 +59,8 @@ def main():
         copy_licence(path, licences)
     for file in Path(pyarrow.__file__).parent.parent.glob("pyarrow-*.dist-info/licenses/*"):
         shutil.copy(file, licences / f"arrow-{file.name}")
-    for file in ("LICENSE", "README.md", "CHANGELOG.md"):
-        shutil.copy(ROOT / file, documents / file)
+    for file in ("LICENSE", "README.md", "CHANGELOG.md", "docs/guide/moraine.yaml"):
+        shutil.copy(ROOT / file, documents / Path(file).name)
     archive = ROOT / "build" / f"{name}.tar.gz"
     with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
         tar.add(staging, arcname=name)

@@ -30,5 +30,7 @@ def test_package_needs_nothing_that_debian_lacks(tmp_path):
         assert name.startswith(base) or str(folder) in line, line
     version = subprocess.run([binary, "--version"], capture_output=True, text=True, env={}, timeout=20)
     assert version.returncode == 0 and (ROOT / "VERSION").read_text().strip() in version.stdout
+    sample = subprocess.run([binary, "server", "--print-config"], capture_output=True, text=True, env={}, timeout=20, check=True).stdout
+    assert (folder / "share/doc/moraine/moraine.yaml").read_text() == sample
     notices = list((folder / "share/doc/moraine/licences").iterdir())
     assert len(notices) > 10 and all(file.stat().st_size > 0 for file in notices)

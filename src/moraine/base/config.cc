@@ -55,16 +55,32 @@ void Flatten(const YAML::Node& node, const std::string& prefix, std::vector<Foun
   }
 }
 
+struct Unit {
+  int64_t size;
+  std::string_view name;
+};
+constexpr Unit kByteUnits[] = {
+    {int64_t{1} << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "B"}};
+constexpr Unit kTimeUnits[] = {
+    {86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}, {1, "ms"}};
+
+/// As one would write it in a file, in the largest unit that says it exactly.
+std::string AsSetting(SettingType type, int64_t value) {
+  bool sized = type == SettingType::kBytes || type == SettingType::kDuration;
+  for (const auto& unit : type == SettingType::kBytes ? kByteUnits : kTimeUnits) {
+    if (sized && value >= unit.size && value % unit.size == 0) {
+      return fmt::format("{}{}", value / unit.size, unit.name);
+    }
+  }
+  return fmt::format("{}", value);
+}
+
 /// " (from 1 to 64)" where a setting has bounds.
 std::string Range(const Setting& setting) {
   bool sized = setting.type == SettingType::kNumber || setting.type == SettingType::kBytes ||
                setting.type == SettingType::kDuration;
   if (!sized || (setting.low == 0 && setting.high == INT64_MAX)) return "";
-  auto print = [&](int64_t value) {
-    if (setting.type == SettingType::kBytes) return FormatByteSize(value);
-    if (setting.type == SettingType::kDuration) return FormatDuration(Millis(value));
-    return fmt::format("{}", value);
-  };
+  auto print = [&](int64_t value) { return AsSetting(setting.type, value); };
   if (setting.high == INT64_MAX) return fmt::format(" (at least {})", print(setting.low));
   return fmt::format(" (from {} to {})", print(setting.low), print(setting.high));
 }

@@ -12,7 +12,8 @@ Config Example() {
                  {"optimizer.threads", SettingType::kNumber, "1", "Threads.", 0, 64},
                  {"optimizer.memory", SettingType::kBytes, "512MiB", "A thread's memory."},
                  {"server.names", SettingType::kList, "", "Host names."},
-                 {"server.grace", SettingType::kDuration, "10s", "Time to finish."},
+                 {"server.grace", SettingType::kDuration, "10s", "Time to finish.", 0, 90'000},
+                 {"server.body", SettingType::kBytes, "1MiB", "Body.", 1024, 3 << 20},
                  {"server.strict", SettingType::kSwitch, "false", "Strictness."}});
 }
 
@@ -51,7 +52,10 @@ TEST(Config, TheSampleReadsBackAsTheDefaults) {
   ASSERT_TRUE(config.LoadYaml(config.SampleYaml(), "sample").ok());
   EXPECT_EQ(config.Text("server.listen"), "127.0.0.1:1630");
   EXPECT_TRUE(config.List("server.names").empty());
-  EXPECT_NE(config.SampleYaml().find("# Threads. (from 0 to 64)\n"), std::string::npos);
+  for (const char* line : {"# Threads. (from 0 to 64)\n", "# Time to finish. (from 0 to 90s)\n",
+                           "# Body. (from 1KiB to 3MiB)\n"}) {
+    EXPECT_NE(config.SampleYaml().find(line), std::string::npos) << line;
+  }
   EXPECT_NE(config.Markdown().find("(from 0 to 64)"), std::string::npos);
 }
 

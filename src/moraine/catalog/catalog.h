@@ -16,6 +16,10 @@
 #include "moraine/io/file_system.h"
 #include "moraine/store/database.h"
 
+namespace moraine {
+class Metrics;
+}
+
 namespace moraine::catalog {
 
 using NamespaceName =
@@ -94,6 +98,7 @@ struct TableSummary {
 struct CatalogOptions {
   int64_t metadata_cache_bytes = int64_t{64} << 20;
   int64_t max_metadata_bytes = int64_t{256} << 20;
+  Metrics* metrics = nullptr;  ///< outlives the catalog; null: nothing is counted
 };
 
 /// The exception name of the REST protocol for an error of a catalog call ("NoSuchTableException",
@@ -135,6 +140,10 @@ class Catalog {
                                 const CreateTable& request);
   Result<LoadedTablePtr> Register(Call& call, const std::string& warehouse, const TableName& name,
                                   const std::string& metadata_location);
+  /// As Register, but a table that has this name already is led to the file, in one transaction: it
+  /// keeps its number, and counts as registered from then on. Commits that were under way lose.
+  Result<LoadedTablePtr> RegisterOver(Call& call, const std::string& warehouse,
+                                      const TableName& name, const std::string& metadata_location);
   Result<LoadedTablePtr> Load(Call& call, const std::string& warehouse, const TableName& name);
   /// NotFound if there is none. Reads no file.
   Status TableExists(Call& call, const std::string& warehouse, const TableName& name);
@@ -162,6 +171,8 @@ class Catalog {
   /// Every live table, by (table_id) pages; for status pages and reconciliation.
   Result<Page<TableSummary>> AllTables(Call& call, const PageRequest& page);
   Result<std::vector<TableChange>> Changes(Call& call, int64_t after_feed_seq, size_t limit);
+  /// The number of the newest row of the feed; 0 if there is none.
+  Result<int64_t> LastChange(Call& call);
   /// Deletes feed rows older than before_ms that every consumer has read (up to that number).
   Status TrimChanges(Call& call, int64_t before_ms, int64_t up_to_feed_seq);
   /// Called (on the committing thread, without locks) after each change; wakes the optimizing loop.

@@ -158,21 +158,34 @@ Result<LoadedTablePtr> Catalog::State::CommitOnce(Call& call, const Warehouse& w
   return committed;
 }
 
-Result<LoadedTablePtr> Catalog::Commit(Call& call, const std::string& warehouse,
-                                       const TableName& name, const iceberg::CommitRequest& request,
-                                       const Note& note) {
-  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  MORAINE_TRY(CheckUpdateLocations(home, request.updates));
-  if (IsCreate(request)) return state_->CommitCreate(call, home, name, request, note);
+Result<LoadedTablePtr> Catalog::State::CommitWithRetries(Call& call, const Warehouse& warehouse,
+                                                         const TableName& name,
+                                                         const iceberg::CommitRequest& request,
+                                                         const Note& note) {
   for (int attempt = 0;; ++attempt) {
     MORAINE_TRY(call.Check());
     bool lost_race = false;
-    auto committed = state_->CommitOnce(call, home, name, request, note, &lost_race);
+    auto committed = CommitOnce(call, warehouse, name, request, note, &lost_race);
+    if (lost_race) metrics.LostRace();
     if (committed.ok() || !lost_race || attempt == kServerRetries) return committed;
     // Another process won. A short, uneven pause keeps many losers from meeting again.
     call.clock().SleepFor(Millis(call.random().Below(static_cast<uint64_t>(5 * (attempt + 1))) + 1),
                           call.stop());
   }
+}
+
+Result<LoadedTablePtr> Catalog::Commit(Call& call, const std::string& warehouse,
+                                       const TableName& name, const iceberg::CommitRequest& request,
+                                       const Note& note) {
+  MonoTime begun = call.clock().Mono();
+  auto committed = [&]() -> Result<LoadedTablePtr> {
+    MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+    MORAINE_TRY(CheckUpdateLocations(home, request.updates));
+    if (IsCreate(request)) return state_->CommitCreate(call, home, name, request, note);
+    return state_->CommitWithRetries(call, home, name, request, note);
+  }();
+  state_->metrics.Committed(committed.status(), call.clock().Mono() - begun);
+  return committed;
 }
 
 }  // namespace moraine::catalog

@@ -1,9 +1,11 @@
 #include <atomic>
 #include <filesystem>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "moraine/base/executor.h"
+#include "moraine/base/metrics.h"
 #include "moraine/catalog/metadata_cache.h"
 #include "moraine/catalog/table_turns.h"
 #include "moraine/catalog/testing/catalog_world.h"
@@ -158,6 +160,51 @@ TEST(TableTurns, EndWithTheCall) {
   auto again = turns.Take(call, 1);
   ASSERT_TRUE(again.ok());
   EXPECT_FALSE(again->waited());
+}
+
+TEST(MetadataCache, AFileThatIsTooLargeIsNotKeptAndPushesNothingOut) {
+  MetadataCache cache(10'000);
+  auto entry = [](size_t bytes) {
+    return CachedMetadata{std::make_shared<const std::string>(bytes, 'x'),
+                          std::make_shared<const iceberg::TableMetadata>()};
+  };
+  cache.Put("small", entry(100));
+  cache.Put("large", entry(2'001));  // five times that is above the bound
+  EXPECT_EQ(cache.Find("large").json, nullptr);
+  EXPECT_NE(cache.Find("small").json, nullptr);
+  cache.Put("fits", entry(1'900));
+  EXPECT_NE(cache.Find("fits").json, nullptr);
+  EXPECT_NE(cache.Find("small").json, nullptr);
+}
+
+/// A table whose metadata the cache can't keep works as any other.
+TEST(MetadataCache, TablesWorkWithoutIt) {
+  CatalogWorld world;
+  Call call = world.call();
+  Metrics metrics;
+  Catalog catalog(world.database(), world.files(),
+                  {.metadata_cache_bytes = 0, .metrics = &metrics});
+  ASSERT_TRUE(catalog.Open(call).ok());
+  auto base = world.MakeTable("t");
+  auto committed =
+      catalog.Commit(call, kTestWarehouse, base->name, AppendRequest(*base, 1), nullptr);
+  ASSERT_TRUE(committed.ok()) << committed.status().ToString();
+  EXPECT_EQ((*catalog.Load(call, kTestWarehouse, base->name))->metadata_location,
+            (*committed)->metadata_location);
+  EXPECT_EQ(catalog.Commit(call, kTestWarehouse, base->name, AppendRequest(*base, 2), nullptr)
+                .status()
+                .code(),
+            Code::kConflict);
+  std::string text = metrics.Text();
+  for (const char* line : {R"(moraine_catalog_metadata_cache_lookups_total{result="hit"} 0)",
+                           R"(moraine_catalog_metadata_cache_lookups_total{result="miss"} 3)",
+                           R"(moraine_catalog_commits_total{result="ok"} 1)",
+                           R"(moraine_catalog_commits_total{result="Conflict"} 1)",
+                           R"(moraine_catalog_commit_conflicts_total{cause="requirement"} 1)",
+                           R"(moraine_catalog_commit_conflicts_total{cause="race"} 0)",
+                           "moraine_catalog_commit_duration_seconds_count 2"}) {
+    EXPECT_THAT(text, testing::HasSubstr(line));
+  }
 }
 
 TEST(MetadataCache, IsBoundedAndKeepsTheRecent) {

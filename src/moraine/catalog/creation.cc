@@ -22,6 +22,20 @@ std::string WithoutTrailingSlashes(std::string location) {
   return location;
 }
 
+TableRow RegisteredRow(int64_t table_id, int64_t version, const Warehouse& warehouse,
+                       const TableName& name, const std::string& metadata_location,
+                       const CachedMetadata& read) {
+  return {table_id,
+          warehouse.id,
+          warehouse.name,
+          name,
+          version,
+          metadata_location,
+          read.metadata->format_version,
+          read.metadata->current_snapshot_id,
+          kRegistered};
+}
+
 }  // namespace
 
 Result<int64_t> Catalog::State::InsertRow(Transaction& t, Call& call, const Warehouse& warehouse,
@@ -166,30 +180,81 @@ Result<LoadedTablePtr> Catalog::State::CommitCreate(Call& call, const Warehouse&
   return Insert(call, warehouse, name, std::move(metadata), note);
 }
 
+Result<CachedMetadata> Catalog::State::ReadForeign(Call& call, const Warehouse& warehouse,
+                                                   const std::string& metadata_location) {
+  MORAINE_TRY(CheckAllowed(warehouse, "metadata-location", metadata_location));
+  auto read = ReadMetadata(call, metadata_location);
+  if (read.status().code() == Code::kCorruption) {
+    return std::move(read).status().WithCode(Code::kInvalidArgument);
+  }
+  MORAINE_TRY(read.status());
+  MORAINE_TRY(CheckMetadataLocations(warehouse, *read->metadata));
+  return read;
+}
+
 Result<LoadedTablePtr> Catalog::Register(Call& call, const std::string& warehouse,
                                          const TableName& name,
                                          const std::string& metadata_location) {
   MORAINE_TRY(CheckName("name", name.name));
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  MORAINE_TRY(CheckAllowed(home, "metadata-location", metadata_location));
-  auto read = state_->ReadMetadata(call, metadata_location);
-  if (read.status().code() == Code::kCorruption) {
-    return std::move(read).status().WithCode(Code::kInvalidArgument);
-  }
-  MORAINE_TRY(read.status());
-  MORAINE_TRY(CheckMetadataLocations(home, *read->metadata));
+  MORAINE_ASSIGN(auto read, state_->ReadForeign(call, home, metadata_location));
   int64_t table_id = 0;
   MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(table_id, state_->InsertRow(t, call, home, name, *read, metadata_location,
+    MORAINE_ASSIGN(table_id, state_->InsertRow(t, call, home, name, read, metadata_location,
                                                kRegistered, "register"));
     return {};
   }));
-  state_->cache.Put(metadata_location, *read);
+  state_->cache.Put(metadata_location, read);
   state_->Announce();
-  TableRow row{table_id,   home.id,           home.name, name,
-               1,          metadata_location, 0,         read->metadata->current_snapshot_id,
-               kRegistered};
-  return MakeLoaded(row, *read);
+  return MakeLoaded(RegisteredRow(table_id, 1, home, name, metadata_location, read), read);
+}
+
+Result<LoadedTablePtr> Catalog::RegisterOver(Call& call, const std::string& warehouse,
+                                             const TableName& name,
+                                             const std::string& metadata_location) {
+  MORAINE_TRY(CheckName("name", name.name));
+  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+  MORAINE_ASSIGN(auto read, state_->ReadForeign(call, home, metadata_location));
+  TableRow row;
+  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto existing, FindTable(t, home.id, name));
+    if (existing) {
+      row = RegisteredRow(existing->id, existing->version + 1, home, name, metadata_location, read);
+      return state_->OverwriteRow(t, call, *existing, read, metadata_location);
+    }
+    MORAINE_ASSIGN(int64_t table_id, state_->InsertRow(t, call, home, name, read, metadata_location,
+                                                       kRegistered, "register"));
+    row = RegisteredRow(table_id, 1, home, name, metadata_location, read);
+    return {};
+  }));
+  state_->cache.Put(metadata_location, read);
+  state_->Announce();
+  return MakeLoaded(row, read);
+}
+
+Status Catalog::State::OverwriteRow(Transaction& t, Call& call, const TableRow& row,
+                                    const CachedMetadata& cached,
+                                    const std::string& metadata_location) {
+  const TableMetadata& metadata = *cached.metadata;
+  MORAINE_ASSIGN(auto claims, ClaimsOf(metadata));
+  MORAINE_ASSIGN(auto folders, FoldersOutside(claims, FilesNamedBy(metadata)));
+  MORAINE_TRY(CheckUnclaimed(t, claims, row.id));
+  MORAINE_TRY(CheckFoldersFree(t, folders, row.id));
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_TRY(t.Execute(
+      "UPDATE tabular SET version = version + 1, metadata_location = ?, previous = ?, "
+      "location = ?, table_uuid = ?, format_version = ?, current_snapshot_id = ?, origin = ?, "
+      "updated_ms = ?, updated_by = ? WHERE id = ?",
+      {metadata_location, row.metadata_location, claims.front(), metadata.table_uuid,
+       int64_t{metadata.format_version}, metadata.current_snapshot_id, std::string(kRegistered),
+       now_ms, call.principal(), row.id}));
+  MORAINE_TRY(PutClaims(t, claims, row.id));
+  return AddChange(t, {.kind = "register",
+                       .table_id = row.id,
+                       .version = row.version + 1,
+                       .snapshot_id = metadata.current_snapshot_id,
+                       .changed_ms = now_ms,
+                       .metadata_location = metadata_location});
 }
 
 }  // namespace moraine::catalog

@@ -63,6 +63,7 @@ Result<CachedMetadata> Catalog::State::ReadMetadata(Call& call, const std::strin
 
 Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TableRow& row, Freshness freshness) {
   CachedMetadata cached = cache.Find(row.metadata_location);
+  cached.metadata == nullptr ? metrics.CacheMiss() : metrics.CacheHit();
   if (cached.metadata == nullptr) {
     MORAINE_ASSIGN(cached, ReadMetadata(call, row.metadata_location));
     cache.Put(row.metadata_location, cached);

@@ -8,6 +8,7 @@
 
 #include "moraine/catalog/catalog.h"
 #include "moraine/catalog/metadata_cache.h"
+#include "moraine/catalog/metrics_internal.h"
 #include "moraine/catalog/rows_internal.h"
 #include "moraine/catalog/table_turns.h"
 
@@ -21,12 +22,14 @@ struct Catalog::State {
       : database(database_in),
         files(files_in),
         options(options_in),
-        cache(options_in.metadata_cache_bytes) {}
+        cache(options_in.metadata_cache_bytes),
+        metrics(options_in.metrics) {}
 
   store::Database& database;
   io::FileSystem& files;
   const CatalogOptions options;
   MetadataCache cache;
+  CatalogMetrics metrics;
   TableTurns turns;
   std::mutex mutex;
   std::unordered_map<std::string, Warehouse>
@@ -66,6 +69,12 @@ struct Catalog::State {
                             const TableName& name, const CachedMetadata& cached,
                             const std::string& metadata_location, std::string_view origin,
                             std::string_view change_kind);
+  /// Leads a row that is there to a registered file.
+  Status OverwriteRow(store::Transaction& t, Call& call, const TableRow& row,
+                      const CachedMetadata& cached, const std::string& metadata_location);
+  /// Reads a file that a client wants to have registered.
+  Result<CachedMetadata> ReadForeign(Call& call, const Warehouse& warehouse,
+                                     const std::string& metadata_location);
   Result<std::string> LocationForNew(Call& call, const Warehouse& warehouse, const TableName& name,
                                      const std::string& table_uuid);
   Result<LoadedTablePtr> CommitCreate(Call& call, const Warehouse& warehouse, const TableName& name,
@@ -73,6 +82,10 @@ struct Catalog::State {
 
   // commit.cc
 
+  /// CommitOnce, as often as races ask for it.
+  Result<LoadedTablePtr> CommitWithRetries(Call& call, const Warehouse& warehouse,
+                                           const TableName& name,
+                                           const iceberg::CommitRequest& request, const Note& note);
   Result<LoadedTablePtr> CommitOnce(Call& call, const Warehouse& warehouse, const TableName& name,
                                     const iceberg::CommitRequest& request, const Note& note,
                                     bool* lost_race);

@@ -189,6 +189,13 @@ Result<std::vector<TableChange>> Catalog::Changes(Call& call, int64_t after_feed
                 });
 }
 
+Result<int64_t> Catalog::LastChange(Call& call) {
+  return RunFor(call, state_->database, Access::kRead, [&](Transaction& t) -> Result<int64_t> {
+    MORAINE_ASSIGN(auto rows, t.Query("SELECT COALESCE(MAX(feed_seq), 0) FROM table_change", {}));
+    return rows.at(0).Int(0);
+  });
+}
+
 Status Catalog::TrimChanges(Call& call, int64_t before_ms, int64_t up_to_feed_seq) {
   return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     // The newest row stays: numbers go on from it.

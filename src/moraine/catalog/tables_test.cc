@@ -143,6 +143,58 @@ TEST(Tables, DropFreesNameAndPlaceAndKeepsFiles) {
   EXPECT_TRUE(catalog.DropNamespace(call, kTestWarehouse, {"ns"}).ok());
 }
 
+TEST(Tables, RegisterOverLeadsTheNameToTheFileAndKeepsTheNumber) {
+  CatalogWorld world;
+  Call call = world.call();
+  Catalog& catalog = world.catalog();
+  auto first = world.MakeTable("t");
+  auto second =
+      catalog.Commit(call, kTestWarehouse, first->name, AppendRequest(*first, 1), nullptr).value();
+  // Back to what it was.
+  auto back =
+      catalog.RegisterOver(call, kTestWarehouse, first->name, first->metadata_location).value();
+  EXPECT_EQ(back->table_id, first->table_id);
+  EXPECT_EQ(back->version, 3);
+  EXPECT_EQ(back->origin, "registered");
+  auto reloaded = world.Reload("t");
+  EXPECT_EQ(reloaded->metadata_location, first->metadata_location);
+  EXPECT_EQ(reloaded->origin, "registered");
+  EXPECT_EQ(reloaded->version, 3);
+  EXPECT_EQ(world.CountChanges(first->table_id, "register"), 1u);
+  // What was based on the replaced state loses.
+  EXPECT_EQ(catalog.Commit(call, kTestWarehouse, first->name, AppendRequest(*second, 2), nullptr)
+                .status()
+                .code(),
+            Code::kConflict);
+
+  // Another table's file, uuid and place: free once that table is gone.
+  auto other = world.MakeTable("other");
+  EXPECT_EQ(catalog.RegisterOver(call, kTestWarehouse, first->name, other->metadata_location)
+                .status()
+                .code(),
+            Code::kInvalidArgument);
+  EXPECT_EQ(world.Reload("t")->metadata_location, first->metadata_location);
+  ASSERT_TRUE(catalog.Drop(call, kTestWarehouse, other->name, Catalog::Purge::kNo).ok());
+  auto moved =
+      catalog.RegisterOver(call, kTestWarehouse, first->name, other->metadata_location).value();
+  EXPECT_EQ(moved->table_id, first->table_id);
+  EXPECT_EQ(moved->metadata->table_uuid, other->metadata->table_uuid);
+  // The place that it left is free again.
+  EXPECT_TRUE(
+      catalog.Register(call, kTestWarehouse, {{"ns"}, "again"}, first->metadata_location).ok());
+
+  // A name that is not there is registered.
+  ASSERT_TRUE(catalog.Drop(call, kTestWarehouse, first->name, Catalog::Purge::kNo).ok());
+  auto fresh =
+      catalog.RegisterOver(call, kTestWarehouse, {{"ns"}, "new"}, other->metadata_location).value();
+  EXPECT_EQ(fresh->version, 1);
+  EXPECT_NE(fresh->table_id, first->table_id);
+  EXPECT_EQ(catalog.RegisterOver(call, kTestWarehouse, {{"no"}, "t"}, other->metadata_location)
+                .status()
+                .code(),
+            Code::kNotFound);
+}
+
 TEST(Tables, LostMetadataFileIsSaidSo) {
   CatalogWorld world;
   Call call = world.call();

@@ -88,11 +88,13 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
       commands.Group(root, "table", "Tables: what they are, how healthy they are, optimize them");
   auto* list =
       commands.Add(group, "list", "List all tables with their health",
-                   "  moraine table list\n  moraine table list --json | jq '.tables[].name'\n",
+                   "  moraine table list\n  moraine table list --limit 20\n"
+                   "  moraine table list --json | jq -r '.tables[] | select(.status == \"failed\") "
+                   "| .name'\n",
                    [options](Session& s) { return ListTables(s, *options); });
-  AddLimit(list, &options->limit, 10'000);
-  list->add_option("--page-token", options->page_token, "Go on where a shorter list ended")
-      ->type_name("TOKEN");
+  list->add_option("--limit", options->tables, "Show at most so many; all if not given")
+      ->check(CLI::Range(int64_t{1}, INT64_MAX))
+      ->type_name("N");
   AddTable(commands.Add(group, "show", "Show a table: location, schema, properties, health",
                         "  moraine table show db.t\n  moraine table show 'db.\"name.with.dots\"'\n",
                         [options](Session& s) { return ShowTable(s, *options); }),

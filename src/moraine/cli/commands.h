@@ -31,8 +31,8 @@ struct Session {
 struct TableOptions {
   std::string table;  ///< as typed
   std::string warehouse = "default";
-  int64_t limit = 1000;
-  std::string page_token;
+  int64_t limit = 1000;  ///< of files
+  int64_t tables = 0;    ///< at most so many; 0: all
   std::string type = "major";
   bool watch = false;
 };

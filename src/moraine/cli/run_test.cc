@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "moraine/base/testing/test_env.h"
+#include "moraine/base/text.h"
 #include "moraine/cli/arguments.h"
 #include "moraine/cli/watch.h"
 
@@ -251,8 +252,59 @@ TEST_F(RunTest, ListsTables) {
       "small files\n"
       "default    a.b.\"x.y\"  idle         -      -      -        -          -          -  "
       "\xEF\xBF\xBD[31mnot looked at yet\n"
-      "There are more: --page-token abc, or a greater --limit\n");
+      "The first 2; there are more without --limit\n");
   EXPECT_THAT(server_.log, ElementsAre("GET /api/v1/tables?limit=2"));
+}
+
+TEST_F(RunTest, ListsTablesPageByPage) {
+  auto page = [](int first, int tables, const std::string& token) {
+    std::string text;
+    for (int i = first; i < first + tables; ++i) {
+      text += fmt::format(
+          R"({}{{"id":{},"warehouse":"w","namespace":["db"],"name":"t{}","status":"idle"}})",
+          text.empty() ? "" : ",", i, i);
+    }
+    return fmt::format(R"({{"tables":[{}]{}}})", text,
+                       token.empty() ? "" : fmt::format(R"(,"next-page-token":"{}")", token));
+  };
+  auto serve = [&] {
+    server_.log.clear();
+    server_.On("GET /api/v1/tables", page(1, 2, "p2"));
+    server_.On("GET /api/v1/tables", page(3, 2, "p3"));
+    server_.On("GET /api/v1/tables", page(1234567, 1, ""));
+  };
+  const auto all =
+      ElementsAre("GET /api/v1/tables?limit=1000", "GET /api/v1/tables?limit=1000&page-token=p2",
+                  "GET /api/v1/tables?limit=1000&page-token=p3");
+  serve();
+  EXPECT_EQ(Run({"table", "list"}), kExitOk);
+  EXPECT_THAT(server_.log, all);
+  std::vector<std::string> names;
+  size_t headings = 0;
+  for (auto line : Split(out_, '\n')) {
+    if (line.starts_with("WAREHOUSE")) ++headings;
+    size_t at = line.find("db.");
+    if (at != line.npos) names.emplace_back(line.substr(at, line.find(' ', at) - at));
+  }
+  EXPECT_EQ(headings, 1u);
+  EXPECT_THAT(names, ElementsAre("db.t1", "db.t2", "db.t3", "db.t4", "db.t1234567"));
+
+  FakeServer fresh;
+  std::swap(server_, fresh);
+  serve();
+  EXPECT_EQ(Run({"table", "list", "--json"}), kExitOk);
+  EXPECT_THAT(server_.log, all);
+  auto json = Json::Parse(out_);
+  ASSERT_TRUE(json.ok()) << out_;
+  EXPECT_EQ(json->Find("tables")->as_array().size(), 5u);
+  EXPECT_EQ(json->Find("next-page-token"), nullptr);
+
+  std::swap(server_, fresh = FakeServer());
+  serve();
+  EXPECT_EQ(Run({"table", "list", "--limit", "4"}), kExitOk);
+  EXPECT_THAT(server_.log, ElementsAre("GET /api/v1/tables?limit=4",
+                                       "GET /api/v1/tables?limit=2&page-token=p2"));
+  EXPECT_THAT(out_, HasSubstr("The first 4; there are more without --limit\n"));
 }
 
 TEST_F(RunTest, JsonIsTheServersAnswer) {

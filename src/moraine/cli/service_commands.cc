@@ -38,20 +38,11 @@ std::string HostName() {
 }  // namespace
 
 Status RunServerProcess(Console& console, const ServerFlags& flags) {
-  Config config(server::Settings());
   if (flags.print_config) {
-    console.out(config.SampleYaml());
+    console.out(Config(server::Settings()).SampleYaml());
     return {};
   }
-  if (!flags.config_file.empty()) {
-    Status loaded = config.LoadFile(flags.config_file);
-    // A file that is not there is the command line's fault.
-    if (loaded.code() == Code::kNotFound)
-      loaded = std::move(loaded).WithCode(Code::kInvalidArgument);
-    MORAINE_TRY(loaded);
-  }
-  MORAINE_TRY(config.LoadEnvironment());
-  for (const auto& [key, value] : flags.values) MORAINE_TRY(config.Set(key, value, "command line"));
+  MORAINE_ASSIGN(auto config, server::LoadSettings({flags.config_file, flags.values}));
 
   StopOnSignals signals;
   MORAINE_ASSIGN(auto log, OpenLog({config.Text("log.level"), config.Text("log.format"),

@@ -15,6 +15,11 @@ namespace {
 using Align = TextTable::Align;
 using Cell = TextTable::Cell;
 
+constexpr int64_t kTablesPage = 1'000;
+
+enum class More { kNo, kYes };
+enum class LastPage { kNo, kYes };
+
 Colour ColourOfStatus(std::string_view status) {
   if (status == "failed") return Colour::kRed;
   if (status == "skipped" || status == "pending") return Colour::kYellow;
@@ -105,6 +110,85 @@ std::string CountsText(const Json& health, const Console& console) {
   return table.Text(console);
 }
 
+/// Tables as lines, a page at a time under one heading.
+class TableLines {
+ public:
+  explicit TableLines(Session& session)
+      : session_(session),
+        table_({{"WAREHOUSE"},
+                {"TABLE"},
+                {"STATUS"},
+                {"SCORE", Align::kRight},
+                {"FILES", Align::kRight},
+                {"SMALL", Align::kRight},
+                {"DELETES", Align::kRight},
+                {"SIZE", Align::kRight},
+                {"LOOKED AT", Align::kRight},
+                {"REASON"}}) {}
+
+  void Add(const Json::Array& tables) {
+    for (const auto& item : tables) table_.Add(LineOf(item));
+    shown_ += static_cast<int64_t>(tables.size());
+    if (shown_ > 0) session_.console.out(table_.TakeText(session_.console));
+  }
+
+  void End(More more) {
+    if (shown_ == 0) {
+      session_.console.out("No tables yet. Engines make them through " + session_.client.server() +
+                           "/iceberg\n");
+    } else if (more == More::kYes) {
+      session_.console.out(
+          fmt::format("The first {}; there are more without --limit\n", FormatCount(shown_)));
+    }
+  }
+
+ private:
+  std::vector<Cell> LineOf(const Json& item) const {
+    const Json& health = ObjectOf(item, "health");
+    std::string status = TextOf(item, "status");
+    int64_t score = IntOf(item, "score");
+    bool known = health.is_object() && health.Find("data-files") != nullptr;
+    int64_t deletes =
+        IntOf(health, "position-delete-files") + IntOf(health, "equality-delete-files");
+    return {TextOf(item, "warehouse"),
+            ShowTable(TableOf(item)),
+            {status, ColourOfStatus(status)},
+            known ? Cell(std::to_string(score), ColourOfScore(score)) : Cell("-"),
+            CountOf(health, "data-files"),
+            CountOf(health, "small-files"),
+            known ? FormatCount(deletes) : "-",
+            SizeOf(health, "data-bytes"),
+            FormatAge(IntOf(item, "refreshed-ms"), session_.client.now_ms()),
+            TextOf(item, "reason")};
+  }
+
+  Session& session_;
+  TextTable table_;
+  int64_t shown_ = 0;
+};
+
+/// The pages of a listing as one JSON answer, written as they come; a single page as it came.
+class JsonLines {
+ public:
+  explicit JsonLines(Console& console) : console_(console) {}
+
+  void Add(const Answer& answer, LastPage last) {
+    if (last == LastPage::kYes && !begun_) return console_.out(answer.text + "\n");
+    std::string text = begun_ ? "" : "{\"tables\":[";
+    for (const auto& table : ListOf(answer.json, "tables")) {
+      text += (first_ ? "" : ",\n") + table.ToString();
+      first_ = false;
+    }
+    begun_ = true;
+    console_.out(text + (last == LastPage::kYes ? "]}\n" : ""));
+  }
+
+ private:
+  Console& console_;
+  bool begun_ = false;
+  bool first_ = true;
+};
+
 }  // namespace
 
 bool Session::PrintedJson(const Answer& answer) const {
@@ -113,50 +197,29 @@ bool Session::PrintedJson(const Answer& answer) const {
 }
 
 Status ListTables(Session& session, const TableOptions& options) {
-  net::QueryParams query = {{"limit", std::to_string(options.limit)}};
-  if (!options.page_token.empty()) query.emplace_back("page-token", options.page_token);
-  MORAINE_ASSIGN(auto answer, session.client.Get("/api/v1/tables", query));
-  if (session.PrintedJson(answer)) return {};
-  TextTable table({{"WAREHOUSE"},
-                   {"TABLE"},
-                   {"STATUS"},
-                   {"SCORE", Align::kRight},
-                   {"FILES", Align::kRight},
-                   {"SMALL", Align::kRight},
-                   {"DELETES", Align::kRight},
-                   {"SIZE", Align::kRight},
-                   {"LOOKED AT", Align::kRight},
-                   {"REASON"}});
-  for (const auto& item : ListOf(answer.json, "tables")) {
-    const Json& health = ObjectOf(item, "health");
-    std::string status = TextOf(item, "status");
-    int64_t score = IntOf(item, "score");
-    bool known = health.is_object() && health.Find("data-files") != nullptr;
-    int64_t deletes =
-        IntOf(health, "position-delete-files") + IntOf(health, "equality-delete-files");
-    table.Add({TextOf(item, "warehouse"),
-               ShowTable(TableOf(item)),
-               {status, ColourOfStatus(status)},
-               known ? Cell(std::to_string(score), ColourOfScore(score)) : Cell("-"),
-               CountOf(health, "data-files"),
-               CountOf(health, "small-files"),
-               known ? FormatCount(deletes) : "-",
-               SizeOf(health, "data-bytes"),
-               FormatAge(IntOf(item, "refreshed-ms"), session.client.now_ms()),
-               TextOf(item, "reason")});
+  TableLines lines(session);
+  JsonLines json(session.console);
+  int64_t left = options.tables > 0 ? options.tables : INT64_MAX;
+  std::string token;
+  while (true) {
+    net::QueryParams query = {{"limit", std::to_string(std::min(left, kTablesPage))}};
+    if (!token.empty()) query.emplace_back("page-token", token);
+    MORAINE_ASSIGN(auto answer, session.client.Get("/api/v1/tables", query));
+    const auto& tables = ListOf(answer.json, "tables");
+    std::string next = TextOf(answer.json, "next-page-token");
+    left -= static_cast<int64_t>(tables.size());
+    bool last = next.empty() || tables.empty() || left <= 0;
+    if (session.json) {
+      json.Add(answer, last ? LastPage::kYes : LastPage::kNo);
+    } else {
+      lines.Add(tables);
+    }
+    if (last) {
+      if (!session.json) lines.End(next.empty() ? More::kNo : More::kYes);
+      return {};
+    }
+    token = std::move(next);
   }
-  if (table.empty()) {
-    session.console.out("No tables yet. Engines make them through " + session.client.server() +
-                        "/iceberg\n");
-    return {};
-  }
-  session.console.out(table.Text(session.console));
-  std::string next = TextOf(answer.json, "next-page-token");
-  if (!next.empty()) {
-    session.console.out(
-        fmt::format("There are more: --page-token {}, or a greater --limit\n", Printable(next)));
-  }
-  return {};
 }
 
 Status ShowTable(Session& session, const TableOptions& options) {

@@ -23,13 +23,35 @@ void TextTable::Add(std::vector<Cell> row) {
   rows_.push_back(std::move(row));
 }
 
-std::string TextTable::Text(const Console& console) const {
+std::vector<int> TextTable::Widths() const {
   std::vector<int> widths;
   for (size_t i = 0; i < columns_.size(); ++i) {
     int width = DisplayWidth(columns_[i].title);
     for (const auto& row : rows_) width = std::max(width, DisplayWidth(row[i].text));
     widths.push_back(width);
   }
+  return widths;
+}
+
+std::string TextTable::Text(const Console& console) const {
+  return Lines(console, Widths(), Heading::kYes);
+}
+
+std::string TextTable::TakeText(const Console& console) {
+  std::vector<int> widths = Widths();
+  Heading heading = taken_widths_.empty() ? Heading::kYes : Heading::kNo;
+  for (size_t i = 0; i < taken_widths_.size(); ++i) {
+    widths[i] = std::max(widths[i], taken_widths_[i]);
+  }
+  std::string text = Lines(console, widths, heading);
+  taken_widths_ = std::move(widths);
+  rows_.clear();
+  return text;
+}
+
+std::string TextTable::Lines(const Console& console, const std::vector<int>& all_widths,
+                             Heading heading) const {
+  std::vector<int> widths = all_widths;
   if (console.terminal && !widths.empty()) {
     int before = 0;
     for (size_t i = 0; i + 1 < widths.size(); ++i) before += widths[i] + kGap;
@@ -52,7 +74,9 @@ std::string TextTable::Text(const Console& console) const {
     while (!out.empty() && out.back() == ' ') out.pop_back();
     text += out + "\n";
   };
-  line([&](size_t i) { return Cell(columns_[i].title, Colour::kBold); });
+  if (heading == Heading::kYes) {
+    line([&](size_t i) { return Cell(columns_[i].title, Colour::kBold); });
+  }
   for (const auto& row : rows_) line([&](size_t i) { return row[i]; });
   return text;
 }

@@ -32,10 +32,18 @@ class TextTable {
   void Add(std::vector<Cell> row);
   bool empty() const { return rows_.empty(); }
   std::string Text(const Console& console) const;
+  /// Text of the rows added since the last TakeText; the heading stands above the first only, and
+  /// no column gets narrower than it was.
+  std::string TakeText(const Console& console);
 
  private:
+  enum class Heading { kNo, kYes };
+  std::vector<int> Widths() const;
+  std::string Lines(const Console& console, const std::vector<int>& widths, Heading heading) const;
+
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
+  std::vector<int> taken_widths_;  ///< empty: nothing was taken
 };
 
 /// "name  value" lines, the values under each other.

@@ -1,13 +1,11 @@
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
-#include "moraine/base/gzip.h"
-#include "moraine/base/text.h"
+#include "moraine/net/connection_waiter_internal.h"
 #include "moraine/net/http_connection_internal.h"
 #include "moraine/net/response_head.h"
 #include "moraine/net/trace_id.h"
@@ -20,20 +18,9 @@ using ErrorCode = boost::system::error_code;
 
 /// Chunk extensions and trailers have to fit in beside a header of the largest size.
 constexpr size_t kBufferSlackBytes = 4 << 10;
-constexpr size_t kSlowestBodyBytesPerSecond = 16 << 10;
 constexpr std::chrono::milliseconds kLingerTime{1000};
 constexpr std::chrono::milliseconds kFullQueuePause{5};
 constexpr std::chrono::hours kLongestTimer{1};
-
-/// A view of the buffers that are left, since Asio copies a sequence into its operations.
-struct BufferRange {
-  using value_type = asio::const_buffer;
-  using const_iterator = const asio::const_buffer*;
-  const_iterator first;
-  const_iterator last;
-  const_iterator begin() const { return first; }
-  const_iterator end() const { return last; }
-};
 
 std::string AddressText(const asio::ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
@@ -48,36 +35,7 @@ std::string EndpointText(const asio::ip::tcp::endpoint& endpoint) {
   return fmt::format("{}{}{}:{}", is_v6 ? "[" : "", address, is_v6 ? "]" : "", endpoint.port());
 }
 
-Refusal Busy(int status, std::string message) {
-  Refusal refusal{status, std::move(message), {}};
-  refusal.headers.Add("Retry-After", "1");
-  return refusal;
-}
-
 }  // namespace
-
-/// Given to whoever makes the event that a parked request waits for. Knows the connection only
-/// weakly, so that a client that went away leaves nothing behind.
-class ConnectionWaiter final : public Waiter,
-                               public std::enable_shared_from_this<ConnectionWaiter> {
- public:
-  explicit ConnectionWaiter(std::weak_ptr<Connection> connection)
-      : connection_(std::move(connection)) {}
-
-  void Wake() override {
-    if (woken_.exchange(true)) return;
-    std::shared_ptr<Connection> connection = connection_.lock();
-    if (!connection) return;
-    asio::post(connection->loop().context, [self = shared_from_this()] {
-      if (auto parked = self->connection_.lock()) parked->OnWake(self);
-    });
-  }
-  bool woken() const { return woken_; }
-
- private:
-  const std::weak_ptr<Connection> connection_;
-  std::atomic<bool> woken_{false};
-};
 
 const std::string& IoLoop::Date(Clock& clock) {
   WallTime now = clock.Wall();
@@ -158,28 +116,12 @@ void Connection::StartRead() {
 }
 
 void Connection::SetReadDeadline() {
-  const ServerOptions& options = core_->options;
-  Phase phase = Phase::kIdle;
-  if (parser_.stage() != RequestParser::Stage::kHeader) {
-    phase = Phase::kBody;
-  } else if (!buffer_.empty() || parser_.has_begun()) {
-    phase = Phase::kHeader;
-  }
+  ReadPhase phase = PhaseOf(parser_, buffer_.empty() ? Buffered::kNo : Buffered::kYes);
   if (phase != phase_) {
     phase_ = phase;
     phase_since_ = core_->env.clock.Mono();
   }
-  switch (phase_) {
-    case Phase::kBody:
-      deadline_ = phase_since_ + options.body_timeout +
-                  std::chrono::seconds(parser_.request().body.size() / kSlowestBodyBytesPerSecond);
-      return;
-    case Phase::kHeader:
-      deadline_ = phase_since_ + options.header_timeout;
-      return;
-    default:
-      deadline_ = phase_since_ + options.idle_timeout;
-  }
+  deadline_ = phase_since_ + TimeFor(core_->options, phase, parser_.request().body.size());
 }
 
 void Connection::OnRead(const ErrorCode& error, size_t bytes) {
@@ -259,7 +201,7 @@ bool Connection::ChargeBody() {
 // Running.
 
 void Connection::Dispatch() {
-  phase_ = Phase::kNone;
+  phase_ = ReadPhase::kNone;
   deadline_ = MonoTime::max();
   received_body_bytes_ = charged_bytes_;
   if (TryQuick()) return;
@@ -290,60 +232,18 @@ Status Connection::Submit(std::function<void(Connection&)> work) {
 }
 
 void Connection::RunHandler() {
-  RunGuarded([this](Call& call) -> Answer {
-    if (auto refusal = DecodeBody()) return core_->options.refuse(*refusal, parser_.request().path);
-    return core_->handler(call, parser_.request());
+  Run([this](Call& call) -> Answer {
+    Request& request = parser_.request();
+    if (auto refusal = DecodeBody(&request, core_->options.body_limit_bytes)) {
+      return core_->options.refuse(*refusal, request.path);
+    }
+    return core_->handler(call, request);
   });
 }
 
-std::optional<Refusal> Connection::DecodeBody() {
-  Request& request = parser_.request();
-  if (request.body.empty()) return std::nullopt;
-  std::string coding = ToLowerAscii(request.headers.Get("Content-Encoding").value_or("identity"));
-  if (coding == "identity") return std::nullopt;
-  if (coding != "gzip" && coding != "x-gzip") {
-    return Refusal{415, "the only Content-Encoding known here is gzip", {}};
-  }
-  Result<std::string> text = GzipDecompress(request.body, core_->options.body_limit_bytes);
-  if (!text.ok()) {
-    int status = text.status().code() == Code::kExhausted ? 413 : 400;
-    return Refusal{status, std::string(text.status().message()), {}};
-  }
-  request.body = std::move(*text);
-  return std::nullopt;
-}
-
-/// Runs a part of the handler on a thread of the pool; what escapes from it becomes a 500.
-void Connection::RunGuarded(const std::function<Answer(Call&)>& work) {
-  Call call(core_->env, core_->options.request_deadline, core_->stop.get_token());
-  call.set_trace_id(trace_id_);
-  call.set_principal(principal_);
-  Answer answer;
-  std::string escaped;
-  try {
-    // Those still in the queue when the grace of a stop is over are not begun.
-    answer =
-        call.stop().stop_requested()
-            ? core_->options.refuse(Busy(503, "the server is stopping"), parser_.request().path)
-            : work(call);
-  } catch (const std::exception& error) {
-    escaped = error.what();
-  } catch (...) {
-    escaped = "an unknown exception";
-  }
-  if (escaped.empty() && std::holds_alternative<std::shared_ptr<Later>>(answer)) {
-    const auto& later = std::get<std::shared_ptr<Later>>(answer);
-    if (!later || !later->resume) escaped = "a handler parked a request without a way to resume it";
-  }
-  if (!escaped.empty()) {
-    core_->env.log.Error(
-        "a request handler failed",
-        {{"error", escaped}, {"path", parser_.request().path}, {"trace", trace_id_}});
-    answer = core_->options.refuse({500, "internal error, see the log for trace " + trace_id_, {}},
-                                   parser_.request().path);
-  }
-  principal_ = call.principal();
-  Deliver(std::move(answer));
+/// On a thread of the pool.
+void Connection::Run(const std::function<Answer(Call&)>& work) {
+  Deliver(RunHandlerPart(*core_, {parser_.request(), trace_id_, &principal_}, work));
 }
 
 void Connection::Deliver(Answer answer) {
@@ -407,7 +307,7 @@ void Connection::OnTimer() {
 /// once.
 void Connection::Resume(Later::Reason reason) {
   Status status = Submit([later = later_, reason](Connection& self) {
-    self.RunGuarded([&](Call& call) { return later->resume(call, reason); });
+    self.Run([&](Call& call) { return later->resume(call, reason); });
   });
   if (status.code() == Code::kExhausted) {
     overdue_ = reason;
@@ -450,48 +350,35 @@ void Connection::Answered(Response response, AfterAnswer after) {
   if (!HasBody(response_.status) || parser_.request().method == Method::kHead) {
     response_.body.clear();
   }
-  unsent_.clear();
-  unsent_.push_back(asio::buffer(head_));
-  for (const SharedBytes& piece : response_.body) unsent_.push_back(asio::buffer(*piece));
-  unsent_from_ = 0;
+  unsent_.Clear();
+  unsent_.Add(head_);
+  for (const SharedBytes& piece : response_.body) unsent_.Add(*piece);
   Write();
 }
 
 /// Hands the kernel what it takes at once, which is nearly always all, and waits for the rest.
 void Connection::Write() {
-  while (unsent_from_ < unsent_.size()) {
-    BufferRange range{unsent_.data() + unsent_from_, unsent_.data() + unsent_.size()};
+  while (!unsent_.empty()) {
     ErrorCode error;
-    size_t bytes = socket_.write_some(range, error);
+    size_t bytes = socket_.write_some(unsent_.left(), error);
     if (error == asio::error::would_block || error == asio::error::try_again) {
       deadline_ = core_->env.clock.Mono() + core_->options.write_timeout;
-      socket_.async_write_some(range,
+      socket_.async_write_some(unsent_.left(),
                                [self = shared_from_this()](const ErrorCode& failed, size_t n) {
                                  self->OnWrote(failed, n);
                                });
       return;
     }
     if (error) return Close();
-    Sent(bytes);
+    unsent_.Sent(bytes);
   }
   FinishExchange();
-}
-
-void Connection::Sent(size_t bytes) {
-  while (unsent_from_ < unsent_.size()) {
-    asio::const_buffer& first = unsent_[unsent_from_];
-    size_t part = std::min(bytes, first.size());
-    first += part;
-    bytes -= part;
-    if (first.size() > 0) return;
-    ++unsent_from_;
-  }
 }
 
 void Connection::OnWrote(const ErrorCode& error, size_t bytes) {
   if (state_ != State::kWriting) return;
   if (error) return Close();
-  Sent(bytes);
+  unsent_.Sent(bytes);
   Write();
   Advance();
 }
@@ -502,13 +389,13 @@ void Connection::FinishExchange() {
   received_body_bytes_ = 0;
   response_ = {};
   head_.clear();
-  unsent_.clear();
+  unsent_.Clear();
   if (!keeps_alive_) return Linger();
   parser_.Next();
   header_seen_ = false;
   principal_.clear();
   trace_id_.clear();
-  phase_ = Phase::kNone;
+  phase_ = ReadPhase::kNone;
   state_ = State::kReading;
 }
 
@@ -563,13 +450,13 @@ void Connection::Close() {
 
 void Connection::Sweep(MonoTime now) {
   if (now < deadline_) return;
-  bool is_within_request = state_ == State::kReading && phase_ != Phase::kIdle;
+  bool is_within_request = state_ == State::kReading && phase_ != ReadPhase::kIdle;
   if (!is_within_request) return Close();
-  Refuse(
-      {408,
-       phase_ == Phase::kBody ? "the body did not come in time" : "the header did not come in time",
-       {}},
-      AfterAnswer::kClose);
+  Refuse({408,
+          phase_ == ReadPhase::kBody ? "the body did not come in time"
+                                     : "the header did not come in time",
+          {}},
+         AfterAnswer::kClose);
 }
 
 void Connection::OnStopping() {

@@ -8,52 +8,27 @@
 // until the answer is back) and post their answer. Included by http_connection.cc and
 // http_server.cc only.
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <unordered_set>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "moraine/base/call.h"
-#include "moraine/base/executor.h"
 #include "moraine/net/http_server.h"
 #include "moraine/net/read_buffer.h"
 #include "moraine/net/request_parser.h"
+#include "moraine/net/send_queue_internal.h"
+#include "moraine/net/server_core_internal.h"
 
 namespace moraine::net {
 
 class Connection;
 class ConnectionWaiter;
-
-/// What all connections of a server share. Held by the server and by each connection, since a pool
-/// task may outlive either.
-struct ServerCore {
-  ServerCore(const Env& env_in, ServerOptions options_in, Handler handler_in)
-      : env(env_in),
-        options(std::move(options_in)),
-        handler(std::move(handler_in)),
-        pool({.name = "request",
-              .threads = options.request_threads,
-              .queue_limit = options.request_queue_limit}) {}
-
-  const Env env;
-  const ServerOptions options;
-  const Handler handler;
-  ThreadPool pool;
-  std::stop_source stop;  ///< of every Call
-  std::atomic<bool> stopping{false};
-  std::atomic<size_t> parked{0};
-  std::atomic<size_t> running{0};
-  std::atomic<size_t> body_bytes{0};
-  std::atomic<size_t> connections{0};
-};
 
 /// One event loop. Everything but context is used on its thread only.
 struct IoLoop {
@@ -89,7 +64,6 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
  private:
   enum class State { kReading, kRunning, kParked, kWriting, kLingering, kClosed };
-  enum class Phase { kNone, kIdle, kHeader, kBody };  ///< what is being waited for in kReading
 
   // Reading.
   void Advance();
@@ -105,8 +79,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool TryQuick();
   Status Submit(std::function<void(Connection&)> work);
   void RunHandler();
-  std::optional<Refusal> DecodeBody();
-  void RunGuarded(const std::function<Answer(Call&)>& work);
+  void Run(const std::function<Answer(Call&)>& work);
   void Deliver(Answer answer);
 
   // Parked.
@@ -121,7 +94,6 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void Refuse(Refusal refusal, AfterAnswer after);
   void Answered(Response response, AfterAnswer after);
   void Write();
-  void Sent(size_t bytes);
   void OnWrote(const boost::system::error_code& error, size_t bytes);
   void FinishExchange();
   void Record(int status, size_t response_bytes);
@@ -134,7 +106,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::string local_address_;
 
   State state_ = State::kReading;
-  Phase phase_ = Phase::kNone;
+  ReadPhase phase_ = ReadPhase::kNone;
   MonoTime deadline_ = MonoTime::max();
   MonoTime phase_since_;
   ReadBuffer buffer_;
@@ -158,8 +130,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool keeps_alive_ = false;
   Response response_;
   std::string head_;
-  std::vector<boost::asio::const_buffer> unsent_;
-  size_t unsent_from_ = 0;
+  SendQueue unsent_;
 };
 
 }  // namespace moraine::net

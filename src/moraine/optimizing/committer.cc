@@ -117,7 +117,8 @@ Committer::Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Da
       database_(database),
       monitor_(monitor),
       queue_(queue),
-      options_(options) {}
+      options_(options),
+      metrics_(options.metrics) {}
 
 Result<size_t> Committer::CommitTick(Call& call) {
   MORAINE_ASSIGN(auto open, RunFor(call, database_, Access::kRead, OpenProcesses));
@@ -268,6 +269,7 @@ Status Committer::CommitWork(Call& call, Process* process, Outcome* outcome) {
                                             {"output_files", process->output_files},
                                             {"dropped_tasks", decision.dropped.size()}});
       *process = landed_process;
+      metrics_.Ended(*process);
       return {};
     }
     if (status.code() == Code::kCommitUnknown) {
@@ -336,6 +338,7 @@ Status Committer::End(Call& call, const Process& process) {
   ended.finished_ms = ToMillis(call.clock().Wall());
   MORAINE_TRY(database_.Run(call, Access::kWrite,
                             [&](Transaction& t) { return EndRows(t, ended, ended.finished_ms); }));
+  metrics_.Ended(ended);
   call.log().Info("process ended", {{"table", process.table_name},
                                     {"process", process.process_id},
                                     {"state", ProcessStateName(process.state)},
@@ -345,6 +348,7 @@ Status Committer::End(Call& call, const Process& process) {
 
 Status Committer::Cancel(Call& call, const std::string& process_id) {
   AttemptPrefixes attempts;
+  Process ended;
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto process, FindProcess(t, process_id));
     if (!process) return NotFound(fmt::format("no such process: {}", process_id));
@@ -356,8 +360,10 @@ Status Committer::Cancel(Call& call, const std::string& process_id) {
     process->state = ProcessState::kCancelled;
     process->error = "cancelled by a person";
     MORAINE_ASSIGN(process->finished_ms, t.NowMs());
+    ended = *process;
     return EndRows(t, *process, process->finished_ms);
   }));
+  metrics_.Ended(ended);
   RemoveAttempts(call, attempts.abandoned);
   RemoveAttempts(call, attempts.succeeded);
   return {};

@@ -8,6 +8,7 @@
 
 #include "moraine/catalog/catalog.h"
 #include "moraine/optimizing/health_monitor.h"
+#include "moraine/optimizing/metrics_internal.h"
 #include "moraine/optimizing/options.h"
 #include "moraine/optimizing/process_store.h"
 #include "moraine/optimizing/table_files.h"
@@ -51,6 +52,7 @@ class Committer {
   HealthMonitor& monitor_;
   TaskQueue& queue_;
   const Options options_;
+  OptimizingMetrics metrics_;
 };
 
 /// Pure: when a table may be planned again after its nth failure in a row; -1: a person has to

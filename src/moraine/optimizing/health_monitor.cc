@@ -93,7 +93,8 @@ HealthMonitor::HealthMonitor(catalog::Catalog& catalog, io::FileSystem& files,
       files_(files),
       database_(database),
       options_(options),
-      cache_(options.health_cache_tables) {}
+      cache_(options.health_cache_tables),
+      metrics_(options.metrics) {}
 
 Result<bool> HealthMonitor::FeedTick(Call& call) {
   MORAINE_ASSIGN(int64_t cursor, RunFor(call, database_, Access::kRead, Cursor));
@@ -148,6 +149,15 @@ Status HealthMonitor::Forget(Call& call, int64_t table_id) {
 }
 
 Status HealthMonitor::RefreshTable(Call& call, TableState state) {
+  MonoTime begun = call.clock().Mono();
+  Status problem;
+  Status status = LookAt(call, std::move(state), &problem);
+  metrics_.Refreshed(status.ok() ? problem : status, call.clock().Mono() - begun);
+  return status;
+}
+
+/// *problem: why the table could not be read; that is kept in its row and no error here.
+Status HealthMonitor::LookAt(Call& call, TableState state, Status* problem) {
   int64_t now_ms = ToMillis(call.clock().Wall());
   auto loaded = catalog_.LoadById(call, state.table_id);
   if (loaded.status().code() == Code::kNotFound) return Forget(call, state.table_id);
@@ -164,6 +174,7 @@ Status HealthMonitor::RefreshTable(Call& call, TableState state) {
     });
   };
   auto unreadable = [&](const Status& why) {
+    *problem = why;
     call.log().Warn("table can't be read", {{"table", state.name}, {"error", why.ToString()}});
     TableState next = state;
     next.last_refreshed_ms = now_ms;

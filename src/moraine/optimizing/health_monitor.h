@@ -11,6 +11,7 @@
 
 #include "moraine/catalog/catalog.h"
 #include "moraine/io/file_system.h"
+#include "moraine/optimizing/metrics_internal.h"
 #include "moraine/optimizing/options.h"
 #include "moraine/optimizing/table_state.h"
 #include "moraine/planning/health.h"
@@ -57,6 +58,7 @@ class HealthMonitor {
 
  private:
   Status RefreshTable(Call& call, TableState state);
+  Status LookAt(Call& call, TableState state, Status* problem);
   Status Forget(Call& call, int64_t table_id);
   Result<planning::HealthSum::DigestPtr> LoadDigest(
       Call& call, const iceberg::TableMetadata& metadata, const iceberg::ManifestFile& manifest,
@@ -67,6 +69,7 @@ class HealthMonitor {
   store::Database& database_;
   const Options options_;
   HealthCache cache_;
+  OptimizingMetrics metrics_;
 };
 
 /// Pure: the row after a look at the table. had_process: a process of the table has not ended.

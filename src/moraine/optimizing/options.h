@@ -5,6 +5,10 @@
 
 #include "moraine/base/clock.h"
 
+namespace moraine {
+class Metrics;
+}
+
 namespace moraine::optimizing {
 
 struct Options {
@@ -25,6 +29,7 @@ struct Options {
   size_t max_candidate_partitions = 1'000;
   size_t health_cache_tables = 256;  ///< sums kept in memory
   Millis process_retention{30LL * 24 * 3'600'000};
+  Metrics* metrics = nullptr;  ///< outlives the service; null: nothing is counted
 };
 
 }  // namespace moraine::optimizing

@@ -209,6 +209,15 @@ TEST_F(RestTest, TableLifeFromTheWire) {
                            R"({"name":"t3","metadata-location":")" +
                                Text(after, "metadata-location") + R"(","overwrite":false})");
   EXPECT_EQ(*registered.Find("metadata"), *after.Find("metadata"));
+
+  // The same name again: only with overwrite.
+  std::string again = R"({"name":"t3","metadata-location":")" + Text(after, "metadata-location");
+  ExpectError(Send(Method::kPost, "namespaces/ns/register", again + R"("})"), 409,
+              "AlreadyExistsException", "Table already exists: ns.t3");
+  Json over = SendOk(Method::kPost, "namespaces/ns/register", again + R"(","overwrite":true})");
+  EXPECT_EQ(*over.Find("metadata"), *after.Find("metadata"));
+  ExpectError(Send(Method::kPost, "namespaces/ns/register", again + R"(","overwrite":"yes"})"), 400,
+              "BadRequestException", "overwrite");
 }
 
 TEST_F(RestTest, StagedCreateAndItsCommit) {

@@ -92,9 +92,12 @@ Result<net::Response> Service::RegisterTable(const Context& context) {
   MORAINE_ASSIGN(auto name, body.String("name"));
   MORAINE_ASSIGN(auto location, body.String("metadata-location"));
   MORAINE_ASSIGN(auto overwrite, body.OptBool("overwrite"));
-  if (overwrite.value_or(false)) return Unsupported("overwrite: not served by this catalog");
-  MORAINE_ASSIGN(auto table, catalog_.Register(context.call, context.warehouse,
-                                               {std::move(ns), name}, location));
+  catalog::TableName table_name{std::move(ns), std::move(name)};
+  auto registered =
+      overwrite.value_or(false)
+          ? catalog_.RegisterOver(context.call, context.warehouse, table_name, location)
+          : catalog_.Register(context.call, context.warehouse, table_name, location);
+  MORAINE_ASSIGN(auto table, std::move(registered));
   return LoadAnswer(*table, Snapshots::kAll);
 }
 

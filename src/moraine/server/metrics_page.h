@@ -1,32 +1,41 @@
 #pragma once
-// The page of /metrics, in Prometheus' text form: requests, connections, tables by state,
-// processes, tasks, optimizers.
+// The page of /metrics, in Prometheus' text form: the registry that every module counts in, and the
+// gauges of what stands in the store and in the HTTP server, set when the page is asked for. The
+// guide's page on metrics lists them all.
 
-#include <array>
-#include <atomic>
+#include <functional>
+#include <mutex>
+#include <set>
 #include <string>
 
+#include "moraine/base/call.h"
+#include "moraine/base/metrics.h"
 #include "moraine/net/http_server.h"
-#include "moraine/optimizing/service.h"
+#include "moraine/optimizing/counts.h"
 
 namespace moraine::server {
 
 /// Thread-safe.
 class MetricsPage {
  public:
-  /// Counts a finished request; lock-free.
-  void Count(const net::RequestRecord& record);
-  Result<std::string> Text(Call& call, optimizing::Service& optimizing,
-                           const net::ServerStats& stats) const;
+  explicit MetricsPage(Metrics& metrics);
+
+  /// counts: what the store says now. If it can't be asked its gauges keep their last values, and
+  /// the failure is counted.
+  std::string Text(const Result<optimizing::Counts>& counts, const net::ServerStats& stats);
 
  private:
-  static constexpr std::array<double, 12> kBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-                                                     0.05,   0.1,   0.25,   0.5,   1,    5};
-  std::array<std::atomic<int64_t>, 6> by_class_{};  // 1xx..5xx by the first digit
-  std::array<std::atomic<int64_t>, kBounds.size() + 1> durations_{};
-  std::atomic<int64_t> duration_us_{0};
-  std::atomic<int64_t> request_bytes_{0};
-  std::atomic<int64_t> response_bytes_{0};
+  void SetCounts(const optimizing::Counts& counts);
+  void SetGroups(const optimizing::Counts& counts);
+
+  Metrics& metrics_;
+  Gauge connections_, parked_, running_, body_bytes_;
+  GaugeFamily &tables_, &open_processes_, &tasks_;
+  GaugeFamily &optimizers_, &threads_, &busy_threads_, &utilization_;
+  Gauge due_tables_, feed_lag_changes_, feed_lag_seconds_;
+  Counter failures_;
+  std::mutex mutex_;
+  std::set<std::string> groups_;  ///< that were shown once: their gauges fall to 0
 };
 
 }  // namespace moraine::server

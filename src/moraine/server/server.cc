@@ -1,82 +1,25 @@
 #include "moraine/server/server.h"
 
-#include <fstream>
-
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include "moraine/api/service.h"
 #include "moraine/base/executor.h"
-#include "moraine/base/text.h"
 #include "moraine/catalog/catalog.h"
 #include "moraine/io/allowed.h"
 #include "moraine/net/http_server.h"
-#include "moraine/net/uri.h"
 #include "moraine/optimizing/service.h"
 #include "moraine/rest/errors.h"
 #include "moraine/rest/service.h"
 #include "moraine/server/metrics_page.h"
-#include "moraine/server/settings.h"
+#include "moraine/server/options.h"
+#include "moraine/server/process_metrics.h"
+#include "moraine/server/request_metrics.h"
 #include "moraine/worker/optimizer.h"
 
 namespace moraine::server {
 namespace {
 
 constexpr Millis kStartLimit{120'000};
-constexpr char kDefaultWarehouse[] = "default";
-
-Result<std::string> ReadToken(const std::string& path) {
-  if (path.empty()) return std::string();
-  std::ifstream file(path);
-  std::string token;
-  if (!file || !std::getline(file, token))
-    return InvalidArgument(fmt::format("server.token-file: can't read {}", path));
-  token = Trim(token);
-  if (token.empty())
-    return InvalidArgument(fmt::format("server.token-file: the first line of {} is empty", path));
-  return token;
-}
-
-Result<net::ServerOptions> HttpOptions(const Config& config, MetricsPage& metrics) {
-  net::ServerOptions options;
-  auto listen = net::ParseHostPort(config.Text("server.listen"));
-  if (!listen.ok()) return std::move(listen).status().Annotate("server.listen");
-  options.address = listen->host;
-  options.port = listen->port;
-  MORAINE_ASSIGN(options.guards.bearer_token, ReadToken(config.Text("server.token-file")));
-  if (!net::IsLoopback(listen->host) && options.guards.bearer_token.empty()) {
-    return InvalidArgument(
-        fmt::format("server.listen: {} can be reached from other machines, so a bearer token is "
-                    "needed: set server.token-file"
-                    " (--token-file), or listen on 127.0.0.1",
-                    config.Text("server.listen")));
-  }
-  options.guards.host_names = config.List("server.host-names");
-  options.guards.allowed_origins = config.List("server.allowed-origins");
-  options.request_threads = static_cast<size_t>(config.Number("server.request-threads"));
-  options.request_queue_limit = static_cast<size_t>(config.Number("server.request-queue"));
-  options.request_deadline = config.Duration("server.request-timeout");
-  options.body_limit_bytes = static_cast<size_t>(config.Number("server.max-body"));
-  options.connection_limit = static_cast<size_t>(config.Number("server.max-connections"));
-  options.refuse = rest::RefusalOf;
-  options.on_finished = [&metrics](const net::RequestRecord& record) { metrics.Count(record); };
-  return options;
-}
-
-optimizing::Options OptimizingOptions(const Config& config) {
-  optimizing::Options options;
-  options.refresh_interval = config.Duration("optimizing.refresh-interval");
-  options.heartbeat_interval = config.Duration("optimizing.heartbeat-interval");
-  options.heartbeat_timeout = config.Duration("optimizing.heartbeat-timeout");
-  options.acknowledge_timeout = config.Duration("optimizing.acknowledge-timeout");
-  options.task_timeout = config.Duration("optimizing.task-timeout");
-  options.poll_timeout = config.Duration("optimizing.poll-timeout");
-  options.backoff_first = config.Duration("optimizing.retry-first");
-  options.backoff_last = config.Duration("optimizing.retry-last");
-  options.max_input_per_thread_bytes = config.Number("optimizing.max-input-per-thread");
-  options.process_retention = config.Duration("optimizing.process-retention");
-  return options;
-}
 
 std::string HostName() {
   char name[256] = {};
@@ -87,15 +30,19 @@ std::string HostName() {
 
 /// In the order in which they are made; destroyed the other way round.
 struct Server::Parts {
-  Parts(const Env& env_in, const Config& config_in) : env(env_in), config(config_in) {}
+  Parts(const Env& env_in, const Config& config_in) : env(env_in), config(config_in) {
+    AddProcessMetrics(metrics);
+  }
 
-  Status OpenAll(Call& call);
-  Status Serve();
+  Status OpenAll(Call& call, const catalog::Warehouse& warehouse);
+  Status Serve(net::ServerOptions options);
   void StartOptimizing();
 
   const Env env;
   const Config config;
-  MetricsPage metrics;
+  Metrics metrics;
+  RequestMetrics request_metrics{metrics};
+  MetricsPage metrics_page{metrics};
   std::unique_ptr<store::Database> database;
   std::unique_ptr<io::FileSystem> files;
   std::unique_ptr<catalog::Catalog> catalog;
@@ -108,14 +55,16 @@ struct Server::Parts {
   std::vector<Thread> threads;
 };
 
-Status Server::Parts::OpenAll(Call& call) {
+Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   store::StoreOptions store_options;
   store_options.busy_timeout = config.Duration("store.busy-timeout");
-  MORAINE_ASSIGN(database, store::OpenDatabase(call, config.Text("store.url"), store_options));
-  catalog::Warehouse warehouse;
-  warehouse.name = kDefaultWarehouse;
-  warehouse.root = config.Text("warehouse.root");
-  warehouse.allowed_locations = config.List("warehouse.allowed-locations");
+  store_options.metrics = &metrics;
+  auto opened = store::OpenDatabase(call, config.Text("store.url"), store_options);
+  if (opened.status().code() == Code::kUnsupported) {
+    return std::move(opened).status().WithCode(Code::kInvalidArgument).Annotate("store.url");
+  }
+  if (!opened.ok()) return std::move(opened).status().Annotate("store.url");
+  database = std::move(*opened);
   std::vector<std::string> roots = warehouse.allowed_locations;
   roots.push_back(warehouse.root);
   auto restricted = io::MakeRestrictedFileSystem(io::MakeLocalFileSystem(), roots);
@@ -124,15 +73,18 @@ Status Server::Parts::OpenAll(Call& call) {
   catalog::CatalogOptions catalog_options;
   catalog_options.metadata_cache_bytes = config.Number("catalog.metadata-cache");
   catalog_options.max_metadata_bytes = config.Number("catalog.max-metadata");
+  catalog_options.metrics = &metrics;
   catalog = std::make_unique<catalog::Catalog>(*database, *files, catalog_options);
   MORAINE_TRY(catalog->Open(call));
   MORAINE_TRY(catalog->PutWarehouse(call, warehouse));
+  optimizing::Options optimizing_options = OptimizingOptions(config);
+  optimizing_options.metrics = &metrics;
   optimizing =
-      std::make_unique<optimizing::Service>(*catalog, *files, *database, OptimizingOptions(config));
+      std::make_unique<optimizing::Service>(*catalog, *files, *database, optimizing_options);
   return optimizing->Open(call);
 }
 
-Status Server::Parts::Serve() {
+Status Server::Parts::Serve(net::ServerOptions options) {
   rest = std::make_unique<rest::Service>(*catalog, rest::ServiceOptions{});
   rest->Register(router);
   api = std::make_unique<api::Service>(*catalog, *files, *optimizing, env.clock.Wall());
@@ -145,11 +97,10 @@ Status Server::Parts::Serve() {
              });
   router.Add(net::Method::kGet, "/metrics",
              [this](Call& call, const net::Request&, const net::PathParams&) -> net::Answer {
-               auto text = metrics.Text(call, *optimizing, http->stats());
-               if (!text.ok()) return api::ErrorResponse(text.status());
-               return net::Response::Text(200, std::move(*text));
+               auto counts = optimizing::CountAll(call, *database, *catalog);
+               return net::Response::Text(200, metrics_page.Text(counts, http->stats()));
              });
-  MORAINE_ASSIGN(auto options, HttpOptions(config, metrics));
+  options.on_finished = [this](const net::RequestRecord& record) { request_metrics.Count(record); };
   MORAINE_ASSIGN(http, net::HttpServer::Start(env, std::move(options), router.AsHandler()));
   return {};
 }
@@ -176,12 +127,12 @@ Server::~Server() { Stop(); }
 
 Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& config) {
   // What needs nothing but the settings is refused before anything is opened.
-  MetricsPage unused;
-  MORAINE_TRY(HttpOptions(config, unused).status());
+  MORAINE_ASSIGN(auto http_options, HttpOptions(config));
+  MORAINE_ASSIGN(auto warehouse, WarehouseOf(config));
   auto parts = std::make_unique<Parts>(env, config);
   Call call(env, kStartLimit);
-  MORAINE_TRY(parts->OpenAll(call));
-  MORAINE_TRY(parts->Serve());
+  MORAINE_TRY(parts->OpenAll(call, warehouse));
+  MORAINE_TRY(parts->Serve(std::move(http_options)));
   parts->StartOptimizing();
   env.log.Info("serving", {{"url", parts->http->base_url()},
                            {"version", MORAINE_VERSION},

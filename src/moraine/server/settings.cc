@@ -69,4 +69,20 @@ std::vector<Setting> Settings() {
   };
 }
 
+Result<Config> LoadSettings(const SettingSources& sources) {
+  Config config(Settings());
+  if (!sources.file.empty()) {
+    Status loaded = config.LoadFile(sources.file);
+    // A file that is not there is the command line's fault.
+    if (loaded.code() == Code::kNotFound)
+      loaded = std::move(loaded).WithCode(Code::kInvalidArgument);
+    MORAINE_TRY(loaded);
+  }
+  MORAINE_TRY(config.LoadEnvironment());
+  for (const auto& [key, value] : sources.flags) {
+    MORAINE_TRY(config.Set(key, value, "command line"));
+  }
+  return config;
+}
+
 }  // namespace moraine::server

@@ -64,10 +64,11 @@ Result<std::unique_ptr<Database>> OpenDatabase(Call& call, const std::string& ur
   if (url.starts_with(kSqlite)) return OpenSqlite(call, url.substr(kSqlite.size()), options);
   size_t colon = url.find("://");
   if (colon == url.npos || colon == 0) {
-    return InvalidArgument(fmt::format("store URL: expected sqlite:///absolute/file, got {}", url));
+    return InvalidArgument(fmt::format("expected sqlite:///absolute/file, got {}", url));
   }
   // The rest of the URL may hold a password.
-  return Unsupported(fmt::format("store URL: no driver for {}", url.substr(0, colon)));
+  return Unsupported(
+      fmt::format("no driver for {}://: expected sqlite:///absolute/file", url.substr(0, colon)));
 }
 
 }  // namespace moraine::store

@@ -21,6 +21,10 @@
 #include "moraine/base/call.h"
 #include "moraine/base/status.h"
 
+namespace moraine {
+class Metrics;
+}
+
 namespace moraine::store {
 
 /// NULL, BIGINT, DOUBLE or TEXT. "?" takes them by position.
@@ -93,6 +97,7 @@ auto RunFor(Call& call, Database& database, Access access, Body&& body)
 struct StoreOptions {
   int readers = 4;  ///< connections for reading beside the one that writes (SQLite)
   Millis busy_timeout = Millis(10'000);
+  Metrics* metrics = nullptr;  ///< outlives the database; null: nothing is counted
 };
 
 /// Opens by URL: "sqlite:///absolute/file" or "sqlite://:memory:" (tests). Creates the file, takes

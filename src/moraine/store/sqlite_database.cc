@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "moraine/store/file_lock.h"
+#include "moraine/store/metrics_internal.h"
 #include "moraine/store/sqlite_connection.h"
 #include "moraine/store/write_queue.h"
 
@@ -63,11 +64,15 @@ class SqliteDatabase final : public Database {
         writer_(std::move(writer)),
         has_readers_(!readers.empty()),
         free_readers_(std::move(readers)),
-        busy_timeout_(options.busy_timeout) {}
+        busy_timeout_(options.busy_timeout),
+        metrics_(options.metrics) {}
 
   Status Run(Call& call, Access access, const std::function<Status(Transaction&)>& body) override {
-    if (access == Access::kRead && has_readers_) return RunRead(call, body);
-    return RunWrite(call, access, body);
+    MonoTime begun = call.clock().Mono();
+    Status status = access == Access::kRead && has_readers_ ? RunRead(call, body)
+                                                            : RunWrite(call, access, body);
+    metrics_.Ended(access, status, call.clock().Mono() - begun);
+    return status;
   }
   std::string_view dialect() const override { return "sqlite"; }
   Result<std::string> Backup(Call& call, std::string_view label) override;
@@ -98,6 +103,7 @@ class SqliteDatabase final : public Database {
   std::vector<std::unique_ptr<SqliteConnection>> free_readers_;
 
   const Millis busy_timeout_;
+  StoreMetrics metrics_;
 };
 
 Status RunBody(const std::function<Status(Transaction&)>& body, SqliteTransaction& transaction) {
@@ -140,6 +146,7 @@ Status SqliteDatabase::RunWrite(Call& call, Access access, const Body& body) {
     outcome = queue_.Await(*group);
   } else {
     outcome = CommitGroup();
+    metrics_.Committed(group->members);
     group_.reset();
     queue_.Publish(*group, outcome);
     queue_.Leave();
@@ -282,8 +289,7 @@ Status Configure(SqliteConnection& connection, int cache_kib) {
 /// Makes the folder, and the file readable by its owner alone: it may hold secrets.
 Status PrepareFile(const std::string& path) {
   if (!path.starts_with('/') || path.ends_with('/')) {
-    return InvalidArgument(
-        fmt::format("store URL: expected sqlite:///absolute/file, got sqlite://{}", path));
+    return InvalidArgument(fmt::format("expected sqlite:///absolute/file, got sqlite://{}", path));
   }
   std::error_code error;
   std::filesystem::create_directories(FolderOf(path), error);

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "moraine/base/executor.h"
+#include "moraine/base/metrics.h"
 #include "moraine/base/testing/test_env.h"
 #include "moraine/store/database.h"
 
 namespace moraine::store {
 namespace {
 
+using testing::HasSubstr;
 using testing::TestClock;
 using testing::TestEnv;
 
@@ -63,6 +65,29 @@ class Sqlite : public testing::Test {
   std::string root_;
   std::unique_ptr<Database> database_;
 };
+
+TEST_F(Sqlite, CountsTransactionsByResultAndTheSizeOfGroups) {
+  Metrics metrics;
+  database_.reset();
+  StoreOptions options;
+  options.metrics = &metrics;
+  database_ = std::move(OpenDatabase(call_, Url(), options)).value();
+  Write("INSERT INTO t (name) VALUES ('a')");
+  EXPECT_EQ(Try("INSERT INTO t (name) VALUES ('a')").code(), Code::kAlreadyExists);
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM t"), 1);
+  std::string text = metrics.Text();
+  for (const char* line :
+       {R"(moraine_store_transactions_total{access="read",result="ok"} 1)",
+        R"(moraine_store_transactions_total{access="write",result="ok"} 1)",
+        R"(moraine_store_transactions_total{access="write",result="AlreadyExists"} 1)",
+        R"(moraine_store_transaction_duration_seconds_count{access="write"} 2)",
+        R"(moraine_store_transaction_duration_seconds_count{access="read"} 1)",
+        "moraine_store_group_commit_size_count 1", "moraine_store_group_commit_size_sum 1"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  // They must outlive what counts in them.
+  database_.reset();
+}
 
 TEST_F(Sqlite, KeepsValuesOfEachKind) {
   const std::string bytes("a\0b'\xc3\xa9", 6);

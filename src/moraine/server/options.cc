@@ -1,0 +1,108 @@
+#include "moraine/server/options.h"
+
+#include <fstream>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include "moraine/base/text.h"
+#include "moraine/io/location.h"
+#include "moraine/net/uri.h"
+#include "moraine/rest/errors.h"
+
+namespace moraine::server {
+namespace {
+
+constexpr char kDefaultWarehouse[] = "default";
+constexpr uint16_t kDefaultPort = 1630;
+
+bool IsAddress(const std::string& host) {
+  in6_addr address;
+  return host == "localhost" || inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+Result<std::string> ReadToken(const std::string& path) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path);
+  std::string token;
+  if (!file || !std::getline(file, token))
+    return InvalidArgument(fmt::format("server.token-file: can't read {}", path));
+  token = Trim(token);
+  if (token.empty())
+    return InvalidArgument(fmt::format("server.token-file: the first line of {} is empty", path));
+  return token;
+}
+
+/// Files are kept on this machine or on what is mounted there; other stores are not built in.
+Status CheckLocation(std::string_view key, const std::string& location) {
+  auto normal = io::NormalizeLocation(location);
+  if (normal.ok() && normal->starts_with("file:///")) return {};
+  return InvalidArgument(fmt::format(
+      "{}: no files can be kept at '{}': expected file:///absolute/path or "
+      "/absolute/path{}",
+      key, location, normal.ok() ? "" : fmt::format(" ({})", normal.status().message())));
+}
+
+}  // namespace
+
+Result<net::ServerOptions> HttpOptions(const Config& config) {
+  net::ServerOptions options;
+  const std::string& address = config.Text("server.listen");
+  auto listen = net::ParseHostPort(address);
+  if (!listen.ok()) return std::move(listen).status().Annotate("server.listen");
+  if (!IsAddress(listen->host)) {
+    return InvalidArgument(fmt::format(
+        "server.listen: expected an IP address or localhost, with a port, got {}", address));
+  }
+  options.address = listen->host;
+  // ":0" asks for any free port; no port at all for the usual one.
+  bool any_port = address.ends_with(":0");
+  options.port = listen->port == 0 && !any_port ? kDefaultPort : listen->port;
+  MORAINE_ASSIGN(options.guards.bearer_token, ReadToken(config.Text("server.token-file")));
+  if (!net::IsLoopback(listen->host) && options.guards.bearer_token.empty()) {
+    return InvalidArgument(
+        fmt::format("server.listen: {} can be reached from other machines, so a bearer token is "
+                    "needed: set server.token-file"
+                    " (--token-file), or listen on 127.0.0.1",
+                    address));
+  }
+  options.guards.host_names = config.List("server.host-names");
+  options.guards.allowed_origins = config.List("server.allowed-origins");
+  options.request_threads = static_cast<size_t>(config.Number("server.request-threads"));
+  options.request_queue_limit = static_cast<size_t>(config.Number("server.request-queue"));
+  options.request_deadline = config.Duration("server.request-timeout");
+  options.body_limit_bytes = static_cast<size_t>(config.Number("server.max-body"));
+  options.connection_limit = static_cast<size_t>(config.Number("server.max-connections"));
+  options.refuse = rest::RefusalOf;
+  return options;
+}
+
+Result<catalog::Warehouse> WarehouseOf(const Config& config) {
+  catalog::Warehouse warehouse;
+  warehouse.name = kDefaultWarehouse;
+  warehouse.root = config.Text("warehouse.root");
+  warehouse.allowed_locations = config.List("warehouse.allowed-locations");
+  MORAINE_TRY(CheckLocation("warehouse.root", warehouse.root));
+  for (const auto& location : warehouse.allowed_locations) {
+    MORAINE_TRY(CheckLocation("warehouse.allowed-locations", location));
+  }
+  return warehouse;
+}
+
+optimizing::Options OptimizingOptions(const Config& config) {
+  optimizing::Options options;
+  options.refresh_interval = config.Duration("optimizing.refresh-interval");
+  options.heartbeat_interval = config.Duration("optimizing.heartbeat-interval");
+  options.heartbeat_timeout = config.Duration("optimizing.heartbeat-timeout");
+  options.acknowledge_timeout = config.Duration("optimizing.acknowledge-timeout");
+  options.task_timeout = config.Duration("optimizing.task-timeout");
+  options.poll_timeout = config.Duration("optimizing.poll-timeout");
+  options.backoff_first = config.Duration("optimizing.retry-first");
+  options.backoff_last = config.Duration("optimizing.retry-last");
+  options.max_input_per_thread_bytes = config.Number("optimizing.max-input-per-thread");
+  options.process_retention = config.Duration("optimizing.process-retention");
+  return options;
+}
+
+}  // namespace moraine::server

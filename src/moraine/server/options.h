@@ -1,0 +1,22 @@
+#pragma once
+// From settings to what the modules take: each setting that can't be is refused here, in a sentence
+// that names it, before anything is opened. Called by server.cc.
+
+#include "moraine/base/config.h"
+#include "moraine/base/status.h"
+#include "moraine/catalog/catalog.h"
+#include "moraine/net/http_server.h"
+#include "moraine/optimizing/options.h"
+
+namespace moraine::server {
+
+/// Reads the token file. Errors: InvalidArgument; also for an address that others can reach when
+/// there is no token.
+Result<net::ServerOptions> HttpOptions(const Config& config);
+
+/// The warehouse "default". Errors: InvalidArgument for a location where no files can be kept.
+Result<catalog::Warehouse> WarehouseOf(const Config& config);
+
+optimizing::Options OptimizingOptions(const Config& config);
+
+}  // namespace moraine::server

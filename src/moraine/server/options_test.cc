@@ -1,0 +1,147 @@
+#include "moraine/server/options.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "moraine/server/settings.h"
+
+namespace moraine::server {
+namespace {
+
+using testing::HasSubstr;
+
+class OptionsTest : public testing::Test {
+ protected:
+  OptionsTest() {
+    std::string name = testing::TempDir() + "/options_test_XXXXXX";
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  ~OptionsTest() override {
+    ::unsetenv("MORAINE_SERVER_REQUEST_THREADS");
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::string Write(const std::string& name, const std::string& text) {
+    std::string path = folder_ + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+
+  std::string folder_;
+};
+
+Config With(const std::map<std::string, std::string>& values) {
+  Config config(Settings());
+  for (const auto& [key, value] : values) EXPECT_TRUE(config.Set(key, value, "test").ok()) << key;
+  return config;
+}
+
+TEST_F(OptionsTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {
+  SettingSources sources;
+  auto threads = [&] {
+    auto config = LoadSettings(sources);
+    EXPECT_TRUE(config.ok()) << config.status().ToString();
+    return config.ok() ? config->Number("server.request-threads") : -1;
+  };
+  EXPECT_EQ(threads(), 8);
+  sources.file = Write("m.yaml", "server:\n  request-threads: 3\n");
+  EXPECT_EQ(threads(), 3);
+  ::setenv("MORAINE_SERVER_REQUEST_THREADS", "4", 1);
+  EXPECT_EQ(threads(), 4);
+  sources.flags = {{"server.request-threads", "5"}};
+  EXPECT_EQ(threads(), 5);
+  sources.flags.emplace_back("server.request-threads", "6");
+  EXPECT_EQ(threads(), 6);
+}
+
+TEST_F(OptionsTest, AWrongSettingIsNamedWithTheNearestAndItsPlace) {
+  std::string file = Write("m.yaml", "server:\n  request-treads: 3\n");
+  auto from_file = LoadSettings({file, {}});
+  EXPECT_EQ(from_file.status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(from_file.status().message(),
+            file +
+                ":2: unknown setting server.request-treads, did you mean "
+                "server.request-threads?");
+  auto from_flag = LoadSettings({"", {{"warehouse.rot", "/w"}}});
+  EXPECT_EQ(from_flag.status().message(),
+            "command line: unknown setting warehouse.rot, did you mean warehouse.root?");
+  ::setenv("MORAINE_SERVER_REQUEST_THREADS", "many", 1);
+  EXPECT_THAT(LoadSettings({}).status().message(),
+              HasSubstr("MORAINE_SERVER_REQUEST_THREADS: server.request-threads is 'many'"));
+  auto no_file = LoadSettings({folder_ + "/none.yaml", {}});
+  EXPECT_EQ(no_file.status().code(), Code::kInvalidArgument);
+  EXPECT_THAT(no_file.status().message(), HasSubstr("none.yaml"));
+}
+
+TEST_F(OptionsTest, AddressesOfOthersNeedAToken) {
+  std::string token = Write("token", " secret \nmore\n");
+  struct Case {
+    const char* listen;
+    bool has_token;
+    const char* problem;  ///< "": none
+    uint16_t port;
+  };
+  for (const Case& c : {
+           Case{"127.0.0.1:1700", false, "", 1700},
+           Case{"127.0.0.1", false, "", 1630},
+           Case{"127.0.0.1:0", false, "", 0},
+           Case{"localhost:1", false, "", 1},
+           Case{"[::1]:1", false, "", 1},
+           Case{"0.0.0.0:1", true, "", 1},
+           Case{"0.0.0.0:1", false, "set server.token-file (--token-file), or listen on 127.0.0.1",
+                0},
+           Case{"[::]:1", false, "server.token-file", 0},
+           Case{"nonsense:1", true, "server.listen: expected an IP address or localhost", 0},
+           Case{"127.0.0.1:port", true, "server.listen", 0},
+           Case{"", true, "server.listen", 0},
+       }) {
+    auto options = HttpOptions(With(
+        {{"server.listen", c.listen}, {"server.token-file", c.has_token ? token : std::string()}}));
+    if (*c.problem != '\0') {
+      ASSERT_EQ(options.status().code(), Code::kInvalidArgument) << c.listen;
+      EXPECT_THAT(options.status().message(), HasSubstr(c.problem)) << c.listen;
+      EXPECT_EQ(options.status().message().find('\n'), std::string::npos);
+      continue;
+    }
+    ASSERT_TRUE(options.ok()) << options.status().ToString();
+    EXPECT_EQ(options->port, c.port) << c.listen;
+    EXPECT_EQ(options->guards.bearer_token, c.has_token ? "secret" : "");
+  }
+}
+
+TEST_F(OptionsTest, ATokenFileMustHoldAToken) {
+  auto problem = [](const std::string& file) {
+    return HttpOptions(With({{"server.token-file", file}})).status().ToString();
+  };
+  EXPECT_THAT(problem(folder_ + "/none"), HasSubstr("server.token-file: can't read"));
+  EXPECT_THAT(problem(Write("empty", "  \nsecret\n")), HasSubstr("is empty"));
+  EXPECT_THAT(problem(Write("nothing", "")), HasSubstr("can't read"));
+}
+
+TEST_F(OptionsTest, AWarehouseLiesWhereFilesCanBeKept) {
+  for (const char* good : {"/w", "file:/w", "file:///w", "FILE:///w/"}) {
+    EXPECT_TRUE(WarehouseOf(With({{"warehouse.root", good}})).ok()) << good;
+  }
+  for (const char* bad : {"gopher://host/w", "s3://bucket/w", "w", "", "file://host/w", "hdfs:/w",
+                          "file:///a/../../b"}) {
+    auto warehouse = WarehouseOf(With({{"warehouse.root", bad}}));
+    ASSERT_EQ(warehouse.status().code(), Code::kInvalidArgument) << bad;
+    EXPECT_THAT(warehouse.status().message(),
+                HasSubstr(fmt::format("warehouse.root: no files can be kept at '{}': expected "
+                                      "file:///absolute/path or /absolute/path",
+                                      bad)));
+  }
+  auto more = WarehouseOf(With({{"warehouse.allowed-locations", "/more, gopher://host/w"}}));
+  EXPECT_THAT(more.status().message(),
+              HasSubstr("warehouse.allowed-locations: no files can be kept at 'gopher://host/w'"));
+}
+
+}  // namespace
+}  // namespace moraine::server
