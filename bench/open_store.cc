@@ -1,4 +1,5 @@
-// The floor of bench_start.py: a process that opens the store's SQLite file, reads one row and ends.
+// The floor of bench_start.py: a process that opens the store's SQLite file, reads one row and
+// ends.
 
 #include <cstdio>
 

@@ -40,6 +40,7 @@ class Commands {
   CLI::App* Group(CLI::App* parent, const char* name, const char* what) {
     auto* group = parent->add_subcommand(name, what);
     group->require_subcommand(1);
+    group->footer(fmt::format("\n`moraine {} COMMAND --help` shows examples of each.\n", name));
     return group;
   }
 
@@ -93,7 +94,7 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
                    "| .name'\n",
                    [options](Session& s) { return ListTables(s, *options); });
   list->add_option("--limit", options->tables, "Show at most so many; all if not given")
-      ->check(CLI::Range(int64_t{1}, INT64_MAX))
+      ->check(CLI::PositiveNumber)
       ->type_name("N");
   AddTable(commands.Add(group, "show", "Show a table: location, schema, properties, health",
                         "  moraine table show db.t\n  moraine table show 'db.\"name.with.dots\"'\n",
@@ -295,8 +296,9 @@ void AddAll(CLI::App* root, Flags* flags) {
       "  moraine server --store sqlite:///data/moraine.db --warehouse file:///data/warehouse\n"
       "  moraine table list\n"
       "  moraine table optimize db.t --watch\n"
-      "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached.\n"
-      "`moraine COMMAND --help` tells more about each.\n");
+      "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached, "
+      "130 interrupted.\n"
+      "`moraine COMMAND --help` tells more about each, and so does `moraine help COMMAND`.\n");
   AddServerCommand(root, flags);
   AddOptimizerCommands(root, flags);
   AddTableCommands(root, flags);
@@ -345,13 +347,22 @@ Status Complaint(const CLI::App* reached, const CLI::Error& error) {
 
 Result<Invocation> ParseArguments(const std::vector<std::string>& arguments) {
   auto flags = std::make_shared<Flags>();
+  std::vector<std::string> line = arguments;
+  if (!line.empty() && line.front() == "help") {
+    line.erase(line.begin());
+    line.push_back("--help");
+  }
   CLI::App root(
       "Moraine: the catalog of a data lake, and the service that keeps its Iceberg tables healthy",
       "moraine");
   try {
     AddAll(&root, flags.get());
-    root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    root.parse(std::vector<std::string>(line.rbegin(), line.rend()));
   } catch (const CLI::Success& request) {
+    // Help about a command that there is not would be that about another.
+    const CLI::App* reached = Reached(&root);
+    bool has_commands = !reached->get_subcommands([](const CLI::App*) { return true; }).empty();
+    if (has_commands && reached->remaining_size() > 0) return Complaint(reached, request);
     std::ostringstream text;
     root.exit(request, text, text);
     flags->invocation.text = text.str();

@@ -25,6 +25,24 @@ int ExitCode(const Status& status, Reached reached) {
   }
 }
 
+/// Where the names are that there are.
+std::string_view HintFor(const Status& status) {
+  struct Hint {
+    std::string_view begin;
+    std::string_view hint;
+  };
+  constexpr Hint kHints[] = {
+      {"Table does not exist", "\n`moraine table list` shows those that there are"},
+      {"Namespace does not exist", "\n`moraine catalog namespaces` shows those that there are"},
+      {"Warehouse does not exist", "\n`moraine catalog warehouses` shows those that there are"},
+      {"no such process", "\n`moraine process list` shows the newest"},
+  };
+  for (const auto& [begin, hint] : kHints) {
+    if (status.message().starts_with(begin)) return hint;
+  }
+  return "";
+}
+
 int Fail(Console& console, const Status& status, int code) {
   std::string text;
   for (auto line = status.message(); !line.empty();) {
@@ -50,6 +68,9 @@ int RunCommand(World& world, const Invocation& invocation) {
   // Nothing was sent for a name that can't be read: that is the person's to correct.
   bool usage = status.code() == Code::kInvalidArgument && !client.asked();
   Reached reached = client.reached() ? Reached::kYes : Reached::kNo;
+  if (status.code() == Code::kNotFound) {
+    status = NotFound(fmt::format("{}{}", status.message(), HintFor(status)));
+  }
   return Fail(world.console, status, usage ? kExitUsage : ExitCode(status, reached));
 }
 

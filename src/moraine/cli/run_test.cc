@@ -127,7 +127,9 @@ TEST_F(RunTest, ExitCodesSayWhatHappened) {
              R"({"error":{"message":"Table does not exist: db.t","type":"NotFound","code":404}})",
              404);
   EXPECT_EQ(Run({"table", "show", "db.t"}), kExitNotFound);
-  EXPECT_EQ(err_, "moraine: Table does not exist: db.t\n");
+  EXPECT_EQ(err_,
+            "moraine: Table does not exist: db.t\n"
+            "`moraine table list` shows those that there are\n");
   EXPECT_EQ(out_, "");
   server_.unreachable = true;
   EXPECT_EQ(Run({"table", "list", "--server", "http://10.0.0.1:1"}), kExitUnreachable);
@@ -196,6 +198,16 @@ TEST_F(RunTest, EveryCommandHasHelpWithExamples) {
     EXPECT_THAT(out_, HasSubstr("Examples:\n")) << name;
     EXPECT_THAT(out_, HasSubstr(name)) << name;
   }
+  EXPECT_EQ(Run({"table", "list", "--help"}), kExitOk);
+  std::string help = out_;
+  EXPECT_EQ(Run({"help", "table", "list"}), kExitOk);
+  EXPECT_EQ(out_, help);
+  EXPECT_EQ(Run({"help"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("130 interrupted"));
+  EXPECT_EQ(Run({"help", "table"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("`moraine table COMMAND --help` shows examples of each."));
+  EXPECT_THAT(out_, Not(HasSubstr("Exit codes")));
+  EXPECT_EQ(Run({"help", "tabel"}), kExitUsage);
   EXPECT_EQ(Run({"version"}), kExitOk);
   EXPECT_EQ(out_, "moraine " MORAINE_VERSION "\n");
   EXPECT_EQ(Run({"--version"}), kExitOk);
@@ -312,6 +324,17 @@ TEST_F(RunTest, JsonIsTheServersAnswer) {
   server_.On("GET /api/v1/tables", text);
   EXPECT_EQ(Run({"table", "list", "--json"}), kExitOk);
   EXPECT_EQ(out_, text + "\n");
+}
+
+TEST_F(RunTest, ATableThatNeverRanSaysSo) {
+  const std::string times =
+      fmt::format(R"("last-minor-ms":{0},"last-major-ms":{0},"last-full-ms":{0})", kNow - 5'000);
+  server_.On(std::string("GET ") + kTable, R"({"planned-ms":0,)" + times + "}");
+  server_.On(std::string("GET ") + kTable, R"({"planned-ms":1,)" + times + "}");
+  EXPECT_EQ(Run({"table", "health", "db.t"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("last minor        never\n"));
+  EXPECT_EQ(Run({"table", "health", "db.t"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("5 s ago\n"));
 }
 
 TEST_F(RunTest, NamesGoEncodedIntoThePath) {

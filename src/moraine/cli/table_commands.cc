@@ -84,9 +84,15 @@ void AddHealth(const Json& table, int64_t now_ms, FactList* facts) {
   if (!why.empty()) facts->Add("why", why);
   facts->Add("group", TextOf(table, "group"));
   facts->Add("looked at", FormatAgo(IntOf(table, "refreshed-ms"), now_ms));
-  facts->Add("last minor", FormatAgo(IntOf(table, "last-minor-ms"), now_ms));
-  facts->Add("last major", FormatAgo(IntOf(table, "last-major-ms"), now_ms));
-  facts->Add("last full", FormatAgo(IntOf(table, "last-full-ms"), now_ms));
+  // Before the first run the timers begin with the table, which would read as if there had been
+  // one.
+  bool has_run = IntOf(table, "planned-ms") > 0;
+  auto last = [&](std::string_view key) {
+    return FormatAgo(has_run ? IntOf(table, key) : 0, now_ms);
+  };
+  facts->Add("last minor", last("last-minor-ms"));
+  facts->Add("last major", last("last-major-ms"));
+  facts->Add("last full", last("last-full-ms"));
   facts->Add("rewritten so far", FormatMebibytes(IntOf(table, "written-bytes")));
   if (int64_t failures = IntOf(table, "failures"); failures > 0) {
     facts->Add("failures in a row", {std::to_string(failures), Colour::kRed});
