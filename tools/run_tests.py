@@ -229,18 +229,14 @@ def engines(stage: Stage):
 
 STAGES = [
     Stage("tidy", 2, "module directions, doors, effects, links, format", tidy),
-    Stage("build", 40, "the shipped tree and all tests", build),
-    Stage("unit", 8, "unit, case and fault tests", unit),
+    Stage("build", 30, "the shipped tree and all tests", build),
+    Stage("unit", 5, "unit, case and fault tests", unit),
     Stage("interop", 8, "PyIceberg, DuckDB and the binary as a black box", interop),
     Stage("kill", 8, "kill -9 under concurrent writers", kill),
-    Stage("engines", 15, "Spark", engines),
-]
-
-# By name, or with --full: not yet part of every run, since the trees have not been seen clean as a whole.
-FULL_STAGES = [
-    Stage("asan", 40, "unit tests with address and undefined behaviour sanitizers", asan),
-    Stage("tsan", 30, "unit tests of the modules with threads, thread sanitizer", tsan),
-    Stage("fuzz", 20, "every parser of foreign bytes, with its corpus", fuzz),
+    Stage("engines", 15, "Spark and tables of Flink", engines),
+    Stage("asan", 30, "unit tests with address and undefined behaviour sanitizers", asan),
+    Stage("tsan", 20, "unit tests of the modules with threads, thread sanitizer", tsan),
+    Stage("fuzz", 15, "every parser of foreign bytes, with its corpus", fuzz),
 ]
 
 
@@ -327,11 +323,11 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the stages")
     options = parser.parse_args()
     if options.list:
-        for stage in STAGES + FULL_STAGES:
+        for stage in STAGES:
             print(f"{stage.name:<10} {stage.minutes:>4g} min  {stage.what}")
         return 0
-    known = {stage.name: stage for stage in STAGES + FULL_STAGES}
-    stages = [known.get(name) or by_name(name) for name in options.names] or STAGES + (FULL_STAGES if options.full else [])
+    known = {stage.name: stage for stage in STAGES}
+    stages = [known.get(name) or by_name(name) for name in options.names] or STAGES
     started = time.monotonic()
     LOGS.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -32,7 +32,7 @@ int DecimalBytes(int precision) {
   Int128 largest = 1;
   for (int i = 0; i < precision; ++i) largest *= 10;
   int bytes = 1;
-  for (Int128 limit = 128; bytes < 16 && largest > limit; ++bytes) limit *= 256;
+  while (bytes < 16 && largest > Int128{1} << (8 * bytes - 1)) ++bytes;
   return bytes;
 }
 
