@@ -55,11 +55,11 @@ TEST(MetricsMode, OnlyTheFirstLeavesAreInferred) {
 }
 
 TEST(MetricsMode, CutsBounds) {
-  const Type& string = *Type::Primitive(TypeKind::kString);
-  const Type& binary = *Type::Primitive(TypeKind::kBinary);
+  const TypePtr string = Type::Primitive(TypeKind::kString);
+  const TypePtr binary = Type::Primitive(TypeKind::kBinary);
   const MetricsMode two{Kind::kTruncate, 2};
   struct {
-    const Type& type;
+    TypePtr type;
     std::string value;
     std::string lower;
     std::optional<std::string> upper;
@@ -75,13 +75,13 @@ TEST(MetricsMode, CutsBounds) {
       {string, "a\xFFz", "a\xFF", std::nullopt},  // not UTF-8
       {binary, std::string("\x01\xFF\x00", 3), "\x01\xFF", "\x02"},
       {binary, "\xFF\xFF\x01", "\xFF\xFF", std::nullopt},
-      {*Type::Primitive(TypeKind::kLong), "12345678", "12345678", "12345678"},
-      {*Type::Fixed(3), "abc", "abc", "abc"},
+      {Type::Primitive(TypeKind::kLong), "12345678", "12345678", "12345678"},
+      {Type::Fixed(3), "abc", "abc", "abc"},
   };
   for (const auto& c : cases) {
-    EXPECT_EQ(TruncateLowerBound(c.type, c.value, two), c.lower);
-    EXPECT_EQ(TruncateUpperBound(c.type, c.value, two), c.upper);
-    EXPECT_EQ(TruncateUpperBound(c.type, c.value, MetricsMode::Full()), c.value);
+    EXPECT_EQ(TruncateLowerBound(*c.type, c.value, two), c.lower);
+    EXPECT_EQ(TruncateUpperBound(*c.type, c.value, two), c.upper);
+    EXPECT_EQ(TruncateUpperBound(*c.type, c.value, MetricsMode::Full()), c.value);
   }
 }
 
