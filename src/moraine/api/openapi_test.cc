@@ -172,6 +172,12 @@ TEST(SchemaCheck, RefusesWhatDoesNotFit) {
       {R"({"name":"x","size":1,"more":1})", "more: not described"},
       {R"([])", "expected object"},
   };
+  EXPECT_THAT(check.NeverSeen({&schema}),
+              testing::UnorderedElementsAre("Name.name", "Thing.size", "Thing.kind", "Thing.list",
+                                            "Thing.map"));
+  EXPECT_EQ(check.Problem(schema, Json::Parse(cases[0].value).value()), "");
+  EXPECT_THAT(check.NeverSeen({&schema}),
+              testing::UnorderedElementsAre("Thing.kind", "Thing.list", "Thing.map"));
   for (const auto& c : cases) {
     Json value = Json::Parse(c.value).value();
     if (*c.problem == '\0') {

@@ -248,6 +248,56 @@ TEST_F(ApiTest, RunsAProcessThroughTheProtocol) {
               "NotFound", "register again");
 }
 
+/// One life that meets every member of every answer.
+TEST_F(ApiTest, EveryMemberThatIsDescribedStandsInSomeAnswer) {
+  std::string token = Register(2);
+  api_.world().MakeTable("t", {{"self-optimizing.full.trigger.interval", "3600000"}});
+  ASSERT_TRUE(api_.world().Append("t", {"a", "b", "c"}).ok());
+  api_.world().MakeTable("u");
+  api_.Settle();
+  api_.Get("/api/v1/server");
+  api_.Get("/api/v1/warehouses");
+  api_.Get("/api/v1/tables?limit=1");
+  api_.Get("/api/v1/optimizers");
+  api_.Get(std::string(kTable) + "/files");
+  api_.Get(std::string(kTable) + "/snapshots");
+  std::string process = OnlyProcess();
+  Json handed = api_.Post("/api/v1/optimizers/poll", PollBody(token, 0));
+  api_.Get("/api/v1/processes/" + process);
+  EXPECT_EQ(api_.Send(Method::kPost, "/api/v1/optimizers/report", ReportBody(token, handed)).status,
+            204);
+  api_.Settle();
+  api_.Get(kTable);
+  ASSERT_TRUE(api_.world().Append("t", {"d", "e", "f"}).ok());
+  api_.Settle();
+  Json second = api_.Post("/api/v1/optimizers/poll", PollBody(token, 0));
+  const Json& key = *second.Find("task");
+  std::string running = key.Find("process-id")->as_string();
+  EXPECT_EQ(api_.Send(Method::kPost, "/api/v1/processes/" + running + "/cancel", "{}").status, 204);
+  api_.Post(
+      "/api/v1/optimizers/heartbeat",
+      fmt::format(
+          R"({{"token":"{}","running":[{{"task":{},"bytes-read":1,"rows-read":1,"rows-written":1}}]}})",
+          token, key.ToString()));
+  ExpectError(api_.Send(Method::kGet, "/api/v1/processes/nope"), 404, "NotFound", "nope");
+
+  std::vector<const Json*> answers;
+  for (const auto& [path, item] : api_.document().Find("paths")->as_object()) {
+    if (!path.starts_with("/api/v1/")) continue;
+    for (const char* method : {"get", "post"}) {
+      const Json* operation = item.Find(method);
+      if (operation == nullptr) continue;
+      for (const auto& [status, response] : operation->Find("responses")->as_object()) {
+        const Json* content = api_.schema().Resolve(response).Find("content");
+        const Json* json = content != nullptr ? content->Find("application/json") : nullptr;
+        if (json != nullptr) answers.push_back(json->Find("schema"));
+      }
+    }
+  }
+  EXPECT_GT(answers.size(), 15u);
+  EXPECT_THAT(api_.schema().NeverSeen(answers), testing::IsEmpty());
+}
+
 TEST_F(ApiTest, StopsWhatACancelledProcessRuns) {
   std::string token = Register();
   MakeTable(3);

@@ -57,6 +57,35 @@ void SchemaCheck::Flatten(const Json& schema, std::vector<const Json*>* parts) c
   }
 }
 
+std::vector<std::string> SchemaCheck::NeverSeen(const std::vector<const Json*>& answers) const {
+  std::set<const Json*> visited;
+  std::vector<std::string> unseen;
+  for (const Json* schema : answers) CollectUnseen(*schema, "", &visited, &unseen);
+  return unseen;
+}
+
+void SchemaCheck::CollectUnseen(const Json& schema, const std::string& name,
+                                std::set<const Json*>* visited,
+                                std::vector<std::string>* unseen) const {
+  const Json* ref = schema.Find("$ref");
+  std::string own = name;
+  if (ref != nullptr) own = ref->as_string().substr(ref->as_string().rfind('/') + 1);
+  const Json& resolved = Resolve(schema);
+  if (!visited->insert(&resolved).second) return;
+  if (const Json* all = resolved.Find("allOf")) {
+    for (const auto& part : all->as_array()) CollectUnseen(part, own, visited, unseen);
+  }
+  if (const Json* items = resolved.Find("items")) {
+    CollectUnseen(*items, own + "[]", visited, unseen);
+  }
+  const Json* properties = resolved.Find("properties");
+  if (properties == nullptr) return;
+  for (const auto& [key, property] : properties->as_object()) {
+    if (!seen_.contains(&property)) unseen->push_back(Below(own, key));
+    CollectUnseen(property, Below(own, key), visited, unseen);
+  }
+}
+
 std::string SchemaCheck::Problem(const Json& schema, const Json& value) const {
   return Check(schema, value, "");
 }
@@ -122,6 +151,7 @@ std::string SchemaCheck::CheckObject(const Json& schema, const Json& value,
       if (property == nullptr && more == nullptr) continue;
       described = true;
       const Json* against = property != nullptr ? property : more;
+      seen_.insert(against);
       if (against->is_bool()) continue;
       if (auto problem = Check(*against, member, Below(path, key)); !problem.empty())
         return problem;
