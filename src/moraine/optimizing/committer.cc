@@ -1,11 +1,16 @@
 #include "moraine/optimizing/committer.h"
 
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "moraine/base/json.h"
+#include "moraine/base/text.h"
+#include "moraine/iceberg/commit/conflict_check.h"
 #include "moraine/iceberg/commit/file_deletion.h"
 #include "moraine/iceberg/commit/snapshot_producer.h"
+#include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/table_files.h"
 #include "moraine/optimizing/table_state.h"
 #include "moraine/planning/commit_decision.h"
@@ -19,8 +24,8 @@ using store::Access;
 using store::RunFor;
 using store::Transaction;
 
-constexpr int64_t kWaitForPerson = -1;
-constexpr size_t kListPage = 1'000;
+/// A worker's clock may be slow, and its last write under way.
+constexpr int64_t kWriteMarginMs = 60'000;
 
 iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const Process& process) {
   iceberg::SnapshotChanges changes;
@@ -37,6 +42,8 @@ iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const Process
     changes.removed_deletes.push_back(iceberg::RemovedFile::Of(file));
   }
   changes.removed_must_exist = true;
+  // What came since the plan is checked once more by the format's own rules.
+  changes.checks.starting_snapshot_id = process.snapshot_id;
   changes.summary = {{kProducerKey, kProducerValue},
                      {kProcessKey, process.process_id},
                      {"optimizing.type", std::string(planning::OptimizingTypeName(process.type))}};
@@ -81,8 +88,10 @@ Result<bool> Seize(Transaction& t, Process* process) {
   bool hopeless = progress.failed > 0 && !process->partial_commit;
   if (!progress.ended() && !hopeless) return false;
   process->state = ProcessState::kCommitting;
-  MORAINE_TRY(t.Execute("UPDATE optimizing_table SET state = 'committing' WHERE table_id = ?",
-                        {process->table_id}));
+  MORAINE_TRY(
+      t.Execute("UPDATE optimizing_table SET state = 'committing', row_version ="
+                " row_version + 1 WHERE table_id = ?",
+                {process->table_id}));
   MORAINE_TRY(SaveProcess(t, *process));
   return true;
 }
@@ -94,29 +103,76 @@ bool IsPassing(const Status& status) {
          status.code() == Code::kCommitUnknown;
 }
 
-}  // namespace
-
-/// What became of the files that the process's tasks wrote.
-struct Committer::Outcome {
-  std::vector<FinishedTask> finished;
-  std::set<size_t> kept;  ///< indices that the snapshot now holds
-  bool unknown = false;   ///< nothing may be deleted
-};
-
-int64_t DecideRetry(int64_t failures, bool same_failure, const Options& options, int64_t now_ms) {
-  if (same_failure && failures >= options.max_equal_failures) return kWaitForPerson;
-  int64_t wait = options.backoff_first.count();
-  for (int64_t i = 1; i < failures && wait < options.backoff_last.count(); ++i) wait *= 2;
-  return now_ms + std::min(wait, options.backoff_last.count());
+bool HasLanded(const iceberg::TableMetadata& metadata, Process* process) {
+  for (const auto& snapshot : metadata.snapshots) {
+    auto mark = snapshot->summary.find(kProcessKey);
+    if (mark == snapshot->summary.end() || mark->second != process->process_id) continue;
+    process->committed_snapshot_id = snapshot->snapshot_id;
+    return true;
+  }
+  return false;
 }
 
+iceberg::RewriteGroup ToGroup(const FinishedTask& item, const Process& process) {
+  iceberg::RewriteGroup group;
+  for (const auto& input : item.task.rewrite) group.removed_data.push_back(input.file);
+  for (const auto& file : item.output.data_files)
+    group.added.push_back({file, process.sequence_number});
+  for (const auto& file : item.output.delete_files) group.added.push_back({file, std::nullopt});
+  return group;
+}
+
+/// Of the kept tasks, those that the format's own checks refuse, with the reason.
+Result<std::map<size_t, std::string>> Refused(Call& call, io::FileSystem& files,
+                                              const iceberg::TableMetadata& metadata,
+                                              const Process& process,
+                                              const std::vector<FinishedTask>& finished,
+                                              const std::vector<size_t>& kept) {
+  std::vector<iceberg::RewriteGroup> groups;
+  for (size_t i : kept) groups.push_back(ToGroup(finished[i], process));
+  MORAINE_ASSIGN(auto verdicts, iceberg::CheckGroups(call, files, metadata, iceberg::kMainBranch,
+                                                     process.snapshot_id, groups));
+  std::map<size_t, std::string> refused;
+  for (size_t k = 0; k < kept.size(); ++k) {
+    if (!verdicts[k].valid) refused.emplace(kept[k], verdicts[k].reason);
+  }
+  return refused;
+}
+
+/// What a person reads of an ended process, until the table is looked at again.
+std::string Outcome(const Process& process) {
+  auto type = planning::OptimizingTypeName(process.type);
+  if (process.state == ProcessState::kSucceeded) {
+    std::string left_out = process.error.empty() ? "" : "; " + process.error;
+    return fmt::format("the {} process was committed: {} files ({}) became {} ({}){}", type,
+                       process.input_files, FormatByteSize(process.input_bytes),
+                       process.output_files, FormatByteSize(process.output_bytes), left_out);
+  }
+  return fmt::format("the {} process was cancelled: {}", type, process.error);
+}
+
+std::string WithExplanation(const std::string& health_json, const std::string& explanation) {
+  auto health = Json::Parse(health_json);
+  if (!health.ok() || !health->is_object()) return health_json;
+  health->Set("explanation", explanation);
+  return health->ToString();
+}
+
+}  // namespace
+
+/// What the process's tasks have made, and every attempt at it.
+struct Committer::Work {
+  std::vector<FinishedTask> finished;
+  std::vector<Attempt> attempts;
+};
+
 Committer::Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
-                     HealthMonitor& monitor, TaskQueue& queue, Options options)
+                     HealthMonitor& monitor, Options options)
     : catalog_(catalog),
       files_(files),
       database_(database),
       monitor_(monitor),
-      queue_(queue),
+      cleaner_(files, database, options),
       options_(options),
       metrics_(options.metrics) {}
 
@@ -143,201 +199,210 @@ Result<size_t> Committer::CommitTick(Call& call) {
   return ended;
 }
 
+DeadAttempt Committer::ToDead(const Attempt& attempt) const {
+  DeadAttempt dead{attempt.key, attempt.prefix, 0};
+  if (!attempt.succeeded) {
+    dead.may_write_until_ms = attempt.handed_ms + options_.acknowledge_timeout.count() +
+                              options_.task_timeout.count() + kWriteMarginMs;
+  }
+  return dead;
+}
+
 Status Committer::Finish(Call& call, Process process) {
-  Outcome outcome;
-  MORAINE_ASSIGN(auto progress, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                   return Progress(t, process.process_id);
-                 }));
-  MORAINE_ASSIGN(auto attempts, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                   return Attempts(t, process.process_id);
-                 }));
+  Work work;
+  ProcessProgress progress;
+  std::string task_error;
+  MORAINE_TRY(database_.Run(call, Access::kRead, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(progress, Progress(t, process.process_id));
+    MORAINE_ASSIGN(work.attempts, Attempts(t, process.process_id));
+    MORAINE_ASSIGN(task_error, FirstTaskError(t, process.process_id));
+    return {};
+  }));
   if (progress.succeeded == 0 || (progress.failed > 0 && !process.partial_commit)) {
-    MORAINE_ASSIGN(process.error, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                     return FirstTaskError(t, process.process_id);
-                   }));
-    if (process.error.empty()) process.error = "no task succeeded";
-    process.state = ProcessState::kFailed;
-    MORAINE_TRY(End(call, process));
-    RemoveAttempts(call, attempts.abandoned);
-    RemoveAttempts(call, attempts.succeeded);
+    return Fail(call, std::move(process), work,
+                task_error.empty() ? "no task succeeded" : task_error);
+  }
+  auto finished = RunFor(call, database_, Access::kRead,
+                         [&](Transaction& t) { return FinishedTasks(t, process.process_id); });
+  if (!finished.ok()) {
+    if (IsPassing(finished.status())) return finished.status();
+    return Fail(call, std::move(process), work, finished.status().ToString());
+  }
+  work.finished = std::move(*finished);
+  return CommitWork(call, std::move(process), work);
+}
+
+Status Committer::CommitWork(Call& call, Process process, const Work& work) {
+  Status last;
+  for (int attempt = 0; attempt <= options_.commit_retries; ++attempt) {
+    if (attempt > 0) call.clock().SleepFor(Millis(20) * attempt, call.stop());
+    auto loaded = catalog_.LoadById(call, process.table_id);
+    if (loaded.status().code() == Code::kNotFound) {
+      process.state = ProcessState::kCancelled;
+      process.error = "the table was dropped";
+      std::vector<DeadAttempt> dead;
+      for (const auto& one : work.attempts) dead.push_back(ToDead(one));
+      return End(call, process, dead);
+    }
+    if (!loaded.ok()) {
+      if (IsPassing(loaded.status())) return loaded.status();
+      return Fail(call, std::move(process), work, loaded.status().ToString());
+    }
+    const auto& metadata = *(*loaded)->metadata;
+    if (HasLanded(metadata, &process)) {
+      process.state = ProcessState::kSucceeded;
+      std::vector<DeadAttempt> dead;
+      for (const auto& one : work.attempts) {
+        if (!one.succeeded) dead.push_back(ToDead(one));
+      }
+      return End(call, process, dead);
+    }
+    if (!IsAncestor(metadata, process.snapshot_id)) {
+      return Fail(call, std::move(process), work,
+                  "the table was rolled back behind the planned snapshot, or its history since then"
+                  " has expired");
+    }
+    auto decision = Decide(call, process, metadata, work);
+    last = decision.status();
+    if (last.ok()) {
+      if (decision->empty()) {
+        return Fail(
+            call, std::move(process), work,
+            decision->dropped.empty() ? "no task has a result" : decision->dropped[0].reason);
+      }
+      process.commit_attempts += 1;
+      last = Land(call, **loaded, process, work, *decision);
+      if (last.ok()) return {};
+    }
+    // Files that are gone may be those of a snapshot that has expired meanwhile.
+    bool again = last.code() == Code::kConflict || last.code() == Code::kNotFound;
+    if (again) continue;
+    if (IsPassing(last)) return last;
+    return Fail(call, std::move(process), work, last.ToString());
+  }
+  return Fail(call, std::move(process), work,
+              fmt::format("the commit did not land in {} tries: {}", options_.commit_retries + 1,
+                          last.ToString()));
+}
+
+Result<CommitDecision> Committer::Decide(Call& call, const Process& process,
+                                         const iceberg::TableMetadata& metadata, const Work& work) {
+  MORAINE_ASSIGN(auto sum, monitor_.SumOf(call, process.table_id, metadata));
+  TableFilesRequest request{PartitionsOf(work.finished), "", INT64_MAX};
+  MORAINE_ASSIGN(auto current, LoadTableFiles(call, files_, metadata, *sum, request));
+  std::vector<planning::FinishedWork> all;
+  for (const auto& item : work.finished) all.push_back({&item.task, &item.output});
+  CommitDecision decision = planning::DecideCommit(current.files, all);
+  if (decision.empty()) return decision;
+  MORAINE_ASSIGN(auto refused,
+                 Refused(call, files_, metadata, process, work.finished, decision.kept));
+  if (refused.empty()) return decision;
+
+  std::vector<size_t> numbers;
+  std::vector<planning::FinishedWork> rest;
+  for (size_t i : decision.kept) {
+    if (auto why = refused.find(i); why != refused.end()) {
+      decision.dropped.push_back({work.finished[i].task.task_id, why->second});
+      continue;
+    }
+    numbers.push_back(i);
+    rest.push_back(all[i]);
+  }
+  CommitDecision smaller = planning::DecideCommit(current.files, rest);
+  for (size_t& i : smaller.kept) i = numbers[i];
+  smaller.dropped.insert(smaller.dropped.begin(), decision.dropped.begin(), decision.dropped.end());
+  return smaller;
+}
+
+Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process process,
+                       const Work& work, const CommitDecision& decision) {
+  process.state = ProcessState::kSucceeded;
+  process.error.clear();
+  if (!decision.dropped.empty()) {
+    process.error = fmt::format("{} tasks were left out: {}", decision.dropped.size(),
+                                decision.dropped.back().reason);
+  }
+  process.output_files =
+      static_cast<int64_t>(decision.added_data_files.size() + decision.added_delete_files.size());
+  process.output_bytes =
+      SumBytes(decision.added_data_files) + SumBytes(decision.added_delete_files);
+  iceberg::SnapshotProducer producer(files_, ToChanges(decision, process));
+  auto prepared = producer.Prepare(call, table.metadata);
+  Status status = prepared.status();
+  if (status.ok()) {
+    std::vector<DeadAttempt> dead;
+    std::set<int32_t> kept;
+    for (size_t i : decision.kept) kept.insert(work.finished[i].task.task_id);
+    for (const auto& one : work.attempts) {
+      if (!one.succeeded || !kept.contains(one.key.task_id)) dead.push_back(ToDead(one));
+    }
+    process.committed_snapshot_id = prepared->snapshot.snapshot_id;
+    process.finished_ms = ToMillis(call.clock().Wall());
+    status = catalog_
+                 .Commit(call, table.warehouse, table.name, prepared->request,
+                         [&](Transaction& t) { return EndRows(t, process, dead); })
+                 .status();
+  }
+  if (status.ok()) {
+    metrics_.Ended(process);
+    call.log().Info("process committed", {{"table", process.table_name},
+                                          {"process", process.process_id},
+                                          {"snapshot", process.committed_snapshot_id},
+                                          {"input_files", process.input_files},
+                                          {"output_files", process.output_files},
+                                          {"dropped_tasks", decision.dropped.size()}});
     return {};
   }
-  MORAINE_ASSIGN(outcome.finished, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                   return FinishedTasks(t, process.process_id);
-                 }));
-  Status committed = CommitWork(call, &process, &outcome);
-  if (outcome.unknown || !committed.ok()) return committed;
-  // Files of attempts that the table does not hold now can't be committed by anyone any more.
-  RemoveAttempts(call, attempts.abandoned);
-  for (size_t i = 0; i < outcome.finished.size(); ++i) {
-    if (!outcome.kept.contains(i)) RemoveAttempts(call, {outcome.finished[i].task.OutputPrefix()});
+  if (auto proof = DeletionProof::CommitRefused(status); proof.ok()) {
+    auto removed = iceberg::DeleteFiles(call, files_, *proof, producer.written_files());
+    if (!removed.ok())
+      call.log().Warn("files of a refused commit stay", {{"error", removed.status().ToString()}});
   }
-  return {};
+  return status;
 }
 
-Result<bool> Committer::HasLanded(const iceberg::TableMetadata& metadata, Process* process) const {
-  for (const auto& snapshot : metadata.snapshots) {
-    auto mark = snapshot->summary.find(kProcessKey);
-    if (mark == snapshot->summary.end() || mark->second != process->process_id) continue;
-    process->committed_snapshot_id = snapshot->snapshot_id;
-    return true;
-  }
-  return false;
-}
-
-Result<LoadedTableFiles> Committer::LoadCurrent(Call& call, int64_t table_id,
-                                                const iceberg::TableMetadata& metadata,
-                                                const std::vector<FinishedTask>& finished) {
-  MORAINE_ASSIGN(auto sum, monitor_.SumOf(call, table_id, metadata));
-  TableFilesRequest request{PartitionsOf(finished), "", INT64_MAX};
-  return LoadTableFiles(call, files_, metadata, *sum, request);
-}
-
-Status Committer::CommitWork(Call& call, Process* process, Outcome* outcome) {
-  auto fail = [&](std::string why) {
-    process->state = ProcessState::kFailed;
-    process->error = std::move(why);
-    return End(call, *process);
-  };
-  for (int attempt = 0; attempt <= options_.commit_retries; ++attempt) {
-    auto loaded = catalog_.LoadById(call, process->table_id);
-    if (loaded.status().code() == Code::kNotFound) {
-      process->state = ProcessState::kCancelled;
-      process->error = "the table was dropped";
-      return End(call, *process);
-    }
-    if (!loaded.ok())
-      return IsPassing(loaded.status()) ? loaded.status() : fail(loaded.status().ToString());
-    const auto& table = **loaded;
-    const auto& metadata = *table.metadata;
-    MORAINE_ASSIGN(bool landed, HasLanded(metadata, process));
-    if (landed) {
-      for (size_t i = 0; i < outcome->finished.size(); ++i) outcome->kept.insert(i);
-      process->state = ProcessState::kSucceeded;
-      return End(call, *process);
-    }
-    if (!IsAncestor(metadata, process->snapshot_id)) {
-      return fail("the table was rolled back behind the planned snapshot, or its history was cut");
-    }
-    auto current = LoadCurrent(call, process->table_id, metadata, outcome->finished);
-    if (!current.ok()) {
-      process->error = current.status().ToString();
-      if (IsPassing(current.status())) return current.status();
-      // Files that are gone may be those of a snapshot that has expired meanwhile.
-      if (current.status().code() == Code::kNotFound) continue;
-      return fail(process->error);
-    }
-    std::vector<planning::FinishedWork> work;
-    for (const auto& item : outcome->finished) work.push_back({&item.task, &item.output});
-    CommitDecision decision = planning::DecideCommit(current->files, work);
-    if (decision.empty())
-      return fail(decision.dropped.empty() ? "no task has a result" : decision.dropped[0].reason);
-    process->output_files =
-        static_cast<int64_t>(decision.added_data_files.size() + decision.added_delete_files.size());
-    process->output_bytes =
-        SumBytes(decision.added_data_files) + SumBytes(decision.added_delete_files);
-    process->commit_attempts += 1;
-
-    iceberg::SnapshotChanges changes = ToChanges(decision, *process);
-    changes.checks.starting_snapshot_id = metadata.current_snapshot_id;
-    iceberg::SnapshotProducer producer(files_, std::move(changes));
-    auto prepared = producer.Prepare(call, table.metadata);
-    Process landed_process = *process;
-    landed_process.error.clear();
-    landed_process.state = ProcessState::kSucceeded;
-    Status status = prepared.status();
-    if (status.ok()) {
-      landed_process.committed_snapshot_id = prepared->snapshot.snapshot_id;
-      landed_process.finished_ms = ToMillis(call.clock().Wall());
-      for (const auto& dropped : decision.dropped) {
-        landed_process.error =
-            fmt::format("{} tasks were left out: {}", decision.dropped.size(), dropped.reason);
-      }
-      status = catalog_
-                   .Commit(call, table.warehouse, table.name, prepared->request,
-                           [&](Transaction& t) {
-                             return EndRows(t, landed_process, landed_process.finished_ms);
-                           })
-                   .status();
-    }
-    if (status.ok()) {
-      outcome->kept.insert(decision.kept.begin(), decision.kept.end());
-      call.log().Info("process committed", {{"table", process->table_name},
-                                            {"process", process->process_id},
-                                            {"snapshot", landed_process.committed_snapshot_id},
-                                            {"input_files", process->input_files},
-                                            {"output_files", process->output_files},
-                                            {"dropped_tasks", decision.dropped.size()}});
-      *process = landed_process;
-      metrics_.Ended(*process);
-      return {};
-    }
-    if (status.code() == Code::kCommitUnknown) {
-      outcome->unknown = true;
-      return status;
-    }
-    auto proof = DeletionProof::CommitRefused(status);
-    if (proof.ok()) {
-      auto removed = iceberg::DeleteFiles(call, files_, *proof, producer.written_files());
-      if (!removed.ok())
-        call.log().Warn("files of a refused commit stay", {{"error", removed.status().ToString()}});
-    }
-    process->error = status.ToString();
-    if (status.code() != Code::kConflict) {
-      return IsPassing(status) ? status : fail(status.ToString());
-    }
-    call.clock().SleepFor(Millis(20) * (attempt + 1), call.stop());
-  }
-  return fail(fmt::format("the commit lost the race {} times: {}", options_.commit_retries + 1,
-                          process->error));
-}
-
-Status Committer::EndRows(Transaction& t, const Process& process, int64_t now_ms) const {
+Status Committer::EndRows(Transaction& t, const Process& process,
+                          const std::vector<DeadAttempt>& dead) const {
+  int64_t now_ms = process.finished_ms;
   MORAINE_TRY(EndProcess(t, process));
+  MORAINE_TRY(RecordDeadAttempts(t, process.table_id, dead, now_ms));
   MORAINE_ASSIGN(auto state, FindTableState(t, process.table_id));
   if (!state) return {};
   state->due_ms = now_ms;
-  if (process.state == ProcessState::kSucceeded) {
+  if (process.state == ProcessState::kFailed) {
+    state->status = TableStatus::kFailed;
+    NoteFailure(&*state,
+                fmt::format("the {} process failed", planning::OptimizingTypeName(process.type)),
+                process.error, FailureKind::kLasting, options_, now_ms);
+  } else {
     state->status = TableStatus::kIdle;
-    state->reason =
-        fmt::format("optimized: {} files became {}", process.input_files, process.output_files);
-    state->failures = 0;
-    state->last_failure.clear();
-    state->retry_ms = 0;
+    state->reason = Outcome(process);
+  }
+  if (process.state == ProcessState::kSucceeded) {
+    ForgetFailures(&*state);
     state->written_bytes += process.output_bytes;
     state->times.last_minor_ms = now_ms;
     if (process.type >= planning::OptimizingType::kMajor) state->times.last_major_ms = now_ms;
     if (process.type >= planning::OptimizingType::kFull) state->times.last_full_ms = now_ms;
-    return SaveTableState(t, *state);
   }
-  if (process.state == ProcessState::kCancelled) {
-    state->status = TableStatus::kIdle;
-    state->reason = process.error;
-    return SaveTableState(t, *state);
-  }
-  bool same = state->last_failure == process.error;
-  state->failures = same ? state->failures + 1 : 1;
-  state->last_failure = process.error;
-  state->status = TableStatus::kFailed;
-  int64_t retry_ms = DecideRetry(state->failures, same, options_, now_ms);
-  if (retry_ms == kWaitForPerson) {
-    state->retry_ms = INT64_MAX;
-    state->due_ms.reset();
-    state->reason = fmt::format("failed {} times in the same way, waits for a person: {}",
-                                state->failures, process.error);
-  } else {
-    state->retry_ms = retry_ms;
-    state->due_ms = retry_ms;
-    state->reason = fmt::format("failed, will be tried again: {}", process.error);
-  }
-  return SaveTableState(t, *state);
+  // The counts are those of before until the next look; the sentence is not.
+  state->health_json = WithExplanation(state->health_json, state->reason);
+  return ReplaceTableState(t, *state);
 }
 
-Status Committer::End(Call& call, const Process& process) {
+Status Committer::Fail(Call& call, Process process, const Work& work, std::string why) {
+  process.state = ProcessState::kFailed;
+  process.error = std::move(why);
+  std::vector<DeadAttempt> dead;
+  for (const auto& one : work.attempts) dead.push_back(ToDead(one));
+  return End(call, process, dead);
+}
+
+Status Committer::End(Call& call, const Process& process, const std::vector<DeadAttempt>& dead) {
   Process ended = process;
   ended.finished_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(database_.Run(call, Access::kWrite,
-                            [&](Transaction& t) { return EndRows(t, ended, ended.finished_ms); }));
+  MORAINE_TRY(
+      database_.Run(call, Access::kWrite, [&](Transaction& t) { return EndRows(t, ended, dead); }));
   metrics_.Ended(ended);
   call.log().Info("process ended", {{"table", process.table_name},
                                     {"process", process.process_id},
@@ -347,7 +412,6 @@ Status Committer::End(Call& call, const Process& process) {
 }
 
 Status Committer::Cancel(Call& call, const std::string& process_id) {
-  AttemptPrefixes attempts;
   Process ended;
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto process, FindProcess(t, process_id));
@@ -356,40 +420,17 @@ Status Committer::Cancel(Call& call, const std::string& process_id) {
       return Conflict(fmt::format("the process can't be cancelled: it is {}",
                                   ProcessStateName(process->state)));
     }
-    MORAINE_ASSIGN(attempts, Attempts(t, process_id));
+    MORAINE_ASSIGN(auto attempts, Attempts(t, process_id));
+    std::vector<DeadAttempt> dead;
+    for (const auto& one : attempts) dead.push_back(ToDead(one));
     process->state = ProcessState::kCancelled;
     process->error = "cancelled by a person";
     MORAINE_ASSIGN(process->finished_ms, t.NowMs());
     ended = *process;
-    return EndRows(t, *process, process->finished_ms);
+    return EndRows(t, *process, dead);
   }));
   metrics_.Ended(ended);
-  RemoveAttempts(call, attempts.abandoned);
-  RemoveAttempts(call, attempts.succeeded);
   return {};
-}
-
-Status Committer::CleanRefused(Call& call) {
-  std::vector<std::string> prefixes;
-  for (auto& refused : queue_.TakeRefused()) prefixes.push_back(std::move(refused.output_prefix));
-  RemoveAttempts(call, prefixes);
-  return {};
-}
-
-void Committer::RemoveAttempts(Call& call, const std::vector<std::string>& prefixes) {
-  for (const auto& prefix : prefixes) {
-    std::string after;
-    while (true) {
-      auto listing = files_.List(call, prefix, after, kListPage);
-      if (!listing.ok() || listing->files.empty()) break;
-      std::vector<std::string> paths;
-      for (const auto& file : listing->files) paths.push_back(file.location);
-      auto removed =
-          iceberg::DeleteFiles(call, files_, DeletionProof::AttemptRefused(prefix), paths);
-      if (!removed.ok() || listing->complete) break;
-      after = paths.back();
-    }
-  }
 }
 
 }  // namespace moraine::optimizing

@@ -7,12 +7,12 @@
 #include <string>
 
 #include "moraine/catalog/catalog.h"
+#include "moraine/optimizing/attempt_cleaner.h"
 #include "moraine/optimizing/health_monitor.h"
 #include "moraine/optimizing/metrics_internal.h"
 #include "moraine/optimizing/options.h"
 #include "moraine/optimizing/process_store.h"
-#include "moraine/optimizing/table_files.h"
-#include "moraine/optimizing/task_queue.h"
+#include "moraine/planning/commit_decision.h"
 
 namespace moraine::optimizing {
 
@@ -24,39 +24,37 @@ inline constexpr char kProcessKey[] = "optimizing.process-id";
 class Committer {
  public:
   Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
-            HealthMonitor& monitor, TaskQueue& queue, Options options);
+            HealthMonitor& monitor, Options options);
 
   /// Ends every process whose tasks have all ended. Returns how many ended.
   Result<size_t> CommitTick(Call& call);
   /// Ends a process by a person's wish. Errors: NotFound; Conflict if it is being committed or has
   /// ended.
   Status Cancel(Call& call, const std::string& process_id);
-  /// Removes the files of refused attempts that were reported since the last call.
-  Status CleanRefused(Call& call);
+  /// Removes the files of attempts that can't be committed any more, as far as they are due.
+  Status CleanTick(Call& call) { return cleaner_.Tick(call); }
 
  private:
-  struct Outcome;
+  struct Work;
   Status Finish(Call& call, Process process);
-  Result<LoadedTableFiles> LoadCurrent(Call& call, int64_t table_id,
-                                       const iceberg::TableMetadata& metadata,
-                                       const std::vector<FinishedTask>& finished);
-  Status CommitWork(Call& call, Process* process, Outcome* outcome);
-  Result<bool> HasLanded(const iceberg::TableMetadata& metadata, Process* process) const;
-  Status End(Call& call, const Process& process);
-  Status EndRows(store::Transaction& t, const Process& process, int64_t now_ms) const;
-  void RemoveAttempts(Call& call, const std::vector<std::string>& prefixes);
+  Status CommitWork(Call& call, Process process, const Work& work);
+  Result<planning::CommitDecision> Decide(Call& call, const Process& process,
+                                          const iceberg::TableMetadata& metadata, const Work& work);
+  Status Land(Call& call, const catalog::LoadedTable& table, Process process, const Work& work,
+              const planning::CommitDecision& decision);
+  Status Fail(Call& call, Process process, const Work& work, std::string why);
+  Status End(Call& call, const Process& process, const std::vector<DeadAttempt>& dead);
+  Status EndRows(store::Transaction& t, const Process& process,
+                 const std::vector<DeadAttempt>& dead) const;
+  DeadAttempt ToDead(const Attempt& attempt) const;
 
   catalog::Catalog& catalog_;
   io::FileSystem& files_;
   store::Database& database_;
   HealthMonitor& monitor_;
-  TaskQueue& queue_;
+  AttemptCleaner cleaner_;
   const Options options_;
   OptimizingMetrics metrics_;
 };
-
-/// Pure: when a table may be planned again after its nth failure in a row; -1: a person has to
-/// look.
-int64_t DecideRetry(int64_t failures, bool same_failure, const Options& options, int64_t now_ms);
 
 }  // namespace moraine::optimizing

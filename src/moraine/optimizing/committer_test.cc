@@ -33,7 +33,8 @@ class CommitterTest : public testing::Test {
   }
   Status CommitTick() {
     Call call = world_.call();
-    return world_.parts().committer.CommitTick(call).status();
+    MORAINE_TRY(world_.parts().committer.CommitTick(call));
+    return world_.parts().committer.CleanTick(call);
   }
   Process Last() { return world_.LastProcess().value(); }
   size_t CountMarks() {
@@ -148,6 +149,7 @@ TEST_F(CommitterTest, AFailedTaskEndsAProcessThatMustLandAsAWhole) {
       EXPECT_EQ(world.RunTasks(), 1u);
     }
     EXPECT_EQ(world.parts().committer.CommitTick(call).value(), 1u);
+    ASSERT_TRUE(world.parts().committer.CleanTick(call).ok());
     EXPECT_EQ(world.LastProcess()->state,
               partial ? ProcessState::kSucceeded : ProcessState::kFailed);
     EXPECT_EQ(world.LastProcess()->error, partial ? "" : "Corruption: bad file");
@@ -260,7 +262,7 @@ TEST_F(CommitterTest, ALateReportAfterTheEndTakesNothingFromTheTable) {
   EXPECT_TRUE(world_.parts().queue.Report(call, first).ok());
   ASSERT_TRUE(CommitTick().ok());
   EXPECT_EQ(world_.parts().queue.Report(call, first).code(), Code::kNotFound);
-  ASSERT_TRUE(world_.parts().committer.CleanRefused(call).ok());
+  ASSERT_TRUE(world_.parts().committer.CleanTick(call).ok());
   EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
 }
 
@@ -272,6 +274,7 @@ TEST_F(CommitterTest, CancelsAProcessAndRemovesItsFiles) {
   std::string id = Last().process_id;
   ASSERT_TRUE(world_.parts().committer.Cancel(call, id).ok());
   EXPECT_EQ(Last().state, ProcessState::kCancelled);
+  ASSERT_TRUE(world_.parts().committer.CleanTick(call).ok());
   EXPECT_THAT(world_.Leftovers(kTable), ElementsAre());
   EXPECT_EQ(world_.parts().committer.Cancel(call, id).code(), Code::kConflict);
   EXPECT_EQ(world_.parts().committer.Cancel(call, "x").code(), Code::kNotFound);
@@ -306,27 +309,81 @@ TEST_F(CommitterTest, AManifestThatIsGoneEndsTheProcessInsteadOfTryingForEver) {
   EXPECT_EQ(world_.State(id_)->status, TableStatus::kFailed);
 }
 
-TEST(DecideRetryTest, WaitsLongerEachTimeAndThenForAPerson) {
-  Options options;
-  constexpr int64_t kMinute = 60'000;
+/// Position deletes that come and go again leave the live files as they were planned: only the
+/// format's own checks, from the planned snapshot on, see that there was something.
+TEST_F(CommitterTest, TheFormatsOwnChecksBeginAtThePlannedSnapshot) {
+  Plan();
+  world_.RunTasks();
+  auto deletes = world_.PositionDeletes(kTable, "p", world_.DataFile(kTable, "c", 2));
+  SnapshotChanges come;
+  come.operation = SnapshotOperation::kRowDelta;
+  come.added.push_back({deletes, std::nullopt});
+  ASSERT_TRUE(world_.Commit(kTable, come).ok());
+  SnapshotChanges go;
+  go.operation = SnapshotOperation::kRewriteFiles;
+  go.removed_deletes.push_back(iceberg::RemovedFile::Of(deletes));
+  ASSERT_TRUE(world_.Commit(kTable, go).ok());
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded);
+  EXPECT_THAT(Last().error, HasSubstr("1 tasks were left out: Cannot commit, found new position"));
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
+  EXPECT_EQ(CountData(), 3u);  // a and b became one, c and d stay
+}
+
+TEST_F(CommitterTest, APlannedSnapshotThatHasExpired) {
   struct Case {
-    int64_t failures;
-    bool same;
-    int64_t minutes;  // -1: a person
+    bool child_too;
+    ProcessState state;
   };
-  for (const Case& c : std::vector<Case>{{1, false, 1},
-                                         {2, true, 2},
-                                         {3, true, 4},
-                                         {4, true, 8},
-                                         {5, true, -1},
-                                         {6, true, -1},
-                                         {5, false, 16},
-                                         {9, false, 256},
-                                         {10, false, 360},
-                                         {1'000'000'000, false, 360}}) {
-    int64_t expected = c.minutes < 0 ? -1 : 1000 + c.minutes * kMinute;
-    EXPECT_EQ(DecideRetry(c.failures, c.same, options, 1000), expected) << c.failures;
+  for (const Case& c : {Case{false, ProcessState::kSucceeded}, Case{true, ProcessState::kFailed}}) {
+    SCOPED_TRACE(c.child_too);
+    OptimizingWorld world;
+    int64_t id = world.MakeTable(kTable);
+    ASSERT_TRUE(world.Append(kTable, {"a", "b"}).ok());
+    world.token();
+    ASSERT_TRUE(world.Tick().ok());
+    world.RunTasks();
+    std::vector<int64_t> expired = {world.Load(kTable)->metadata->current_snapshot_id};
+    ASSERT_TRUE(world.Append(kTable, {"e"}).ok());
+    if (c.child_too) expired.push_back(world.Load(kTable)->metadata->current_snapshot_id);
+    SnapshotChanges changes;
+    changes.operation = SnapshotOperation::kRowDelta;
+    changes.added.push_back({world.EqualityDeletes(kTable, "eq", 1), std::nullopt});
+    ASSERT_TRUE(world.Commit(kTable, changes).ok());
+    ASSERT_TRUE(world.Expire(kTable, expired).ok());
+    Call call = world.call();
+    ASSERT_TRUE(world.parts().committer.CommitTick(call).ok());
+    EXPECT_EQ(world.LastProcess()->state, c.state) << world.LastProcess()->error;
+    EXPECT_EQ(world.Names(kTable), (Names{"a", "b", "e"}));
+    if (!c.child_too) continue;
+    EXPECT_THAT(world.LastProcess()->error, HasSubstr("its history since then has expired"));
+    EXPECT_EQ(world.State(id)->status, TableStatus::kFailed);
+    // It is planned again after the back-off, from what is there now.
+    world.Advance(world.options().backoff_first + Millis(1));
+    (void)world.parts().queue.Heartbeat(call, {world.token(), {}});
+    ASSERT_TRUE(world.Tick().ok());
+    EXPECT_EQ(world.RunTasks(), 1u);
+    ASSERT_TRUE(world.Tick().ok());
+    EXPECT_EQ(world.LastProcess()->state, ProcessState::kSucceeded) << world.LastProcess()->error;
+    EXPECT_EQ(world.Names(kTable), (Names{"a", "b", "e"}));
   }
+}
+
+TEST_F(CommitterTest, SaysAtOnceHowTheProcessEnded) {
+  Plan();
+  world_.RunTasks();
+  ASSERT_TRUE(CommitTick().ok());
+  TableState state = world_.State(id_).value();
+  EXPECT_THAT(state.reason, HasSubstr("the minor process was committed: 4 files"));
+  EXPECT_THAT(state.reason, HasSubstr("became 2"));
+  EXPECT_THAT(state.health_json, HasSubstr(state.reason));
+
+  ASSERT_TRUE(world_.Append(kTable, {"e"}, 1).ok());
+  ASSERT_TRUE(world_.Tick().ok());
+  Call call = world_.call();
+  ASSERT_TRUE(world_.parts().committer.Cancel(call, Last().process_id).ok());
+  EXPECT_EQ(world_.State(id_)->reason, "the minor process was cancelled: cancelled by a person");
+  EXPECT_THAT(world_.State(id_)->health_json, HasSubstr("was cancelled"));
 }
 
 }  // namespace

@@ -53,6 +53,11 @@ void OptimizeWithFaults(FaultInjector& faults, After after) {
   EXPECT_EQ(world.LastProcess()->state, ProcessState::kSucceeded) << world.LastProcess()->error;
   ASSERT_TRUE(world.State(id));
   EXPECT_EQ(world.State(id)->status, TableStatus::kIdle) << world.State(id)->reason;
+
+  // When no worker can still be writing, nothing is left but the inputs of older snapshots.
+  world.Advance(world.options().task_timeout * 2);
+  ASSERT_TRUE(world.Tick().ok());
+  EXPECT_EQ(world.Leftovers("t").size(), 4u);
 }
 
 TEST(OptimizingEveryFault, GoesOnInTheSameProcess) {

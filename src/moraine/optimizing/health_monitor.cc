@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "moraine/iceberg/manifest/manifest_reader.h"
+#include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/process_store.h"
 
 namespace moraine::optimizing {
@@ -16,7 +17,7 @@ using store::Transaction;
 
 constexpr char kConsumer[] = "health";
 constexpr size_t kFeedBatch = 1'000;
-constexpr Millis kLookAgainAfterError{60'000};
+constexpr char kUnreadable[] = "the table can't be read";
 
 std::string Name(const catalog::LoadedTable& table) { return catalog::ToText(table.name); }
 
@@ -128,14 +129,12 @@ Result<size_t> HealthMonitor::RefreshTick(Call& call, size_t limit) {
     if (now_ms < state.last_refreshed_ms + options_.refresh_interval.count()) {
       // Written to all the time: look again when the interval has passed.
       MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-        MORAINE_TRY(t.Execute(
-            "UPDATE optimizing_table SET due_ms = ? WHERE table_id = ?",
-            {state.last_refreshed_ms + options_.refresh_interval.count(), state.table_id}));
-        return {};
+        state.due_ms = state.last_refreshed_ms + options_.refresh_interval.count();
+        return SaveTableState(t, state).status();
       }));
       continue;
     }
-    MORAINE_TRY(RefreshTable(call, std::move(state)));
+    MORAINE_TRY(RefreshTable(call, state));
   }
   return due.size();
 }
@@ -148,49 +147,63 @@ Status HealthMonitor::Forget(Call& call, int64_t table_id) {
   });
 }
 
-Status HealthMonitor::RefreshTable(Call& call, TableState state) {
+Status HealthMonitor::TrimFeed(Call& call) {
+  MORAINE_ASSIGN(
+      auto slowest,
+      RunFor(call, database_, Access::kRead, [](Transaction& t) -> Result<std::optional<int64_t>> {
+        MORAINE_ASSIGN(auto rows, t.Query("SELECT MIN(feed_seq) FROM feed_cursor", {}));
+        return rows[0].OptInt(0);
+      }));
+  if (!slowest) return {};
+  int64_t before_ms = ToMillis(call.clock().Wall()) - options_.feed_retention.count();
+  return catalog_.TrimChanges(call, before_ms, *slowest);
+}
+
+Status HealthMonitor::Save(Call& call, const TableState& next) {
+  return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(bool saved, SaveTableState(t, next));
+    // What a person asked for, or a process that ended meanwhile, wins over this look.
+    return saved ? Status() : LookAgain(t, next.table_id, ToMillis(call.clock().Wall()));
+  });
+}
+
+Status HealthMonitor::MarkUnreadable(Call& call, const TableState& before, const Status& why) {
+  call.log().Warn("table can't be read", {{"table", before.name}, {"error", why.ToString()}});
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  TableState next = before;
+  NoteFailure(&next, kUnreadable, why.ToString(), FailureKind::kPassing, options_, now_ms);
+  next.last_refreshed_ms = now_ms;
+  bool has_process =
+      before.status == TableStatus::kRunning || before.status == TableStatus::kCommitting;
+  if (!has_process) next.status = TableStatus::kSkipped;
+  return Save(call, next);
+}
+
+Status HealthMonitor::RefreshTable(Call& call, const TableState& before) {
   MonoTime begun = call.clock().Mono();
   Status problem;
-  Status status = LookAt(call, std::move(state), &problem);
+  Status status = LookAt(call, before, &problem);
+  if (status.ok() && problem.code() == Code::kCancelled) {
+    status = problem;  // that says nothing of the table
+  } else if (status.ok() && !problem.ok()) {
+    status = MarkUnreadable(call, before, problem);
+  }
   metrics_.Refreshed(status.ok() ? problem : status, call.clock().Mono() - begun);
   return status;
 }
 
 /// *problem: why the table could not be read; that is kept in its row and no error here.
-Status HealthMonitor::LookAt(Call& call, TableState state, Status* problem) {
+Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* problem) {
   int64_t now_ms = ToMillis(call.clock().Wall());
-  auto loaded = catalog_.LoadById(call, state.table_id);
-  if (loaded.status().code() == Code::kNotFound) return Forget(call, state.table_id);
-  auto save = [&](const TableState& next) {
-    return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-      // What a person asked for, or a process that ended meanwhile, wins over this look.
-      MORAINE_ASSIGN(auto stored, FindTableState(t, next.table_id));
-      if (!stored) return Status();
-      if (stored->last_planned_ms != state.last_planned_ms ||
-          stored->requested_type != state.requested_type || stored->status != state.status) {
-        return MakeDue(t, next.table_id, now_ms);
-      }
-      return SaveTableState(t, next);
-    });
-  };
-  auto unreadable = [&](const Status& why) {
-    *problem = why;
-    call.log().Warn("table can't be read", {{"table", state.name}, {"error", why.ToString()}});
-    TableState next = state;
-    next.last_refreshed_ms = now_ms;
-    if (next.status == TableStatus::kIdle || next.status == TableStatus::kPending)
-      next.status = TableStatus::kSkipped;
-    next.reason = why.ToString();
-    next.due_ms = now_ms + kLookAgainAfterError.count();
-    return save(next);
-  };
-  if (!loaded.ok()) return unreadable(loaded.status());
-
+  auto loaded = catalog_.LoadById(call, before.table_id);
+  if (loaded.status().code() == Code::kNotFound) return Forget(call, before.table_id);
+  *problem = loaded.status();
+  if (!loaded.ok()) return {};
   const auto& table = **loaded;
   const auto& metadata = *table.metadata;
-  state.warehouse = table.warehouse;
   auto config = planning::ConfigOf(metadata.properties);
-  TableState next = state;
+  TableState next = before;
+  next.warehouse = table.warehouse;
   next.name = Name(table);
   next.group = config.group;
   next.table_version = table.version;
@@ -198,15 +211,21 @@ Status HealthMonitor::LookAt(Call& call, TableState state, Status* problem) {
   next.last_refreshed_ms = now_ms;
   planning::Health health;
   if (metadata.CurrentSnapshot() != nullptr) {
-    auto sum = SumOf(call, state.table_id, metadata);
-    if (!sum.ok())
-      return sum.status().code() == Code::kCancelled ? sum.status() : unreadable(sum.status());
-    bool full_due =
-        planning::FullIntervalReached(config, state.times, now_ms) || !state.requested_type.empty();
+    auto sum = SumOf(call, before.table_id, metadata);
+    *problem = sum.status();
+    if (!sum.ok()) return {};
+    bool full_due = planning::FullIntervalReached(config, before.times, now_ms) ||
+                    !before.requested_type.empty();
     health = planning::DecideHealth(**sum, config, full_due, options_.max_candidate_partitions);
   }
+  ForgetFailures(&next, kUnreadable);
+  if (next.retry_ms == kWaitForPerson) {
+    bool known = next.failed_schema_id >= 0;
+    if (known && next.failed_schema_id != metadata.current_schema_id) ForgetFailures(&next);
+    if (!known) next.failed_schema_id = metadata.current_schema_id;
+  }
   MORAINE_ASSIGN(auto process, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                   return ActiveProcess(t, state.table_id);
+                   return ActiveProcess(t, before.table_id);
                  }));
   next = DecideState(next, health, config, process ? HasProcess::kYes : HasProcess::kNo, now_ms);
   if (std::string obstacle = planning::Obstacle(metadata, config, table.origin == "registered");
@@ -214,10 +233,11 @@ Status HealthMonitor::LookAt(Call& call, TableState state, Status* problem) {
     next.status = TableStatus::kSkipped;
     next.reason = obstacle;
     next.due_ms.reset();
-  } else if (!config.problems.empty()) {
+  } else if (!config.problems.empty() &&
+             next.reason.find(config.problems[0]) == std::string::npos) {
     next.reason += "; " + config.problems[0];
   }
-  return save(next);
+  return Save(call, next);
 }
 
 TableState DecideState(const TableState& before, const planning::Health& health,
@@ -231,7 +251,7 @@ TableState DecideState(const TableState& before, const planning::Health& health,
   if (has_process == HasProcess::kYes) return next;
   if (next.requested_type.empty() && now_ms < next.retry_ms) {
     next.status = TableStatus::kFailed;
-    next.due_ms = next.retry_ms;
+    if (next.retry_ms != kWaitForPerson) next.due_ms = next.retry_ms;
     return next;
   }
   if (health.candidate_count == 0) {

@@ -52,13 +52,17 @@ class HealthMonitor {
   /// Refreshes up to limit tables that are due. A table whose files can't be read is marked with
   /// the reason and looked at again later; the others go on. Returns how many it looked at.
   Result<size_t> RefreshTick(Call& call, size_t limit);
+  /// Deletes rows of the feed that every consumer has read and that are older than the retention.
+  Status TrimFeed(Call& call);
   /// Brings the sum of a table up to its current snapshot, from stored digests and new manifests.
   Result<std::shared_ptr<planning::HealthSum>> SumOf(Call& call, int64_t table_id,
                                                      const iceberg::TableMetadata& metadata);
 
  private:
-  Status RefreshTable(Call& call, TableState state);
-  Status LookAt(Call& call, TableState state, Status* problem);
+  Status RefreshTable(Call& call, const TableState& before);
+  Status LookAt(Call& call, const TableState& before, Status* problem);
+  Status Save(Call& call, const TableState& next);
+  Status MarkUnreadable(Call& call, const TableState& before, const Status& why);
   Status Forget(Call& call, int64_t table_id);
   Result<planning::HealthSum::DigestPtr> LoadDigest(
       Call& call, const iceberg::TableMetadata& metadata, const iceberg::ManifestFile& manifest,

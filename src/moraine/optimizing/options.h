@@ -29,7 +29,8 @@ struct Options {
   size_t max_candidate_partitions = 1'000;
   size_t health_cache_tables = 256;  ///< sums kept in memory
   Millis process_retention{30LL * 24 * 3'600'000};
-  Metrics* metrics = nullptr;  ///< outlives the service; null: nothing is counted
+  Millis feed_retention{7LL * 24 * 3'600'000};  ///< rows of the feed that were read
+  Metrics* metrics = nullptr;                   ///< outlives the service; null: nothing is counted
 };
 
 }  // namespace moraine::optimizing

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "moraine/io/location.h"
+#include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/process_store.h"
 #include "moraine/optimizing/table_files.h"
 #include "moraine/planning/planner.h"
@@ -23,15 +24,25 @@ using tasks::RewriteTask;
 
 constexpr size_t kMaxPendingSeen = 10'000;
 constexpr double kScorePointsPerMinute = 1.0;
+constexpr char kPlanningFailed[] = "planning failed";
 
-/// Tasks of the group that no thread has taken yet.
-Result<int64_t> WaitingTasks(Transaction& t, const std::string& group) {
+/// Threads of the group that its processes can keep busy within their quotas. A process beyond its
+/// quota gets more threads only as long as nobody else wants them, so it must not keep others from
+/// being planned.
+Result<int64_t> ThreadsInUse(Transaction& t, const std::string& group) {
   MORAINE_ASSIGN(
       auto rows,
-      t.Query("SELECT COUNT(*) FROM task k JOIN process p ON p.process_id = k.process_id"
-              " WHERE k.state = 'planned' AND p.state = 'running' AND p.resource_group = ?",
+      t.Query("SELECT p.quota_threads, COUNT(*) FROM process p JOIN task k ON k.process_id ="
+              " p.process_id WHERE p.state = 'running' AND p.resource_group = ? AND k.state IN"
+              " ('planned', 'scheduled', 'acknowledged') GROUP BY p.process_id, p.quota_threads",
               {group}));
-  return rows[0].Int(0);
+  int64_t threads = 0;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(int64_t quota, row.Int(0));
+    MORAINE_ASSIGN(int64_t open_tasks, row.Int(1));
+    threads += std::min(std::max<int64_t>(1, quota), open_tasks);
+  }
+  return threads;
 }
 
 /// A person's wish overrides timers and the care for hot partitions.
@@ -127,16 +138,9 @@ ProcessPlanner::ProcessPlanner(catalog::Catalog& catalog, io::FileSystem& files,
 
 Status ProcessPlanner::Save(Call& call, const TableState& state) {
   return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(auto stored, FindTableState(t, state.table_id));
-    if (!stored) return Status();  // dropped meanwhile
-    TableState next = state;
-    if (stored->requested_type != state.requested_type && !stored->requested_type.empty()) {
-      next.requested_type = stored->requested_type;
-      next.due_ms = state.last_planned_ms;
-    }
-    if (stored->due_ms && (!next.due_ms || *stored->due_ms < *next.due_ms))
-      next.due_ms = stored->due_ms;
-    return SaveTableState(t, next);
+    MORAINE_ASSIGN(bool saved, SaveTableState(t, state));
+    // What a person asked for meanwhile wins over this plan; the row says so, and is looked at.
+    return saved ? Status() : LookAgain(t, state.table_id, ToMillis(call.clock().Wall()));
   });
 }
 
@@ -161,10 +165,10 @@ Result<size_t> ProcessPlanner::PlanTick(Call& call) {
         }
         continue;
       }
-      MORAINE_ASSIGN(int64_t waiting, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                       return WaitingTasks(t, group);
+      MORAINE_ASSIGN(int64_t in_use, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                       return ThreadsInUse(t, group);
                      }));
-      if (waiting >= threads) break;
+      if (in_use >= threads) break;
       MORAINE_ASSIGN(bool planned, PlanTable(call, std::move(state), threads));
       if (planned) ++made;
     }
@@ -182,11 +186,9 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
     if (why.code() == Code::kCancelled || why.code() == Code::kCommitUnknown) return why;
     call.log().Warn("planning failed", {{"table", state.name}, {"error", why.ToString()}});
     state.status = TableStatus::kFailed;
-    state.failures += 1;
-    state.last_failure = why.ToString();
-    state.reason = fmt::format("planning failed: {}", why.ToString());
-    state.retry_ms = now_ms + options_.backoff_first.count();
-    state.due_ms = state.retry_ms;
+    bool passing = why.code() == Code::kUnavailable || why.code() == Code::kDeadline;
+    NoteFailure(&state, kPlanningFailed, why.ToString(),
+                passing ? FailureKind::kPassing : FailureKind::kLasting, options_, now_ms);
     state.requested_type.clear();
     MORAINE_TRY(Save(call, state));
     return false;
@@ -202,7 +204,6 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
     MORAINE_TRY(Save(call, state));
     return false;
   }
-  const std::string requested = state.requested_type;
   planning::OptimizingTimes times = state.times;
   ApplyRequest(state.requested_type, &config, &times);
 
@@ -229,6 +230,7 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   state.last_planned_ms = now_ms;
   state.due_ms = plan.due_ms;
   state.requested_type.clear();
+  ForgetFailures(&state, kPlanningFailed);
   if (plan.tasks.empty()) {
     state.status = TableStatus::kIdle;
     state.reason = plan.reason;
@@ -257,16 +259,11 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   state.reason = plan.reason;
   state.pending_since_ms = 0;
   Status inserted = database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(auto stored, FindTableState(t, state.table_id));
-    if (!stored) return NotFound("the table was dropped meanwhile");
-    TableState next = state;
-    // A wish or a change that came while it was planned is not forgotten.
-    if (stored->requested_type != requested) next.requested_type = stored->requested_type;
-    if (stored->due_ms && (!next.due_ms || *stored->due_ms < *next.due_ms))
-      next.due_ms = stored->due_ms;
     MORAINE_TRY(InsertProcess(t, process, rewrite_tasks));
-    return SaveTableState(t, next);
+    return ReplaceTableState(t, state);
   });
+  // A wish or a change that came while it was planned: the next tick plans again, with it.
+  if (inserted.code() == Code::kConflict) return false;
   if (!inserted.ok()) return give_up(inserted);
   call.log().Info("process planned", {{"table", process.table_name},
                                       {"process", process.process_id},

@@ -31,8 +31,8 @@ class ProcessPlanner {
   const Options options_;
 };
 
-/// Pure: the order in which a group's pending tables are planned. Benefit (100 - score) against
-/// what the group already does for the table, and waiting time, so that no table waits for ever.
+/// Pure: the order in which a group's pending tables are planned: what a person asked for, then by
+/// benefit (100 - score) and waiting time together, so that no table waits for ever.
 void RankPending(std::vector<TableState>* tables, int64_t now_ms);
 
 }  // namespace moraine::optimizing

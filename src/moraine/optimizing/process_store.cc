@@ -223,23 +223,30 @@ Result<std::vector<FinishedTask>> FinishedTasks(Transaction& t, const std::strin
   return finished;
 }
 
-Result<AttemptPrefixes> Attempts(Transaction& t, const std::string& process_id) {
-  MORAINE_ASSIGN(auto rows, t.Query("SELECT input, attempt, state FROM task WHERE process_id = ? "
-                                    "AND attempt > 0 ORDER BY task_id",
+Result<std::vector<Attempt>> Attempts(Transaction& t, const std::string& process_id) {
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT input, attempt, state, handed_ms FROM task WHERE"
+                                    " process_id = ? AND attempt > 0 ORDER BY task_id",
                                     {process_id}));
-  AttemptPrefixes prefixes;
+  std::vector<Attempt> attempts;
   for (const auto& row : rows) {
     MORAINE_ASSIGN(auto packed, row.Text(0));
-    MORAINE_ASSIGN(auto task, tasks::UnpackTask(packed));
+    auto task = tasks::UnpackTask(packed);
+    // Nothing was ever handed out of a row that can't be read.
+    if (!task.ok()) continue;
     MORAINE_ASSIGN(int64_t last, row.Int(1));
     MORAINE_ASSIGN(auto state, row.Text(2));
-    for (int64_t attempt = 1; attempt <= last; ++attempt) {
-      task.attempt = static_cast<int32_t>(attempt);
-      bool succeeded = attempt == last && state == "succeeded";
-      (succeeded ? prefixes.succeeded : prefixes.abandoned).push_back(task.OutputPrefix());
+    MORAINE_ASSIGN(int64_t handed_ms, row.Int(3));
+    for (int64_t number = 1; number <= last; ++number) {
+      task->attempt = static_cast<int32_t>(number);
+      Attempt attempt;
+      attempt.key = {process_id, task->task_id, task->attempt};
+      attempt.prefix = task->OutputPrefix();
+      attempt.succeeded = number == last && state == "succeeded";
+      attempt.handed_ms = handed_ms;
+      attempts.push_back(std::move(attempt));
     }
   }
-  return prefixes;
+  return attempts;
 }
 
 Result<std::string> FirstTaskError(Transaction& t, const std::string& process_id) {

@@ -9,6 +9,7 @@
 
 #include "moraine/planning/evaluator.h"
 #include "moraine/store/database.h"
+#include "moraine/tasks/optimizer_protocol.h"
 #include "moraine/tasks/rewrite_task.h"
 
 namespace moraine::optimizing {
@@ -88,12 +89,14 @@ struct FinishedTask {
 };
 Result<std::vector<FinishedTask>> FinishedTasks(store::Transaction& t,
                                                 const std::string& process_id);
-/// Output prefixes of every attempt that was ever handed out, the succeeded one apart.
-struct AttemptPrefixes {
-  std::vector<std::string> abandoned;
-  std::vector<std::string> succeeded;
+/// Attempts that were ever handed out; of a task that succeeded, the last one did.
+struct Attempt {
+  tasks::TaskKey key;
+  std::string prefix;  ///< of its files
+  bool succeeded = false;
+  int64_t handed_ms = 0;  ///< at the latest
 };
-Result<AttemptPrefixes> Attempts(store::Transaction& t, const std::string& process_id);
+Result<std::vector<Attempt>> Attempts(store::Transaction& t, const std::string& process_id);
 /// The first error among failed tasks.
 Result<std::string> FirstTaskError(store::Transaction& t, const std::string& process_id);
 /// Ended processes older than this go.

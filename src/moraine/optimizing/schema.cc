@@ -3,7 +3,8 @@
 namespace moraine::optimizing {
 
 const std::vector<store::Migration>& Migrations() {
-  static const std::vector<store::Migration> migrations = {{1, "optimizing", R"(
+  static const std::vector<store::Migration> migrations = {
+      {1, "optimizing", R"(
 CREATE TABLE optimizing_table (
   table_id {bigint} NOT NULL PRIMARY KEY,
   warehouse {text} NOT NULL,
@@ -103,6 +104,26 @@ CREATE TABLE feed_cursor (
   consumer {text} NOT NULL PRIMARY KEY,
   feed_seq {bigint} NOT NULL
 );
+)"},
+      {2, "attempt files, failures, versions of rows", R"(
+ALTER TABLE optimizing_table ADD COLUMN row_version {bigint} NOT NULL DEFAULT 0;
+ALTER TABLE optimizing_table ADD COLUMN equal_failures {bigint} NOT NULL DEFAULT 0;
+ALTER TABLE optimizing_table ADD COLUMN failed_schema_id {bigint} NOT NULL DEFAULT -1;
+CREATE TABLE deletion (
+  process_id {text} NOT NULL,
+  task_id {bigint} NOT NULL,
+  attempt {bigint} NOT NULL,
+  table_id {bigint} NOT NULL,
+  proof {text} NOT NULL,
+  prefix {text} NOT NULL,
+  created_ms {bigint} NOT NULL,
+  due_ms {bigint} NOT NULL,
+  last_ms {bigint} NOT NULL,
+  tries {bigint} NOT NULL,
+  error {text} NOT NULL,
+  PRIMARY KEY (process_id, task_id, attempt)
+);
+CREATE INDEX deletion_due ON deletion (due_ms);
 )"}};
   return migrations;
 }

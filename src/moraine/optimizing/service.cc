@@ -25,7 +25,7 @@ Service::Service(catalog::Catalog& catalog, io::FileSystem& files, store::Databa
       queue_(database, options),
       monitor_(catalog, files, database, options),
       planner_(catalog, files, database, monitor_, queue_, options),
-      committer_(catalog, files, database, monitor_, queue_, options) {
+      committer_(catalog, files, database, monitor_, options) {
   queue_.OnProgress([this] { Wake(); });
 }
 
@@ -67,13 +67,14 @@ Result<bool> Service::Tick(Call& call) {
   busy |= Try(call, "refresh", [&] { return some(monitor_.RefreshTick(call, kRefreshBatch)); });
   busy |= Try(call, "plan", [&] { return some(planner_.PlanTick(call)); });
   Try(call, "clean", [&]() -> Result<bool> {
-    MORAINE_TRY(committer_.CleanRefused(call));
+    MORAINE_TRY(committer_.CleanTick(call));
     int64_t now_ms = ToMillis(call.clock().Wall());
     if (now_ms < trimmed_ms_ + kTrimEveryMs) return false;
     trimmed_ms_ = now_ms;
     MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) {
       return TrimProcesses(t, now_ms - options_.process_retention.count());
     }));
+    MORAINE_TRY(monitor_.TrimFeed(call));
     return false;
   });
   MORAINE_TRY(call.Check());
@@ -139,12 +140,13 @@ Status Service::Request(Call& call, int64_t table_id, const std::string& type) {
   int64_t now_ms = ToMillis(call.clock().Wall());
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_TRY(MakeDue(t, table_id, 0));
-    MORAINE_TRY(
-        t.Execute("UPDATE optimizing_table SET requested_type = ?, failures = 0, retry_ms = 0, "
-                  "last_refreshed_ms = 0,"
-                  " state = CASE WHEN state = 'failed' THEN 'pending' ELSE state END, "
-                  "pending_since_ms = ? WHERE table_id = ?",
-                  {type, now_ms, table_id}));
+    MORAINE_TRY(t.Execute(
+        "UPDATE optimizing_table SET requested_type = ?, failures = 0, equal_failures = 0, "
+        "retry_ms = 0, failed_schema_id = -1, last_refreshed_ms = 0, row_version = "
+        "row_version + 1,"
+        " state = CASE WHEN state = 'failed' THEN 'pending' ELSE state END, "
+        "pending_since_ms = ? WHERE table_id = ?",
+        {type, now_ms, table_id}));
     return Status();
   }));
   Wake();

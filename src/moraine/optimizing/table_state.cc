@@ -16,7 +16,8 @@ constexpr std::string_view kColumns =
     "table_id, warehouse, name, resource_group, state, reason, table_version, snapshot_id, score, "
     "health,"
     " candidates, pending_since_ms, requested_type, last_minor_ms, last_major_ms, last_full_ms,"
-    " last_planned_ms, last_refreshed_ms, failures, last_failure, retry_ms, written_bytes, due_ms";
+    " last_planned_ms, last_refreshed_ms, failures, last_failure, retry_ms, written_bytes, due_ms,"
+    " equal_failures, failed_schema_id, row_version";
 
 Result<TableStatus> StatusFromName(std::string_view name) {
   for (size_t i = 0; i < std::size(kStatusNames); ++i) {
@@ -51,6 +52,9 @@ Result<TableState> FromRow(const Row& row) {
   MORAINE_ASSIGN(s.retry_ms, row.Int(20));
   MORAINE_ASSIGN(s.written_bytes, row.Int(21));
   MORAINE_ASSIGN(s.due_ms, row.OptInt(22));
+  MORAINE_ASSIGN(s.equal_failures, row.Int(23));
+  MORAINE_ASSIGN(s.failed_schema_id, row.Int(24));
+  MORAINE_ASSIGN(s.row_version, row.Int(25));
   return s;
 }
 
@@ -67,6 +71,46 @@ Result<std::vector<TableState>> Select(Transaction& t, std::string_view rest,
   return states;
 }
 
+/// In the order of kColumns, without the first and the last.
+std::vector<Value> ValuesOf(const TableState& s) {
+  return {s.warehouse,
+          s.name,
+          s.group,
+          std::string(TableStatusName(s.status)),
+          s.reason,
+          s.table_version,
+          s.snapshot_id,
+          s.score,
+          s.health_json,
+          s.candidates,
+          s.pending_since_ms,
+          s.requested_type,
+          s.times.last_minor_ms,
+          s.times.last_major_ms,
+          s.times.last_full_ms,
+          s.last_planned_ms,
+          s.last_refreshed_ms,
+          s.failures,
+          s.last_failure,
+          s.retry_ms,
+          s.written_bytes,
+          s.due_ms ? Value(*s.due_ms) : Value(nullptr),
+          s.equal_failures,
+          s.failed_schema_id};
+}
+
+Status InsertTableState(Transaction& t, const TableState& s) {
+  std::vector<Value> values = ValuesOf(s);
+  values.insert(values.begin(), Value(s.table_id));
+  values.emplace_back(int64_t{0});
+  return t
+      .Execute(fmt::format("INSERT INTO optimizing_table ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,"
+                           " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                           kColumns),
+               values)
+      .status();
+}
+
 }  // namespace
 
 std::string_view TableStatusName(TableStatus status) {
@@ -79,36 +123,27 @@ Result<std::optional<TableState>> FindTableState(Transaction& t, int64_t table_i
   return std::optional<TableState>(std::move(states[0]));
 }
 
-Status SaveTableState(Transaction& t, const TableState& s) {
-  MORAINE_TRY(DeleteTableState(t, s.table_id));
-  Value due = s.due_ms ? Value(*s.due_ms) : Value(nullptr);
-  MORAINE_TRY(
-      t.Execute(fmt::format("INSERT INTO optimizing_table ({}) VALUES ("
-                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                            kColumns),
-                {s.table_id,
-                 s.warehouse,
-                 s.name,
-                 s.group,
-                 std::string(TableStatusName(s.status)),
-                 s.reason,
-                 s.table_version,
-                 s.snapshot_id,
-                 s.score,
-                 s.health_json,
-                 s.candidates,
-                 s.pending_since_ms,
-                 s.requested_type,
-                 s.times.last_minor_ms,
-                 s.times.last_major_ms,
-                 s.times.last_full_ms,
-                 s.last_planned_ms,
-                 s.last_refreshed_ms,
-                 s.failures,
-                 s.last_failure,
-                 s.retry_ms,
-                 s.written_bytes,
-                 due}));
+Result<bool> SaveTableState(Transaction& t, const TableState& s) {
+  std::vector<Value> values = ValuesOf(s);
+  values.emplace_back(s.table_id);
+  values.emplace_back(s.row_version);
+  MORAINE_ASSIGN(
+      int64_t changed,
+      t.Execute(
+          "UPDATE optimizing_table SET warehouse = ?, name = ?, resource_group = ?, state = ?,"
+          " reason = ?, table_version = ?, snapshot_id = ?, score = ?, health = ?,"
+          " candidates = ?, pending_since_ms = ?, requested_type = ?, last_minor_ms = ?,"
+          " last_major_ms = ?, last_full_ms = ?, last_planned_ms = ?, last_refreshed_ms = ?,"
+          " failures = ?, last_failure = ?, retry_ms = ?, written_bytes = ?, due_ms = ?,"
+          " equal_failures = ?, failed_schema_id = ?, row_version = row_version + 1"
+          " WHERE table_id = ? AND row_version = ?",
+          values));
+  return changed > 0;
+}
+
+Status ReplaceTableState(Transaction& t, const TableState& s) {
+  MORAINE_ASSIGN(bool saved, SaveTableState(t, s));
+  if (!saved) return Conflict("the table's row was changed meanwhile");
   return {};
 }
 
@@ -148,13 +183,20 @@ Status MakeDue(Transaction& t, int64_t table_id, int64_t at_ms) {
     MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
     fresh.times = {now_ms, now_ms, now_ms};
     fresh.due_ms = at_ms;
-    return SaveTableState(t, fresh);
+    return InsertTableState(t, fresh);
   }
-  MORAINE_TRY(
-      t.Execute("UPDATE optimizing_table SET due_ms = ? WHERE table_id = ? AND (due_ms IS NULL OR "
-                "due_ms > ?)",
-                {at_ms, table_id, at_ms}));
-  return {};
+  return LookAgain(t, table_id, at_ms);
+}
+
+Status LookAgain(Transaction& t, int64_t table_id, int64_t at_ms) {
+  // A look that runs now must not take the row for done: the version moves in any case.
+  return t
+      .Execute(
+          "UPDATE optimizing_table SET row_version = row_version + 1,"
+          " due_ms = CASE WHEN due_ms IS NULL OR due_ms > ? THEN ? ELSE due_ms END"
+          " WHERE table_id = ?",
+          {at_ms, at_ms, table_id})
+      .status();
 }
 
 }  // namespace moraine::optimizing

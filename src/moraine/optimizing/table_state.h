@@ -35,15 +35,24 @@ struct TableState {
   planning::OptimizingTimes times;
   int64_t last_planned_ms = 0;
   int64_t last_refreshed_ms = 0;
-  int64_t failures = 0;  ///< in a row
+  int64_t failures = 0;        ///< in a row
+  int64_t equal_failures = 0;  ///< of them, the last ones with the same error
   std::string last_failure;
-  int64_t retry_ms = 0;           ///< not before, after a failure
+  int64_t retry_ms = 0;           ///< not before, after a failure; kWaitForPerson
+  int64_t failed_schema_id = -1;  ///< the schema with which it waits for a person, once known
   int64_t written_bytes = 0;      ///< by optimizing, ever: write amplification
   std::optional<int64_t> due_ms;  ///< when to look again
+  int64_t row_version = 0;        ///< of the row that was read: SaveTableState compares
 };
+/// retry_ms of a table that has failed too often in the same way.
+inline constexpr int64_t kWaitForPerson = INT64_MAX;
 
 Result<std::optional<TableState>> FindTableState(store::Transaction& t, int64_t table_id);
-Status SaveTableState(store::Transaction& t, const TableState& state);  ///< inserts or replaces
+/// Replaces the row if it is still the one that was read. False: somebody else has changed it
+/// meanwhile, or it is gone; nothing is written then, and the caller looks again.
+Result<bool> SaveTableState(store::Transaction& t, const TableState& state);
+/// The same for a row that was read in this transaction. Errors: Conflict.
+Status ReplaceTableState(store::Transaction& t, const TableState& state);
 Status DeleteTableState(store::Transaction& t, int64_t table_id);
 /// Tables whose due time has come, the longest due first.
 Result<std::vector<TableState>> DueTables(store::Transaction& t, int64_t now_ms, size_t limit);
@@ -55,5 +64,7 @@ Result<std::vector<TableState>> AllTableStates(store::Transaction& t, int64_t af
 Result<std::optional<int64_t>> NextDue(store::Transaction& t);
 /// Makes the table due no later than at the time; inserts a row if there is none.
 Status MakeDue(store::Transaction& t, int64_t table_id, int64_t at_ms);
+/// The same, but a table without a row (dropped) stays without.
+Status LookAgain(store::Transaction& t, int64_t table_id, int64_t at_ms);
 
 }  // namespace moraine::optimizing

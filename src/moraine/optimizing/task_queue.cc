@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "moraine/optimizing/attempt_cleaner.h"
+
 namespace moraine::optimizing {
 namespace {
 
@@ -131,6 +133,72 @@ Status FailTask(Transaction& t, const tasks::TaskReport& report, int64_t now_ms)
   return {};
 }
 
+/// What became of a report: the rows say so before the optimizer hears it.
+struct Received {
+  Status answer;
+  bool failed = false;  ///< the attempt
+};
+
+Result<Received> Receive(Transaction& t, const tasks::TaskReport& report) {
+  const TaskKey& key = report.key;
+  MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT k.input, k.state, k.attempt, k.optimizer, p.table_id"
+                                    " FROM task k JOIN process p ON p.process_id = k.process_id"
+                                    " WHERE k.process_id = ? AND k.task_id = ?",
+                                    {key.process_id, int64_t{key.task_id}}));
+  if (rows.empty()) {
+    MORAINE_TRY(LookForFilesOf(t, key, now_ms));
+    return Received{NotFound(fmt::format("no such task: {}", NameOf(key)))};
+  }
+  MORAINE_ASSIGN(auto packed, rows[0].Text(0));
+  MORAINE_ASSIGN(auto state, rows[0].Text(1));
+  MORAINE_ASSIGN(int64_t attempt, rows[0].Int(2));
+  MORAINE_ASSIGN(auto holder, rows[0].Text(3));
+  MORAINE_ASSIGN(int64_t table_id, rows[0].Int(4));
+  bool current = key.attempt == attempt;
+  // The reply to its first report was lost: the attempt counts, its files stay.
+  if (current && state == "succeeded" && holder == report.token && report.output_json)
+    return Received{};
+  auto task = tasks::UnpackTask(packed);
+  if (task.ok()) task->attempt = key.attempt;
+  auto remove_files = [&]() -> Status {
+    if (!task.ok()) return {};
+    return RecordDeadAttempts(t, table_id, {{key, task->OutputPrefix(), 0}}, now_ms);
+  };
+  MORAINE_ASSIGN(bool held, IsHeld(t, report.token, key));
+  if (!held) {
+    // Only files of attempts that were handed out and can't succeed any more may be removed.
+    bool over = key.attempt > 0 &&
+                (key.attempt < attempt || (current && (state == "planned" || state == "failed")));
+    if (over) MORAINE_TRY(remove_files());
+    return Received{Conflict(fmt::format("the attempt is no longer wanted: {}", NameOf(key)))};
+  }
+  if (!report.output_json) {
+    MORAINE_TRY(remove_files());
+    MORAINE_TRY(FailTask(t, report, now_ms));
+    return Received{{}, true};
+  }
+  Status taken = task.status();
+  if (taken.ok()) {
+    auto output = tasks::RewriteOutputFromJson(*report.output_json, *task);
+    taken = output.ok() ? tasks::CheckOutput(*task, *output) : output.status();
+  }
+  if (!taken.ok()) {
+    // Another optimizer may do better: it counts as a failure of the attempt, not of the task.
+    tasks::TaskReport failure = report;
+    failure.error_code = CodeName(Code::kInternal);
+    failure.error = fmt::format("the report of success can't be taken: {}", taken.message());
+    MORAINE_TRY(remove_files());
+    MORAINE_TRY(FailTask(t, failure, now_ms));
+    return Received{InvalidArgument(failure.error), true};
+  }
+  MORAINE_TRY(t.Execute(
+      "UPDATE task SET state = 'succeeded', output = ?, finished_ms = ?, bytes_read = input_bytes"
+      " WHERE process_id = ? AND task_id = ?",
+      {*report.output_json, now_ms, key.process_id, int64_t{key.task_id}}));
+  return Received{};
+}
+
 }  // namespace
 
 TaskQueue::TaskQueue(store::Database& database, Options options)
@@ -161,24 +229,24 @@ Result<tasks::RegisterReply> TaskQueue::Register(Call& call,
 
 Result<std::optional<HandedTask>> TaskQueue::TryPoll(Call& call, const std::string& token,
                                                      int32_t thread) {
-  auto taken = RunFor(call, database_, Access::kWrite,
-                      [&](Transaction& t) -> Result<std::optional<TakenTask>> {
-                        MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
-                        return TakeTask(t, token, thread, now_ms);
-                      });
-  if (!taken.ok()) return taken.status();
-  if (!*taken) return std::optional<HandedTask>();
-  auto task = tasks::UnpackTask((*taken)->packed);
+  std::optional<TakenTask> taken;
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+    MORAINE_ASSIGN(taken, TakeTask(t, token, thread, now_ms));
+    return {};
+  }));
+  if (!taken) return std::optional<HandedTask>();
+  auto task = tasks::UnpackTask(taken->packed);
   if (!task.ok()) {
     tasks::TaskReport report{
-        token, (*taken)->key, std::nullopt, std::string(CodeName(Code::kCorruption)),
+        token, taken->key, std::nullopt, std::string(CodeName(Code::kCorruption)),
         fmt::format("the task's row can't be read: {}", task.status().message())};
     MORAINE_TRY(Report(call, report));
     return std::optional<HandedTask>();
   }
-  task->attempt = (*taken)->key.attempt;
+  task->attempt = taken->key.attempt;
   HandedTask handed;
-  handed.key = (*taken)->key;
+  handed.key = taken->key;
   handed.task_json = tasks::RewriteTaskToJson(*task);
   handed.timeout_ms = options_.task_timeout.count();
   return std::optional<HandedTask>(std::move(handed));
@@ -248,55 +316,19 @@ Result<tasks::HeartbeatReply> TaskQueue::Heartbeat(Call& call,
 }
 
 Status TaskQueue::Report(Call& call, const tasks::TaskReport& report) {
-  std::string refused_prefix;
-  Status status = database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
-    MORAINE_ASSIGN(auto rows, t.Query("SELECT input, state, attempt, optimizer FROM task"
-                                      " WHERE process_id = ? AND task_id = ?",
-                                      {report.key.process_id, int64_t{report.key.task_id}}));
-    if (rows.empty()) return NotFound(fmt::format("no such task: {}", NameOf(report.key)));
-    MORAINE_ASSIGN(auto packed, rows[0].Text(0));
-    MORAINE_ASSIGN(auto state, rows[0].Text(1));
-    MORAINE_ASSIGN(int64_t attempt, rows[0].Int(2));
-    MORAINE_ASSIGN(auto holder, rows[0].Text(3));
-    bool current = report.key.attempt == attempt;
-    // The reply to its first report was lost: the attempt counts, its files stay.
-    if (current && state == "succeeded" && holder == report.token && report.output_json)
-      return Status();
-    MORAINE_ASSIGN(bool held, IsHeld(t, report.token, report.key));
-    auto task = tasks::UnpackTask(packed);
-    if (task.ok()) task->attempt = report.key.attempt;
-    if (!held) {
-      // Only files of attempts that were handed out and can't succeed any more may be removed.
-      bool over =
-          report.key.attempt > 0 &&
-          (report.key.attempt < attempt || (current && (state == "planned" || state == "failed")));
-      if (task.ok() && over) refused_prefix = task->OutputPrefix();
-      return Conflict(fmt::format("the attempt is no longer wanted: {}", NameOf(report.key)));
-    }
-    if (!report.output_json) {
-      if (task.ok()) refused_prefix = task->OutputPrefix();
-      return FailTask(t, report, now_ms);
-    }
-    MORAINE_TRY(std::move(task).status());
-    MORAINE_TRY(tasks::RewriteOutputFromJson(*report.output_json, *task));
-    MORAINE_TRY(t.Execute(
-        "UPDATE task SET state = 'succeeded', output = ?, finished_ms = ?, bytes_read = input_bytes"
-        " WHERE process_id = ? AND task_id = ?",
-        {*report.output_json, now_ms, report.key.process_id, int64_t{report.key.task_id}}));
+  Received received;
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(received, Receive(t, report));
     return {};
-  });
-  bool decided = status.ok() || status.code() == Code::kConflict;
-  if (decided && !refused_prefix.empty()) {
-    std::lock_guard lock(mutex_);
-    refused_.push_back({report.key, refused_prefix});
-  }
-  if (!report.output_json && status.ok()) {
-    call.log().Warn("task failed", {{"task", NameOf(report.key)}, {"error", report.error}});
+  }));
+  if (received.failed) {
+    call.log().Warn("task failed",
+                    {{"task", NameOf(report.key)},
+                     {"error", received.answer.ok() ? report.error : received.answer.ToString()}});
     AnnounceWork();
   }
   Progress();
-  return status;
+  return received.answer;
 }
 
 Status TaskQueue::Unregister(Call& call, const std::string& token) {
@@ -396,11 +428,6 @@ Result<std::vector<OptimizerInfo>> TaskQueue::Optimizers(Call& call) {
         }
         return optimizers;
       });
-}
-
-std::vector<RefusedAttempt> TaskQueue::TakeRefused() {
-  std::lock_guard lock(mutex_);
-  return std::exchange(refused_, {});
 }
 
 }  // namespace moraine::optimizing

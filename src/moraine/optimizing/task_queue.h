@@ -32,12 +32,6 @@ struct OptimizerInfo {
   int64_t running_tasks = 0;
 };
 
-/// An attempt whose result is refused: its files are to be removed by name.
-struct RefusedAttempt {
-  tasks::TaskKey key;
-  std::string output_prefix;
-};
-
 /// Thread-safe.
 class TaskQueue final : public tasks::TaskTransport {
  public:
@@ -49,6 +43,8 @@ class TaskQueue final : public tasks::TaskTransport {
   Status Acknowledge(Call& call, const std::string& token, const tasks::TaskKey& key) override;
   Result<tasks::HeartbeatReply> Heartbeat(Call& call,
                                           const tasks::HeartbeatRequest& request) override;
+  /// A success that can't be read, or names files that are not the attempt's, fails the attempt
+  /// and gives InvalidArgument. Files of attempts that are over are written down for removal.
   Status Report(Call& call, const tasks::TaskReport& report) override;
   Status Unregister(Call& call, const std::string& token) override;
 
@@ -63,8 +59,6 @@ class TaskQueue final : public tasks::TaskTransport {
   /// Threads of the live optimizers of a group.
   Result<int64_t> GroupThreads(Call& call, const std::string& group);
   Result<std::vector<OptimizerInfo>> Optimizers(Call& call);
-  /// Attempts whose results were refused since the last call; the service removes their files.
-  std::vector<RefusedAttempt> TakeRefused();
 
   /// Called without locks when a task has ended or an optimizer came: the service's loop looks
   /// then.
@@ -88,7 +82,6 @@ class TaskQueue final : public tasks::TaskTransport {
   std::mutex mutex_;
   std::condition_variable_any work_;
   uint64_t work_count_ = 0;  // under mutex_
-  std::vector<RefusedAttempt> refused_;
 };
 
 }  // namespace moraine::optimizing

@@ -1,7 +1,10 @@
 #include "moraine/optimizing/task_queue.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
 
+#include "moraine/optimizing/attempt_cleaner.h"
 #include "moraine/optimizing/process_store.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 
@@ -80,9 +83,20 @@ class TaskQueueTest : public testing::Test {
   }
   Status Succeed(const std::string& token, const TaskKey& key) {
     auto task = MakeTask(key.process_id, key.task_id);
-    TaskReport report{token, key, tasks::RewriteOutputToJson({}, task), "", ""};
+    return Succeed(token, key, OutputOf(task, key.attempt));
+  }
+  Status Succeed(const std::string& token, const TaskKey& key, const tasks::RewriteOutput& output) {
+    auto task = MakeTask(key.process_id, key.task_id);
+    TaskReport report{token, key, tasks::RewriteOutputToJson(output, task), "", ""};
     Call call = world_.call();
     return queue().Report(call, report);
+  }
+  static tasks::RewriteOutput OutputOf(tasks::RewriteTask task, int32_t attempt) {
+    task.attempt = attempt;
+    tasks::RewriteOutput output;
+    output.data_files = {task.rewrite[0].file};
+    output.data_files[0].file_path = task.OutputPrefix() + "00000.parquet";
+    return output;
   }
   Status Fail(const std::string& token, const TaskKey& key, Code code = Code::kUnavailable) {
     TaskReport report{token, key, std::nullopt, std::string(CodeName(code)), "it broke"};
@@ -107,9 +121,17 @@ class TaskQueueTest : public testing::Test {
         .value()
         .at(number);
   }
+  /// Prefixes of attempts whose files are to go, written down since the last call.
   std::vector<std::string> Refused() {
-    std::vector<std::string> prefixes;
-    for (auto& refused : queue().TakeRefused()) prefixes.push_back(refused.output_prefix);
+    Call call = world_.call();
+    auto prefixes = RunFor(call, world_.store(), Access::kRead, [](Transaction& t) {
+                      return DeadPrefixes(t, 100);
+                    }).value();
+    EXPECT_TRUE(
+        world_.store()
+            .Run(call, Access::kWrite,
+                 [](Transaction& t) { return t.Execute("DELETE FROM deletion", {}).status(); })
+            .ok());
     return prefixes;
   }
   std::string Prefix(const std::string& id, int attempt) {
@@ -318,15 +340,68 @@ TEST_F(TaskQueueTest, ForgetsEmbeddedOptimizersOfTheProcessBefore) {
   EXPECT_EQ(Row("p").state, "planned");
 }
 
-TEST_F(TaskQueueTest, ASuccessThatCantBeReadIsRefusedAndTheTaskStaysHeld) {
-  MakeProcess("p", 1);
+TEST_F(TaskQueueTest, ASuccessThatCantBeReadFailsTheAttemptAtOnce) {
+  MakeProcess("p", 1, 1, 1);
   std::string token = Register();
-  auto key = Poll(token);
   Call call = world_.call();
-  TaskReport report{token, *key, "{}", "", ""};
-  EXPECT_FALSE(queue().Report(call, report).ok());
-  EXPECT_EQ(Row("p").state, "scheduled");
-  EXPECT_TRUE(Refused().empty());
+  for (const char* state : {"planned", "failed"}) {
+    auto key = Poll(token);
+    ASSERT_TRUE(key);
+    TaskReport report{token, *key, "{}", "", ""};
+    EXPECT_EQ(queue().Report(call, report).code(), Code::kInvalidArgument);
+    EXPECT_EQ(Row("p").state, state);
+    EXPECT_NE(
+        Row("p").error.find("Internal: the report of success can't be taken: (document): missing"),
+        std::string::npos)
+        << Row("p").error;
+    EXPECT_EQ(Refused(), std::vector<std::string>{Prefix("p", key->attempt)});
+  }
+}
+
+TEST_F(TaskQueueTest, ASuccessWithFilesThatAreNotTheAttemptsFailsIt) {
+  using Output = tasks::RewriteOutput;
+  struct Case {
+    std::string error;
+    std::function<void(Output*)> spoil;
+  };
+  auto rename = [](auto change) {
+    return [change](Output* output) { change(output->data_files[0].file_path); };
+  };
+  std::vector<Case> cases = {
+      {"not an output of this attempt",
+       rename([](std::string& path) { path = "file:///wh/elsewhere/0.parquet"; })},
+      {"not an output of this attempt",
+       rename([](std::string& path) { path.replace(path.find("-1-"), 3, "-2-"); })},
+      {"not a file name after the attempt's prefix",
+       rename([](std::string& path) { path += "/../../../etc/passwd"; })},
+      {"an output is named twice", [](Output* o) { o->data_files.push_back(o->data_files[0]); }},
+      {"another partition",
+       [](Output* o) { o->data_files[0].partition = {iceberg::Value(int64_t{2})}; }},
+      {"the outputs 9, and nothing was deleted",
+       [](Output* o) { o->data_files[0].record_count = 9; }},
+      {"the inputs hold 10 rows, the outputs 0", [](Output* o) { o->data_files.clear(); }},
+      {"deletes that were not asked for",
+       [](Output* o) {
+         auto file = o->data_files[0];
+         file.file_path += "d";
+         file.content = iceberg::FileContent::kPositionDeletes;
+         o->delete_files = {file};
+       }},
+      {"data and deletes are mixed up",
+       [](Output* o) { o->data_files[0].content = iceberg::FileContent::kPositionDeletes; }},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(cases[i].error);
+    std::string id = "p" + std::to_string(i);
+    MakeProcess(id, 1, 1, 0);
+    std::string token = Register();
+    auto key = Poll(token);
+    auto output = OutputOf(MakeTask(id, 0), key->attempt);
+    cases[i].spoil(&output);
+    EXPECT_EQ(Succeed(token, *key, output).code(), Code::kInvalidArgument);
+    EXPECT_EQ(Row(id).state, "failed");
+    EXPECT_NE(Row(id).error.find(cases[i].error), std::string::npos) << Row(id).error;
+  }
 }
 
 }  // namespace

@@ -84,6 +84,11 @@ Result<RewriteTask> RewriteTaskFromJson(std::string_view text);
 std::string RewriteOutputToJson(const RewriteOutput& output, const RewriteTask& task);
 Result<RewriteOutput> RewriteOutputFromJson(std::string_view text, const RewriteTask& task);
 
+/// Whether the output can be one of this task's attempt: every file lies under its prefix, in the
+/// task's spec and partition, and holds no rows that were not there. Errors: InvalidArgument naming
+/// the file.
+Status CheckOutput(const RewriteTask& task, const RewriteOutput& output);
+
 /// JSON -> zstd -> base64, for a TEXT column; Exhausted over max_bytes.
 Result<std::string> PackTask(const RewriteTask& task, int64_t max_bytes = int64_t{16} << 20);
 Result<RewriteTask> UnpackTask(std::string_view packed);

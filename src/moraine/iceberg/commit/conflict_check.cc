@@ -53,6 +53,14 @@ Result<Scope> PartitionScope(const TableMetadata& base, const std::vector<AddedF
   return scope;
 }
 
+/// Whether a position delete file's path bounds leave the data file out.
+bool IsOfOtherPaths(const DataFile& deletes, std::string_view path) {
+  if (deletes.content != FileContent::kPositionDeletes) return false;
+  const std::string* low = FindBound(deletes.lower_bounds, kFilePathFieldId);
+  const std::string* high = FindBound(deletes.upper_bounds, kFilePathFieldId);
+  return (low != nullptr && path < *low) || (high != nullptr && path > *high);
+}
+
 class Validator {
  public:
   Validator(Call& call, BranchHistory& history, const TableMetadata& base)
@@ -100,6 +108,7 @@ class Validator {
                    index->ForDataFile(history_.starting_sequence_number(), file));
     for (const DeleteEntryPtr& entry : deletes) {
       if (ignore_equality && entry->file.content == FileContent::kEqualityDeletes) continue;
+      if (IsOfOtherPaths(entry->file, file.file_path)) continue;
       return Conflict(fmt::format("Cannot commit, found new {} for replaced data file: {}",
                                   ignore_equality ? "position delete" : "delete", file.file_path));
     }
@@ -176,14 +185,12 @@ Paths VectorTargets(const std::vector<AddedFile>& added) {
   return paths;
 }
 
+/// New equality deletes reach the new data files then as they reached the old ones. Where there is
+/// no new data, every old row was deleted: there is nothing for them to delete.
 bool AllDataHasSequence(const std::vector<AddedFile>& added) {
   return std::all_of(added.begin(), added.end(), [](const AddedFile& one) {
     return one.file.content != FileContent::kData || one.data_sequence_number.has_value();
   });
-}
-bool AddsData(const std::vector<AddedFile>& added) {
-  return std::any_of(added.begin(), added.end(),
-                     [](const AddedFile& one) { return one.file.content == FileContent::kData; });
 }
 
 Status ValidateOverwrite(Validator& validator, const TableMetadata& base,
@@ -241,7 +248,7 @@ Status ValidateRowDelta(Validator& validator, const TableMetadata& base,
 }
 
 Status ValidateRewrite(Validator& validator, const SnapshotChanges& changes) {
-  const bool ignore_equality = AddsData(changes.added) && AllDataHasSequence(changes.added);
+  const bool ignore_equality = AllDataHasSequence(changes.added);
   for (const RemovedFile& file : changes.removed_data) {
     MORAINE_TRY(validator.NoNewDeletesFor(file, ignore_equality));
   }
@@ -307,7 +314,7 @@ Result<std::vector<GroupVerdict>> CheckGroups(Call& call, io::FileSystem& files,
       if (removed.data_paths.contains(path))
         refuse(fmt::format("a data file with new deletes is gone: {}", path));
     }
-    const bool ignore_equality = AddsData(group.added) && AllDataHasSequence(group.added);
+    const bool ignore_equality = AllDataHasSequence(group.added);
     for (size_t k = 0; verdicts[i].valid && k < group.removed_data.size(); ++k) {
       Status status = validator.NoNewDeletesFor(group.removed_data[k], ignore_equality);
       if (!status.ok() && status.code() != Code::kConflict) return status;

@@ -145,6 +145,13 @@ Status OptimizingWorld::RollBack(const std::string& table, int64_t snapshot_id) 
   return engine_->Commit(call, kWarehouse, NameOf(table), request, nullptr).status();
 }
 
+Status OptimizingWorld::Expire(const std::string& table, const std::vector<int64_t>& snapshots) {
+  Call call = this->call();
+  iceberg::CommitRequest request;
+  request.updates = {iceberg::update::RemoveSnapshots{snapshots}};
+  return engine_->Commit(call, kWarehouse, NameOf(table), request, nullptr).status();
+}
+
 Status OptimizingWorld::Tick() {
   Call call = this->call();
   Status first;
@@ -156,7 +163,7 @@ Status OptimizingWorld::Tick() {
   note(parts_->committer.CommitTick(call).status());
   note(parts_->monitor.RefreshTick(call, 100).status());
   note(parts_->planner.PlanTick(call).status());
-  note(parts_->committer.CleanRefused(call));
+  note(parts_->committer.CleanTick(call));
   return first;
 }
 

@@ -44,7 +44,7 @@ struct Parts {
       : queue(database, options),
         monitor(catalog, files, database, options),
         planner(catalog, files, database, monitor, queue, options),
-        committer(catalog, files, database, monitor, queue, options) {}
+        committer(catalog, files, database, monitor, options) {}
   TaskQueue queue;
   HealthMonitor monitor;
   ProcessPlanner planner;
@@ -84,6 +84,9 @@ class OptimizingWorld {
   Status Remove(const std::string& table, const iceberg::DataFile& file);
   /// main becomes this snapshot.
   Status RollBack(const std::string& table, int64_t snapshot_id);
+
+  /// These snapshots leave the table's history; their files stay.
+  Status Expire(const std::string& table, const std::vector<int64_t>& snapshots);
 
   /// feed, commit, refresh and plan, once each; the first error is given.
   Status Tick();

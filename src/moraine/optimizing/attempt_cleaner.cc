@@ -1,0 +1,164 @@
+#include "moraine/optimizing/attempt_cleaner.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "moraine/iceberg/commit/file_deletion.h"
+#include "moraine/optimizing/failures.h"
+
+namespace moraine::optimizing {
+namespace {
+
+using iceberg::DeletionProof;
+using store::Access;
+using store::RunFor;
+using store::Transaction;
+using store::Value;
+
+constexpr size_t kListPage = 1'000;
+constexpr int64_t kItemsPerTick = 200;
+constexpr int kFailuresPerTick = 3;
+/// About a month at the longest wait: then a person, or the search for orphans, has to see to it.
+constexpr int64_t kLastTry = 120;
+constexpr char kProof[] = "attempt-refused";
+
+std::vector<Value> Where(const tasks::TaskKey& key) {
+  return {key.process_id, int64_t{key.task_id}, int64_t{key.attempt}};
+}
+
+}  // namespace
+
+struct AttemptCleaner::Item {
+  tasks::TaskKey key;
+  std::string prefix;
+  int64_t last_ms = 0;
+  int64_t tries = 0;
+};
+
+Status RecordDeadAttempts(Transaction& t, int64_t table_id,
+                          const std::vector<DeadAttempt>& attempts, int64_t now_ms) {
+  for (const auto& attempt : attempts) {
+    int64_t last_ms = std::max(now_ms, attempt.may_write_until_ms);
+    std::vector<Value> again = {now_ms, last_ms, last_ms};
+    for (auto& value : Where(attempt.key)) again.push_back(std::move(value));
+    MORAINE_ASSIGN(int64_t known,
+                   t.Execute("UPDATE deletion SET due_ms = ?, tries = 0,"
+                             " last_ms = CASE WHEN last_ms > ? THEN last_ms ELSE ? END"
+                             " WHERE process_id = ? AND task_id = ? AND attempt = ?",
+                             again));
+    if (known > 0) continue;
+    std::vector<Value> values = Where(attempt.key);
+    for (Value value : std::vector<Value>{table_id, std::string(kProof), attempt.prefix, now_ms,
+                                          now_ms, last_ms, int64_t{0}, std::string()}) {
+      values.push_back(std::move(value));
+    }
+    MORAINE_TRY(
+        t.Execute("INSERT INTO deletion (process_id, task_id, attempt, table_id, proof,"
+                  " prefix, created_ms, due_ms, last_ms, tries, error)"
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  values));
+  }
+  return {};
+}
+
+Status LookForFilesOf(Transaction& t, const tasks::TaskKey& key, int64_t now_ms) {
+  std::vector<Value> values = {now_ms};
+  for (auto& value : Where(key)) values.push_back(std::move(value));
+  return t
+      .Execute(
+          "UPDATE deletion SET due_ms = ? WHERE process_id = ? AND task_id = ? AND attempt = ?",
+          values)
+      .status();
+}
+
+Result<std::vector<std::string>> DeadPrefixes(Transaction& t, size_t limit) {
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT prefix FROM deletion ORDER BY prefix LIMIT ?",
+                                    {static_cast<int64_t>(limit)}));
+  std::vector<std::string> prefixes;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto prefix, row.Text(0));
+    prefixes.push_back(std::move(prefix));
+  }
+  return prefixes;
+}
+
+Status AttemptCleaner::Tick(Call& call) {
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_ASSIGN(
+      auto items,
+      RunFor(call, database_, Access::kRead, [&](Transaction& t) -> Result<std::vector<Item>> {
+        MORAINE_ASSIGN(auto rows,
+                       t.Query("SELECT process_id, task_id, attempt, prefix, last_ms, tries FROM"
+                               " deletion WHERE due_ms <= ? AND proof = ? ORDER BY due_ms LIMIT ?",
+                               {now_ms, std::string(kProof), kItemsPerTick}));
+        std::vector<Item> due;
+        for (const auto& row : rows) {
+          Item item;
+          MORAINE_ASSIGN(item.key.process_id, row.Text(0));
+          MORAINE_ASSIGN(int64_t task_id, row.Int(1));
+          MORAINE_ASSIGN(int64_t attempt, row.Int(2));
+          item.key.task_id = static_cast<int32_t>(task_id);
+          item.key.attempt = static_cast<int32_t>(attempt);
+          MORAINE_ASSIGN(item.prefix, row.Text(3));
+          MORAINE_ASSIGN(item.last_ms, row.Int(4));
+          MORAINE_ASSIGN(item.tries, row.Int(5));
+          due.push_back(std::move(item));
+        }
+        return due;
+      }));
+  int failed = 0;
+  for (const auto& item : items) {
+    MORAINE_TRY(call.Check());
+    Status removed = Remove(call, item.prefix);
+    bool give_up = !removed.ok() && item.tries + 1 >= kLastTry;
+    if (!removed.ok()) {
+      call.log().Warn(give_up ? "files of a refused attempt stay"
+                              : "files of a refused attempt can't be removed yet",
+                      {{"prefix", item.prefix}, {"error", removed.ToString()}});
+    }
+    MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+      std::vector<Value> where = Where(item.key);
+      if (give_up || (removed.ok() && now_ms >= item.last_ms)) {
+        // A report that came meanwhile may have moved the last look.
+        where.emplace_back(item.last_ms);
+        return t
+            .Execute(
+                "DELETE FROM deletion WHERE process_id = ? AND task_id = ? AND attempt = ?"
+                " AND last_ms <= ?",
+                where)
+            .status();
+      }
+      int64_t tries = removed.ok() ? 0 : item.tries + 1;
+      int64_t due_ms = removed.ok() ? item.last_ms : now_ms + BackOff(tries, options_).count();
+      std::vector<Value> values = {due_ms, tries, removed.ok() ? "" : removed.ToString()};
+      values.insert(values.end(), where.begin(), where.end());
+      return t
+          .Execute(
+              "UPDATE deletion SET due_ms = ?, tries = ?, error = ?"
+              " WHERE process_id = ? AND task_id = ? AND attempt = ?",
+              values)
+          .status();
+    }));
+    // A disk that is away need not be asked for every row.
+    if (!removed.ok() && ++failed >= kFailuresPerTick) break;
+  }
+  return {};
+}
+
+Status AttemptCleaner::Remove(Call& call, const std::string& prefix) {
+  std::string after;
+  while (true) {
+    MORAINE_ASSIGN(auto listing, files_.List(call, prefix, after, kListPage));
+    if (listing.files.empty()) return {};
+    std::vector<std::string> paths;
+    for (const auto& file : listing.files) paths.push_back(file.location);
+    MORAINE_ASSIGN(auto outcome, iceberg::DeleteFiles(
+                                     call, files_, DeletionProof::AttemptRefused(prefix), paths));
+    if (!outcome.failed.empty()) return outcome.failed[0].second;
+    if (listing.complete) return {};
+    after = paths.back();
+  }
+}
+
+}  // namespace moraine::optimizing

@@ -1,0 +1,50 @@
+#pragma once
+// Removes the files of attempts that nobody may commit any more: refused, failed, given up, or of a
+// process that ended without them. Each is a row of "deletion" from the moment that is decided, in
+// the transaction that decides it, so that a restart goes on where the work stopped. A worker that
+// was not told may still write: such an attempt is looked at a second time, when it must be over.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "moraine/io/file_system.h"
+#include "moraine/optimizing/options.h"
+#include "moraine/store/database.h"
+#include "moraine/tasks/optimizer_protocol.h"
+
+namespace moraine::optimizing {
+
+struct DeadAttempt {
+  tasks::TaskKey key;
+  std::string prefix;              ///< every file of the attempt starts so
+  int64_t may_write_until_ms = 0;  ///< 0: it has ended
+};
+
+/// Writes down that the files of these attempts are to go.
+Status RecordDeadAttempts(store::Transaction& t, int64_t table_id,
+                          const std::vector<DeadAttempt>& attempts, int64_t now_ms);
+/// Somebody reports for an attempt that is gone: its files are looked for at once.
+Status LookForFilesOf(store::Transaction& t, const tasks::TaskKey& key, int64_t now_ms);
+/// Prefixes that still have a row, sorted.
+Result<std::vector<std::string>> DeadPrefixes(store::Transaction& t, size_t limit);
+
+/// Thread-safe.
+class AttemptCleaner {
+ public:
+  AttemptCleaner(io::FileSystem& files, store::Database& database, Options options)
+      : files_(files), database_(database), options_(options) {}
+
+  /// Removes the files of rows that are due. What can't be removed now is tried again later.
+  Status Tick(Call& call);
+
+ private:
+  struct Item;
+  Status Remove(Call& call, const std::string& prefix);
+
+  io::FileSystem& files_;
+  store::Database& database_;
+  const Options options_;
+};
+
+}  // namespace moraine::optimizing

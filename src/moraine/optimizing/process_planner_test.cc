@@ -1,0 +1,114 @@
+#include "moraine/optimizing/process_planner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "moraine/optimizing/testing/optimizing_world.h"
+
+namespace moraine::optimizing {
+namespace {
+
+using testing::FaultKind;
+using testing::HasSubstr;
+
+class ProcessPlannerTest : public testing::Test {
+ protected:
+  Status Look() {
+    Call call = world_.call();
+    MORAINE_TRY(world_.parts().monitor.FeedTick(call));
+    return world_.parts().monitor.RefreshTick(call, 100).status();
+  }
+  size_t Plan() {
+    world_.Advance(Millis(1));
+    Call call = world_.call();
+    return world_.parts().planner.PlanTick(call).value();
+  }
+
+  OptimizingWorld world_;
+};
+
+TEST_F(ProcessPlannerTest, PlanningThatFailsWaitsLongerEachTimeUntilItWorks) {
+  int64_t id = world_.MakeTable("t");
+  ASSERT_TRUE(world_.Append("t", {"a", "b"}).ok());
+  world_.token();
+  ASSERT_TRUE(Look().ok());
+  int64_t minutes = 1;
+  for (int failures = 1; failures <= 7; ++failures, minutes *= 2) {
+    SCOPED_TRACE(failures);
+    ASSERT_EQ(world_.State(id)->status, TableStatus::kPending);
+    world_.faults().Arm({"open", "/snap-", 1, {.kind = FaultKind::kBefore}});
+    EXPECT_EQ(Plan(), 0u);
+    TableState state = world_.State(id).value();
+    EXPECT_EQ(state.status, TableStatus::kFailed);
+    EXPECT_EQ(state.failures, failures);
+    EXPECT_EQ(state.retry_ms - state.last_refreshed_ms, minutes * 60'000 + 1);
+    EXPECT_THAT(state.reason, HasSubstr("planning failed"));
+    EXPECT_THAT(state.reason, HasSubstr("is tried again at 2026-"));
+    EXPECT_THAT(state.reason, HasSubstr(failures == 1 ? "planning failed, "
+                                                      : std::to_string(failures) + " times"));
+    ASSERT_TRUE(Look().ok());
+    EXPECT_EQ(world_.State(id)->status, TableStatus::kFailed);
+    EXPECT_EQ(Plan(), 0u);
+    world_.Advance(Millis(minutes * 60'000));
+    Call call = world_.call();
+    (void)world_.parts().queue.Heartbeat(call, {world_.token(), {}});
+    ASSERT_TRUE(Look().ok());
+  }
+  EXPECT_EQ(Plan(), 1u);
+  EXPECT_EQ(world_.State(id)->failures, 0);
+  EXPECT_EQ(world_.State(id)->last_failure, "");
+}
+
+TEST_F(ProcessPlannerTest, ALargeProcessKeepsNobodyElseWaiting) {
+  world_.MakeTable("large", {{"self-optimizing.quota", "2"}});
+  for (int partition = 0; partition < 10; ++partition) {
+    std::string name = "f" + std::to_string(partition);
+    ASSERT_TRUE(world_.Append("large", {name + "a", name + "b"}, partition).ok());
+  }
+  world_.token();  // four threads
+  ASSERT_TRUE(Look().ok());
+  ASSERT_EQ(Plan(), 1u);
+  ASSERT_EQ(world_.LastProcess()->tasks, 10);
+  world_.MakeTable("small");
+  ASSERT_TRUE(world_.Append("small", {"a", "b"}).ok());
+  ASSERT_TRUE(Look().ok());
+  EXPECT_EQ(Plan(), 1u);
+  EXPECT_EQ(world_.LastProcess()->table_name, "w.ns.small");
+  // Two threads of the large one and one task of the small one: room for one more, not for two.
+  for (const char* name : {"third", "fourth"}) {
+    world_.MakeTable(name);
+    ASSERT_TRUE(world_.Append(name, {"a", "b"}).ok());
+  }
+  ASSERT_TRUE(Look().ok());
+  EXPECT_EQ(Plan(), 1u);
+  EXPECT_EQ(Plan(), 0u);
+}
+
+TEST_F(ProcessPlannerTest, SaysThatNoOptimizerIsThere) {
+  int64_t id = world_.MakeTable("t", {{"self-optimizing.group", "night"}});
+  ASSERT_TRUE(world_.Append("t", {"a", "b"}).ok());
+  world_.token();
+  ASSERT_TRUE(Look().ok());
+  EXPECT_EQ(Plan(), 0u);
+  EXPECT_EQ(world_.State(id)->reason, "no optimizer of the group night is running");
+}
+
+TEST(RankPendingTest, WishesFirstThenScoreAndWaiting) {
+  auto table = [](int64_t id, int64_t score, int64_t minutes, const std::string& wish = "") {
+    TableState state;
+    state.table_id = id;
+    state.score = score;
+    state.pending_since_ms = 100 * 60'000 - minutes * 60'000;
+    state.requested_type = wish;
+    return state;
+  };
+  std::vector<TableState> tables = {table(1, 90, 0), table(2, 40, 0), table(3, 90, 60),
+                                    table(4, 99, 0, "minor")};
+  RankPending(&tables, 100 * 60'000);
+  std::vector<int64_t> order;
+  for (const auto& state : tables) order.push_back(state.table_id);
+  EXPECT_EQ(order, (std::vector<int64_t>{4, 3, 2, 1}));
+}
+
+}  // namespace
+}  // namespace moraine::optimizing
