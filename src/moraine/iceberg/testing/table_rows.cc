@@ -1,7 +1,9 @@
 #include "moraine/iceberg/testing/table_rows.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
@@ -13,23 +15,36 @@
 namespace moraine::iceberg {
 namespace {
 
-Result<std::vector<std::string>> Lines(io::FileSystem& files, const std::string& location,
-                                       std::vector<Field> fields) {
-  ReadOptions options;
-  options.fields = std::move(fields);
-  MORAINE_ASSIGN(const BatchPtr rows, ReadRows(files, location, std::move(options)));
-  const std::string text = RowsText(*rows);
-  std::vector<std::string> lines;
-  for (std::string_view line : Split(text, '\n')) lines.emplace_back(line);
-  lines.pop_back();  // behind the last line end
-  return lines;
-}
+/// Reads columns of files, each once.
+class LineReader {
+ public:
+  explicit LineReader(io::FileSystem& files) : files_(files) {}
+
+  Result<const std::vector<std::string>*> Lines(const std::string& location,
+                                                std::vector<Field> fields) {
+    std::vector<int32_t> ids;
+    for (const Field& field : fields) ids.push_back(field.id);
+    std::vector<std::string>& lines = read_[{location, ids}];
+    if (!lines.empty()) return &lines;
+    ReadOptions options;
+    options.fields = std::move(fields);
+    MORAINE_ASSIGN(const BatchPtr rows, ReadRows(files_, location, std::move(options)));
+    const std::string text = RowsText(*rows);
+    for (std::string_view line : Split(text, '\n')) lines.emplace_back(line);
+    lines.pop_back();  // behind the last line end
+    return &lines;
+  }
+
+ private:
+  io::FileSystem& files_;
+  std::map<std::pair<std::string, std::vector<int32_t>>, std::vector<std::string>> read_;
+};
 
 /// Which rows of one data file are dead.
 class DeadRows {
  public:
-  DeadRows(io::FileSystem& files, const TableMetadata& table, const ManifestEntry& data)
-      : files_(files), table_(table), data_(data) {}
+  DeadRows(LineReader& reader, const TableMetadata& table, const ManifestEntry& data)
+      : reader_(reader), table_(table), data_(data) {}
 
   Status Add(const ManifestEntry& deletes) {
     if (deletes.file.content == FileContent::kPositionDeletes) return AddPositions(deletes);
@@ -45,11 +60,11 @@ class DeadRows {
       fields.push_back(*field);
       fields.back().required = false;
     }
-    MORAINE_ASSIGN(const auto keys, Lines(files_, deletes.file.file_path, fields));
-    MORAINE_ASSIGN(const auto rows, Lines(files_, data_.file.file_path, fields));
-    const std::set<std::string> dead(keys.begin(), keys.end());
-    for (size_t row = 0; row < rows.size(); ++row) {
-      if (dead.contains(rows[row])) rows_.insert(row);
+    MORAINE_ASSIGN(const auto* keys, reader_.Lines(deletes.file.file_path, fields));
+    MORAINE_ASSIGN(const auto* rows, reader_.Lines(data_.file.file_path, fields));
+    const std::set<std::string> dead(keys->begin(), keys->end());
+    for (size_t row = 0; row < rows->size(); ++row) {
+      if (dead.contains((*rows)[row])) rows_.insert(row);
     }
     return {};
   }
@@ -62,15 +77,15 @@ class DeadRows {
     const std::vector<Field> fields = {
         Required(kFilePathFieldId, "file_path", Type::Primitive(TypeKind::kString)),
         Required(kPositionFieldId, "pos", Type::Primitive(TypeKind::kLong))};
-    MORAINE_ASSIGN(const auto lines, Lines(files_, deletes.file.file_path, fields));
+    MORAINE_ASSIGN(const auto* lines, reader_.Lines(deletes.file.file_path, fields));
     const std::string begin = data_.file.file_path + ", ";
-    for (const std::string& line : lines) {
+    for (const std::string& line : *lines) {
       if (line.starts_with(begin)) rows_.insert(std::stoul(line.substr(begin.size())));
     }
     return {};
   }
 
-  io::FileSystem& files_;
+  LineReader& reader_;
   const TableMetadata& table_;
   const ManifestEntry& data_;
   std::set<size_t> rows_;
@@ -97,16 +112,18 @@ Result<std::vector<ManifestEntry>> LiveEntries(io::FileSystem& files, const Tabl
 
 Result<std::vector<std::string>> TableRows(io::FileSystem& files, const TableMetadata& table) {
   MORAINE_ASSIGN(const auto entries, LiveEntries(files, table));
+  LineReader reader(files);
   std::vector<std::string> rows;
   for (const ManifestEntry& data : entries) {
     if (data.file.content != FileContent::kData) continue;
-    DeadRows dead(files, table, data);
+    DeadRows dead(reader, table, data);
     for (const ManifestEntry& deletes : entries) {
       if (deletes.file.content != FileContent::kData) MORAINE_TRY(dead.Add(deletes));
     }
-    MORAINE_ASSIGN(auto lines, Lines(files, data.file.file_path, table.CurrentSchema().fields()));
-    for (size_t row = 0; row < lines.size(); ++row) {
-      if (!dead.Has(row)) rows.push_back(std::move(lines[row]));
+    MORAINE_ASSIGN(const auto* lines,
+                   reader.Lines(data.file.file_path, table.CurrentSchema().fields()));
+    for (size_t row = 0; row < lines->size(); ++row) {
+      if (!dead.Has(row)) rows.push_back((*lines)[row]);
     }
   }
   std::sort(rows.begin(), rows.end());
