@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Rewriting 200 small files of TPC-H lineitem (scale 1) into one, without and with 10 % equality deletes.
 
-Compared in one run with `cat` of the same bytes and with DuckDB COPY (an anti join for the deletes), on two
-input sets: written by pyarrow as PyIceberg does, and by DuckDB. Prints a table, then one line of JSON.
+Compared in one run, all with two threads and zstd level 3, with `cat` of the same bytes, DuckDB COPY (an anti join for the
+deletes) and Spark's `rewrite_data_files` (a warm session; it writes two files). The files are written by pyarrow as PyIceberg
+does; a second set by DuckDB. Those that are compared take turns, so that a busy moment of the machine hits all of them, and
+the best of three runs counts; Spark's run with deletes takes minutes and is done once. Prints a table, then one line of JSON.
 """
 import json
 import resource
-import shutil
 import site
 import subprocess
 import sys
@@ -17,16 +18,19 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from spark_rewrite import Spark
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = 200
 RUNS = 3
+THREADS = 2
 KEYS = ["l_orderkey", "l_linenumber"]
+UPSERTS = "10 % equality deletes"
 
 
 def connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
-    connection.execute("SET threads = 2")
+    connection.execute(f"SET threads = {THREADS}")
     return connection
 
 
@@ -63,63 +67,112 @@ def cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def best(runs: list[dict]) -> dict:
-    return min(runs, key=lambda run: run["wall_s"])
-
-
 def run_cat(folder: Path) -> dict:
-    runs = []
-    for _ in range(RUNS):
-        start = time.monotonic()
-        subprocess.run(f"cat '{folder}'/*.parquet > '{folder}.cat'", shell=True, check=True)
-        runs.append({"wall_s": time.monotonic() - start, "bytes": Path(f"{folder}.cat").stat().st_size})
+    start = time.monotonic()
+    subprocess.run(f"cat '{folder}'/*.parquet > '{folder}.cat'", shell=True, check=True)
+    run = {"wall_s": time.monotonic() - start, "bytes": Path(f"{folder}.cat").stat().st_size}
     Path(f"{folder}.cat").unlink()
-    return best(runs)
+    return run
 
 
-def run_duckdb(folder: Path, deletes: str | None) -> dict:
-    connection = connect()
+def run_duckdb(connection: duckdb.DuckDBPyConnection, folder: Path, deletes: str | None) -> dict:
     query = f"SELECT * FROM read_parquet('{folder}/*.parquet')"
     if deletes:
         query += f" ANTI JOIN read_parquet('{deletes}') USING ({', '.join(KEYS)})"
-    runs = []
-    for _ in range(RUNS):
-        cpu, start = cpu_seconds(), time.monotonic()
-        connection.execute(f"COPY ({query}) TO '{folder}.copy' (FORMAT parquet, COMPRESSION zstd)")
-        runs.append({"wall_s": time.monotonic() - start, "cpu_s": cpu_seconds() - cpu, "bytes": Path(f"{folder}.copy").stat().st_size})
+    cpu, start = cpu_seconds(), time.monotonic()
+    rows = connection.execute(f"COPY ({query}) TO '{folder}.copy' (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
+    run = {"wall_s": time.monotonic() - start, "cpu_s": cpu_seconds() - cpu, "rows": rows, "bytes": Path(f"{folder}.copy").stat().st_size}
     Path(f"{folder}.copy").unlink()
-    return best(runs)
+    return run
 
 
-def run_moraine(folder: Path, *flags: str) -> dict:
-    command = [ROOT / "build/fast/bench/rewrite_folder", folder, "--runs", str(RUNS), *flags]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    return best([json.loads(line) for line in lines])
+def rewrite_folder(folder: Path, *flags) -> str:
+    command = [ROOT / "build/fast/bench/rewrite_folder", folder, "--threads", str(THREADS), *map(str, flags)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def run_moraine(folder: Path, *flags) -> dict:
+    return json.loads(rewrite_folder(folder, "--runs", 1, *flags))
+
+
+class Figures:
+    """The best run of each contender in each case."""
+
+    def __init__(self):
+        self.cases: dict[str, dict[str, dict]] = {}
+
+    def add(self, case: str, name: str, run: dict):
+        runs = self.cases.setdefault(case, {})
+        if name not in runs or run["wall_s"] < runs[name]["wall_s"]:
+            runs[name] = {key: round(value, 3) for key, value in run.items()}
+
+    def check_rows(self):
+        for case, runs in self.cases.items():
+            counts = {name: run["rows"] for name, run in runs.items() if "rows" in run}
+            if len(set(counts.values())) > 1:
+                raise SystemExit(f"{case}: not the same rows: {counts}")
+
+    def ratios(self) -> dict:
+        """Moraine's wall time as a multiple of the others'."""
+        return {case: {name: round(runs["moraine"]["wall_s"] / run["wall_s"], 3) for name, run in runs.items() if name != "moraine"}
+                for case, runs in self.cases.items()}
+
+    def show(self):
+        print(f"\n{'':27} {'':8} {'wall s':>8} {'CPU s':>8} {'MB out':>8} {'peak MiB':>9}   moraine's time / this one's")
+        ratios = self.ratios()
+        for case, runs in self.cases.items():
+            for name, run in runs.items():
+                ratio = ratios[case].get(name, "")
+                print(f"{case:27} {name:8} {run['wall_s']:8.2f} {run.get('cpu_s', 0):8.2f} {run['bytes'] / 1e6:8.1f} {run.get('peak_mib', ''):>9}   {ratio}")
+
+
+def compare_plain(figures: Figures, folder: Path, name: str):
+    connection = connect()
+    case = f"{name} files"
+    for _ in range(RUNS):
+        figures.add(case, "cat", run_cat(folder / name))
+        figures.add(case, "duckdb", run_duckdb(connection, folder / name, None))
+        figures.add(case, "moraine", run_moraine(folder / name))
+
+
+def compare_deletes(figures: Figures, folder: Path, flags: list[str]):
+    connection = connect()
+    deletes = f"{folder}/warehouse/db/upserts/data/equality-*.parquet"
+    for _ in range(RUNS):
+        figures.add(UPSERTS, "cat", run_cat(folder / "pyarrow"))
+        figures.add(UPSERTS, "duckdb", run_duckdb(connection, folder / "pyarrow", deletes))
+        figures.add(UPSERTS, "moraine", run_moraine(folder / "pyarrow", *flags))
+
+
+def compare_spark(figures: Figures, folder: Path):
+    spark = Spark(folder / "warehouse", THREADS, target_bytes=100 << 20)
+    spark.rewrite("db.plain")  # warms up
+    for _ in range(RUNS - 1):
+        figures.add("pyarrow files", "spark", spark.rewrite("db.plain"))
+    figures.add(UPSERTS, "spark", spark.rewrite("db.upserts"))
+    spark.stop()
 
 
 def main():
     subprocess.run(["./dev", "build", "rewrite_folder"], cwd=ROOT, check=True)
-    figures = {}
-
-    def show(name: str, run: dict):
-        figures[name] = {key: round(value, 3) for key, value in run.items()}
-        print(f"{name:40} {run['wall_s']:7.2f} s wall {run.get('cpu_s', 0):7.2f} s CPU {run['bytes'] / 1e6:8.1f} MB "
-              f"{run.get('peak_mib', 0):6} MiB peak", flush=True)
-
+    figures = Figures()
+    flags = ["--equality-percent", "10", "--keys", ",".join(KEYS)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        print("making the files", flush=True)
         make_input(folder)
+        rewrite_folder(folder / "pyarrow", "--table", folder / "warehouse/db/plain")
+        rewrite_folder(folder / "pyarrow", "--table", folder / "warehouse/db/upserts", *flags)
         for source in ("pyarrow", "duckdb"):
-            show(f"{source} files, cat", run_cat(folder / source))
-            show(f"{source} files, duckdb", run_duckdb(folder / source, None))
-            show(f"{source} files, moraine", run_moraine(folder / source))
-        flags = ["--equality-percent", "10", "--keys", ",".join(KEYS)]
-        show("10 % equality deletes, moraine", run_moraine(folder / "pyarrow", *flags))
-        show("10 % equality deletes, duckdb", run_duckdb(folder / "pyarrow", f"{folder}/pyarrow-out/equality-*.parquet"))
-        shutil.rmtree(folder / "pyarrow-out")
-    for case in ("pyarrow files", "duckdb files", "10 % equality deletes"):
-        figures[f"{case}, moraine / duckdb"] = round(figures[f"{case}, moraine"]["wall_s"] / figures[f"{case}, duckdb"]["wall_s"], 2)
-    print(json.dumps(figures))
+            print(f"files of {source}: cat, DuckDB, Moraine", flush=True)
+            compare_plain(figures, folder, source)
+        print("equality deletes: cat, DuckDB, Moraine", flush=True)
+        compare_deletes(figures, folder, flags)
+        print("Spark", flush=True)
+        compare_spark(figures, folder)
+    figures.check_rows()
+    figures.show()
+    print(json.dumps({"threads": THREADS, "runs": figures.cases, "moraine_time_over": figures.ratios()}))
 
 
 if __name__ == "__main__":

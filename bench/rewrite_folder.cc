@@ -1,9 +1,9 @@
-// Runs one rewrite task over a folder of Parquet files and prints one line of JSON: wall and CPU
-// seconds, rows, bytes, peak memory. bench/bench_rewrite.py makes the files and runs the others it
-// is compared with.
-//   rewrite_folder FOLDER [--equality-percent P --keys a,b] [--threads N] [--memory-mib N] [--runs
-//   N]
-//                 [--property key=value]
+// Runs one rewrite task over a folder of Parquet files and prints a line of JSON for each run: wall
+// and CPU seconds, rows, bytes, peak memory. With --table it runs nothing: it makes an Iceberg
+// table of the same files at that location, as a Hadoop catalog finds it, for others to rewrite.
+// bench/bench_rewrite.py makes the files and runs the others.
+//   rewrite_folder FOLDER [--equality-percent P --keys a,b] [--threads N] [--memory-mib N]
+//                  [--runs N] [--property key=value] [--table LOCATION]
 
 #include <chrono>
 #include <cstdio>
@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "machine_limits.h"
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -21,10 +22,12 @@
 
 #include "moraine/base/check.h"
 #include "moraine/base/text.h"
+#include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/delete_filter.h"
 #include "moraine/iceberg/data/delete_writer.h"
 #include "moraine/iceberg/data/parquet_reader.h"
+#include "moraine/iceberg/metadata/table_update.h"
 #include "moraine/rewrite/rewrite.h"
 
 namespace moraine {
@@ -39,6 +42,7 @@ struct Arguments {
   rewrite::RewriteOptions options;
   int64_t runs = 3;
   StringMap properties;
+  std::string table;
 };
 
 Arguments ParseArguments(int count, char** values) {
@@ -55,6 +59,7 @@ Arguments ParseArguments(int count, char** values) {
       arguments.options.threads = static_cast<int>(ParseInt64(value).value());
     }
     if (name == "--memory-mib") arguments.options.memory_bytes = ParseInt64(value).value() << 20;
+    if (name == "--table") arguments.table = value;
     if (name == "--runs") arguments.runs = ParseInt64(value).value();
     if (name == "--keys") {
       for (std::string_view key : Split(value, ',')) arguments.keys.emplace_back(key);
@@ -67,10 +72,9 @@ Arguments ParseArguments(int count, char** values) {
   return arguments;
 }
 
-SchemaPtr SchemaOf(Call& call, io::FileSystem& files, const std::string& location) {
-  auto reader = ParquetReader::Open(call, files, location, std::nullopt, ReadOptions()).value();
+SchemaPtr SchemaOf(const ParquetReader& reader) {
   std::vector<Field> fields;
-  for (const FileColumn& column : reader->columns()) {
+  for (const FileColumn& column : reader.columns()) {
     Field field;
     field.id = column.id.value();
     field.name = column.name;
@@ -132,30 +136,68 @@ tasks::RewriteTask MakeTask(Call& call, io::FileSystem& files, const Arguments& 
             .value()
             ->num_rows();
     input.sequence_number = 1;
+    const auto reader =
+        ParquetReader::Open(call, files, info.location, info.size_bytes, ReadOptions()).value();
+    input.file.record_count = reader->num_rows();
+    if (task.schema == nullptr) task.schema = SchemaOf(*reader);
     task.rewrite.push_back(std::move(input));
   }
   MORAINE_CHECK(!task.rewrite.empty(), "no files in " + arguments.folder);
-  task.schema = SchemaOf(call, files, task.rewrite[0].file.file_path);
   if (arguments.equality_percent > 0) AddEqualityDeletes(call, files, arguments, out, &task);
   return task;
 }
 
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+TablePtr Commit(Call& call, io::FileSystem& files, const TablePtr& base,
+                SnapshotOperation operation, std::vector<AddedFile> added) {
+  SnapshotChanges changes;
+  changes.operation = operation;
+  changes.added = std::move(added);
+  SnapshotProducer producer(files, std::move(changes));
+  const PreparedCommit prepared = producer.Prepare(call, base).value();
+  return std::make_shared<const TableMetadata>(
+      ApplyUpdates(*base, prepared.request.updates, {.now_ms = ToMillis(call.clock().Wall())})
+          .value());
+}
+
+// An append of the data files, then a commit of the deletes.
+void MakeTable(Call& call, io::FileSystem& files, const tasks::RewriteTask& task,
+               const std::string& location) {
+  TableCreation creation;
+  creation.table_uuid = "b4b0c2a3-5d0e-4c4f-8f63-0f3d5c1e7a90";
+  creation.location = location;
+  creation.schema = *task.schema;
+  creation.now_ms = ToMillis(call.clock().Wall());
+  auto table = std::make_shared<const TableMetadata>(MakeTableMetadata(creation).value());
+  std::vector<AddedFile> data;
+  for (const tasks::InputFile& input : task.rewrite) data.push_back({input.file, std::nullopt});
+  table = Commit(call, files, table, SnapshotOperation::kFastAppend, std::move(data));
+  std::vector<AddedFile> deletes;
+  for (const tasks::DeleteInput& input : task.deletes)
+    deletes.push_back({input.file, std::nullopt});
+  if (!deletes.empty()) {
+    table = Commit(call, files, table, SnapshotOperation::kRowDelta, std::move(deletes));
+  }
+  const std::string folder = location + "/metadata/";
+  Status status =
+      io::WriteFile(call, files, folder + "v1.metadata.json", TableMetadataToJson(*table));
+  if (status.ok()) status = io::WriteFile(call, files, folder + "version-hint.text", "1");
+  MORAINE_CHECK(status.ok(), status.ToString());
 }
 
 int Main(int count, char** values) {
   const Arguments arguments = ParseArguments(count, values);
   Call call(SystemEnv(NullLogger()), std::chrono::minutes(10));
   const auto files = io::MakeLocalFileSystem();
-  const std::string out = arguments.folder + "-out";
+  const bool makes_table = !arguments.table.empty();
+  const std::string out = makes_table ? arguments.table + "/data" : arguments.folder + "-out";
   std::filesystem::remove_all(out);
   const tasks::RewriteTask task = MakeTask(call, *files, arguments, out);
+  if (makes_table) {
+    MakeTable(call, *files, task, arguments.table);
+    return 0;
+  }
   for (int64_t run = 0; run < arguments.runs; ++run) {
-    const double cpu = CpuSeconds();
+    const double cpu = bench::CpuSeconds();
     Result<tasks::RewriteOutput> output =
         RunRewrite(call, *files, task, arguments.options, nullptr);
     MORAINE_CHECK(output.ok(), output.status().ToString());
@@ -164,7 +206,7 @@ int Main(int count, char** values) {
     std::printf(
         "{\"wall_s\": %.3f, \"cpu_s\": %.3f, \"rows\": %lld, \"deleted\": %lld, "
         "\"files\": %zu, \"bytes\": %lld, \"peak_mib\": %ld}\n",
-        static_cast<double>(output->duration_ms) / 1000, CpuSeconds() - cpu,
+        static_cast<double>(output->duration_ms) / 1000, bench::CpuSeconds() - cpu,
         static_cast<long long>(output->rows_written), static_cast<long long>(output->rows_deleted),
         output->data_files.size(), static_cast<long long>(output->bytes_written),
         usage.ru_maxrss / 1024);

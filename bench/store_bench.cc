@@ -1,10 +1,14 @@
 // Commits a second of the SQLite store: small write transactions (read a row, swap it, add a row to
 // a feed: the statements of a table commit) from 1, 4 and 16 clients. "disk" waits for the disk
-// with every COMMIT, "memory" shows the cost of everything else.
+// with every COMMIT, "memory" shows the cost of everything else. syncs_per_s: how often the same
+// disk can be waited for, one after the other; x_syncs: commits as a multiple of it (more than 1:
+// the clients share syncs).
 
-#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <string>
 
+#include "machine_limits.h"
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -60,6 +64,7 @@ void Commits(benchmark::State& state, const std::string& folder) {
   const auto clients = static_cast<size_t>(state.range(0));
   const size_t count = folder.empty() ? 20'000 : 200 * clients;
   ThreadPool pool({.name = "clients", .threads = clients});
+  const auto begin = std::chrono::steady_clock::now();
   for (auto _ : state) {
     Status status = ForEach(pool, count, clients - 1, [&](size_t i) {
       Call each(env, std::chrono::minutes(1));
@@ -67,9 +72,15 @@ void Commits(benchmark::State& state, const std::string& folder) {
     });
     if (!status.ok()) state.SkipWithError(status.ToString().c_str());
   }
-  state.SetItemsProcessed(static_cast<int64_t>(count) * state.iterations());
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+  const auto commits = static_cast<int64_t>(count) * state.iterations();
+  state.SetItemsProcessed(commits);
   database->reset();
-  if (!folder.empty()) std::filesystem::remove_all(folder);
+  if (folder.empty()) return;
+  const double sync_seconds = bench::SecondsOfOneSync(folder);
+  state.counters["syncs_per_s"] = 1 / sync_seconds;
+  state.counters["x_syncs"] = static_cast<double>(commits) / wall.count() * sync_seconds;
+  std::filesystem::remove_all(folder);
 }
 
 void BM_CommitsDisk(benchmark::State& state) {

@@ -1,0 +1,59 @@
+"""Spark 3.5 with the Iceberg runtime, for bench_rewrite.py: `rewrite_data_files` of a table in a Hadoop catalog."""
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Spark:
+    """One session on this many threads. It writes a file with one thread, so files of target_bytes decide how many work."""
+
+    def __init__(self, warehouse: Path, threads: int, target_bytes: int):
+        self.target_bytes = target_bytes
+        installed = subprocess.run([ROOT / "tests/engines/install.sh"], env=os.environ | {"PYTHON": sys.executable}, check=True, stdout=subprocess.PIPE, text=True)
+        folder = Path(installed.stdout.strip())
+        sys.path.insert(0, str(folder / "python"))
+        from pyspark.sql import SparkSession
+
+        os.environ |= {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+        catalog = "spark.sql.catalog.ice"
+        settings = {
+            "spark.driver.memory": "3g", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.extraJavaOptions": f"-Dderby.system.home={warehouse}", "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false", "spark.local.dir": str(warehouse), "spark.sql.warehouse.dir": str(warehouse / "spark"),
+            "spark.jars": ",".join(map(str, sorted((folder / "jars").glob("*.jar")))),
+            "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+            catalog: "org.apache.iceberg.spark.SparkCatalog", f"{catalog}.type": "hadoop", f"{catalog}.warehouse": str(warehouse),
+            f"{catalog}.cache-enabled": "false"}
+        builder = SparkSession.builder.master(f"local[{threads}]").appName("moraine-bench")
+        for name, value in settings.items():
+            builder = builder.config(name, value)
+        self.session = builder.getOrCreate()
+        self.session.sparkContext.setLogLevel("ERROR")
+        self.java = self.session.sparkContext._gateway.proc.pid
+
+    def stop(self):
+        self.session.stop()
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.java}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_mib(self) -> int:
+        status = Path(f"/proc/{self.java}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+    def rewrite(self, table: str) -> dict:
+        """Rewrites all files of the table, then goes back to the snapshot before."""
+        snapshot = self.session.sql(f"SELECT snapshot_id FROM ice.{table}.refs WHERE name = 'main'").collect()[0][0]
+        cpu, start = self.cpu_seconds(), time.monotonic()
+        self.session.sql(
+            f"CALL ice.system.rewrite_data_files(table => '{table}', options => map('rewrite-all', 'true', "
+            f"'target-file-size-bytes', '{self.target_bytes}'))").collect()
+        run = {"wall_s": time.monotonic() - start, "cpu_s": self.cpu_seconds() - cpu, "peak_mib": self.peak_mib()}
+        files, rows, size = self.session.sql(f"SELECT count(*), sum(record_count), sum(file_size_in_bytes) FROM ice.{table}.data_files").collect()[0]
+        self.session.sql(f"CALL ice.system.rollback_to_snapshot('{table}', {snapshot})").collect()
+        return run | {"files": files, "bytes": size, "rows": rows}
