@@ -9,7 +9,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "machine_limits.h"
+#include "bench/machine_limits.h"
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

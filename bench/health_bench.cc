@@ -12,8 +12,8 @@
 #include <string>
 #include <utility>
 
-#include "machine_limits.h"
-#include "million_files.h"
+#include "bench/machine_limits.h"
+#include "bench/million_files.h"
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

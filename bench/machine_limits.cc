@@ -1,4 +1,4 @@
-#include "machine_limits.h"
+#include "bench/machine_limits.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "million_files.h"
+#include "bench/million_files.h"
 
 #include <filesystem>
 #include <string>

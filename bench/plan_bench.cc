@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "machine_limits.h"
-#include "million_files.h"
+#include "bench/machine_limits.h"
+#include "bench/million_files.h"
 #include <benchmark/benchmark.h>
 
 #include "moraine/base/call.h"

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "machine_limits.h"
+#include "bench/machine_limits.h"
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>

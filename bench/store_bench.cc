@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "machine_limits.h"
+#include "bench/machine_limits.h"
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

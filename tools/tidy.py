@@ -23,6 +23,7 @@ DOORS = {
     "CLI/": ["base", "cli"],
     "arrow/": ["io", "iceberg", "mixed", "rewrite", "logstore", "terminal"],
     "arrow/filesystem/": ["io"],
+    "bench/": ["bench"],
     "benchmark/": ["bench"],
     "boost/": ["net"],
     "case_runner/": ["tests"],
