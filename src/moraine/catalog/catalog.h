@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "moraine/base/call.h"
+#include "moraine/catalog/table_turns.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/iceberg/metadata/table_update.h"
 #include "moraine/io/file_system.h"
@@ -151,12 +152,18 @@ class Catalog {
   /// Requirements checked, updates applied, metadata file written durable, row swapped, feed row
   /// added: in that order. With assert-create among the requirements the table is made. note, if
   /// given, runs in the swap's transaction after it (optimizing marks its process committed there).
+  /// turn: the table's turn, if the caller has it already.
   /// Errors: before the swap was sent: Conflict (requirement or lost race: retried inside while the
   /// requirements still hold), InvalidArgument, Exhausted, Unavailable, Deadline, Cancelled; after
   /// it CommitUnknown only, and then no file is deleted.
   Result<LoadedTablePtr> Commit(Call& call, const std::string& warehouse, const TableName& name,
                                 const iceberg::CommitRequest& request,
-                                const std::function<Status(store::Transaction&)>& note);
+                                const std::function<Status(store::Transaction&)>& note,
+                                const TableTurns::Turn* turn = nullptr);
+  /// Keeps the other committers of this process off a table for as long as the turn lives. For
+  /// those that must read much before they commit, and would lose to quicker writers for ever; they
+  /// wait meanwhile, so be short. Errors: Deadline, Cancelled.
+  Result<TableTurns::Turn> TakeTurn(Call& call, int64_t table_id);
   Status Rename(Call& call, const std::string& warehouse, const TableName& from,
                 const TableName& to);
   /// The row goes, files stay (maintenance may purge them later; purge is recorded with the feed

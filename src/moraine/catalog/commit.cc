@@ -104,11 +104,16 @@ Catalog::State::Settled Catalog::State::Settle(Call& call, const TableRow* row,
 Result<LoadedTablePtr> Catalog::State::CommitOnce(Call& call, const Warehouse& warehouse,
                                                   const TableName& name,
                                                   const iceberg::CommitRequest& request,
-                                                  const Note& note, bool* lost_race) {
+                                                  const Note& note, const Turn* held,
+                                                  bool* lost_race) {
   MORAINE_ASSIGN(auto row, GetTable(call, warehouse.id, name));
-  MORAINE_ASSIGN(auto turn, turns.Take(call, row.id));
-  if (turn.waited()) {
-    MORAINE_ASSIGN(row, GetTable(call, warehouse.id, name));
+  std::optional<Turn> turn;
+  if (held == nullptr || held->table_id() != row.id) {
+    MORAINE_ASSIGN(auto taken, turns.Take(call, row.id));
+    turn.emplace(std::move(taken));
+    if (turn->waited()) {
+      MORAINE_ASSIGN(row, GetTable(call, warehouse.id, name));
+    }
   }
   MORAINE_ASSIGN(auto base, Load(call, row, Freshness::kCached));
   MORAINE_TRY(iceberg::CheckRequirements(base->metadata.get(), request.requirements));
@@ -161,11 +166,11 @@ Result<LoadedTablePtr> Catalog::State::CommitOnce(Call& call, const Warehouse& w
 Result<LoadedTablePtr> Catalog::State::CommitWithRetries(Call& call, const Warehouse& warehouse,
                                                          const TableName& name,
                                                          const iceberg::CommitRequest& request,
-                                                         const Note& note) {
+                                                         const Note& note, const Turn* turn) {
   for (int attempt = 0;; ++attempt) {
     MORAINE_TRY(call.Check());
     bool lost_race = false;
-    auto committed = CommitOnce(call, warehouse, name, request, note, &lost_race);
+    auto committed = CommitOnce(call, warehouse, name, request, note, turn, &lost_race);
     if (lost_race) metrics.LostRace();
     if (committed.ok() || !lost_race || attempt == kServerRetries) return committed;
     // Another process won. A short, uneven pause keeps many losers from meeting again.
@@ -176,16 +181,20 @@ Result<LoadedTablePtr> Catalog::State::CommitWithRetries(Call& call, const Wareh
 
 Result<LoadedTablePtr> Catalog::Commit(Call& call, const std::string& warehouse,
                                        const TableName& name, const iceberg::CommitRequest& request,
-                                       const Note& note) {
+                                       const Note& note, const TableTurns::Turn* turn) {
   MonoTime begun = call.clock().Mono();
   auto committed = [&]() -> Result<LoadedTablePtr> {
     MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
     MORAINE_TRY(CheckUpdateLocations(home, request.updates));
     if (IsCreate(request)) return state_->CommitCreate(call, home, name, request, note);
-    return state_->CommitWithRetries(call, home, name, request, note);
+    return state_->CommitWithRetries(call, home, name, request, note, turn);
   }();
   state_->metrics.Committed(committed.status(), call.clock().Mono() - begun);
   return committed;
+}
+
+Result<TableTurns::Turn> Catalog::TakeTurn(Call& call, int64_t table_id) {
+  return state_->turns.Take(call, table_id);
 }
 
 }  // namespace moraine::catalog

@@ -146,6 +146,29 @@ TEST(CommitRace, OfCreatesMakesOneTable) {
   EXPECT_EQ(CountMetadataFiles(world.folder), 2u);
 }
 
+TEST(CommitRace, WhoHasTheTurnLosesToNobody) {
+  DiskWorld world;
+  Catalog& catalog = *world.catalog;
+  Call call = world.env.call();
+  LoadedTablePtr base = catalog.Load(call, kTestWarehouse, world.name).value();
+  auto turn = catalog.TakeTurn(call, base->table_id);
+  ASSERT_TRUE(turn.ok());
+  std::atomic<bool> other_done = false;
+  Thread other("other", [&](std::stop_token) {
+    Call writing = world.env.call();
+    auto committed = catalog.Commit(writing, kTestWarehouse, world.name, {{}, {}}, nullptr);
+    EXPECT_TRUE(committed.ok()) << committed.status().ToString();
+    other_done = true;
+  });
+  auto mine =
+      catalog.Commit(call, kTestWarehouse, world.name, AppendRequest(*base, 1), nullptr, &*turn);
+  EXPECT_TRUE(mine.ok()) << mine.status().ToString();
+  EXPECT_FALSE(other_done);  // it waits for the turn, however long this takes
+  { auto given = std::move(turn).value(); }
+  other.Join();
+  EXPECT_TRUE(other_done);
+}
+
 TEST(TableTurns, EndWithTheCall) {
   TestEnv env;
   TableTurns turns;

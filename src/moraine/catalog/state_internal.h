@@ -30,6 +30,7 @@ struct Catalog::State {
   const CatalogOptions options;
   MetadataCache cache;
   CatalogMetrics metrics;
+  using Turn = TableTurns::Turn;
   TableTurns turns;
   std::mutex mutex;
   std::unordered_map<std::string, Warehouse>
@@ -85,10 +86,11 @@ struct Catalog::State {
   /// CommitOnce, as often as races ask for it.
   Result<LoadedTablePtr> CommitWithRetries(Call& call, const Warehouse& warehouse,
                                            const TableName& name,
-                                           const iceberg::CommitRequest& request, const Note& note);
+                                           const iceberg::CommitRequest& request, const Note& note,
+                                           const Turn* turn);
   Result<LoadedTablePtr> CommitOnce(Call& call, const Warehouse& warehouse, const TableName& name,
                                     const iceberg::CommitRequest& request, const Note& note,
-                                    bool* lost_race);
+                                    const Turn* held, bool* lost_race);
   /// What became of a swap whose commit gave no clear answer. Afterwards a refused one can't land
   /// any more, so its file may go.
   enum class Fate { kLanded, kRefused, kUnknown };

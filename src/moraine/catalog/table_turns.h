@@ -31,6 +31,7 @@ class TableTurns {
     ~Turn() {
       if (turns_ != nullptr) turns_->Leave(table_id_);
     }
+    int64_t table_id() const { return table_id_; }
     /// What was read of the table before may be old.
     bool waited() const { return waited_; }
 
