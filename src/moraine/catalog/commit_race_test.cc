@@ -192,7 +192,15 @@ TEST(MetadataCache, AFileThatIsTooLargeIsNotKeptAndPushesNothingOut) {
                           std::make_shared<const iceberg::TableMetadata>()};
   };
   cache.Put("small", entry(100));
-  cache.Put("large", entry(2'001));  // five times that is above the bound
+  {
+    CachedMetadata large = entry(2'001);  // five times that is above the bound
+    cache.Put("large", large);
+    // Whoever asks while it is in use gets the same copy.
+    EXPECT_EQ(cache.Find("large").json, large.json);
+    EXPECT_EQ(cache.Find("large").metadata, large.metadata);
+    large.metadata.reset();
+    EXPECT_EQ(cache.Find("large").json, nullptr);
+  }
   EXPECT_EQ(cache.Find("large").json, nullptr);
   EXPECT_NE(cache.Find("small").json, nullptr);
   cache.Put("fits", entry(1'900));
@@ -209,17 +217,22 @@ TEST(MetadataCache, TablesWorkWithoutIt) {
                   {.metadata_cache_bytes = 0, .metrics = &metrics});
   ASSERT_TRUE(catalog.Open(call).ok());
   auto base = world.MakeTable("t");
-  auto committed =
-      catalog.Commit(call, kTestWarehouse, base->name, AppendRequest(*base, 1), nullptr);
-  ASSERT_TRUE(committed.ok()) << committed.status().ToString();
-  EXPECT_EQ((*catalog.Load(call, kTestWarehouse, base->name))->metadata_location,
-            (*committed)->metadata_location);
+  std::string location;
+  {
+    auto committed =
+        catalog.Commit(call, kTestWarehouse, base->name, AppendRequest(*base, 1), nullptr);
+    ASSERT_TRUE(committed.ok()) << committed.status().ToString();
+    location = (*committed)->metadata_location;
+    auto loaded = catalog.Load(call, kTestWarehouse, base->name).value();
+    EXPECT_EQ(loaded->metadata_json, (*committed)->metadata_json);
+  }
+  EXPECT_EQ(catalog.Load(call, kTestWarehouse, base->name).value()->metadata_location, location);
   EXPECT_EQ(catalog.Commit(call, kTestWarehouse, base->name, AppendRequest(*base, 2), nullptr)
                 .status()
                 .code(),
             Code::kConflict);
   std::string text = metrics.Text();
-  for (const char* line : {R"(moraine_catalog_metadata_cache_lookups_total{result="hit"} 0)",
+  for (const char* line : {R"(moraine_catalog_metadata_cache_lookups_total{result="hit"} 1)",
                            R"(moraine_catalog_metadata_cache_lookups_total{result="miss"} 3)",
                            R"(moraine_catalog_commits_total{result="ok"} 1)",
                            R"(moraine_catalog_commits_total{result="Conflict"} 1)",

@@ -1,7 +1,8 @@
 #pragma once
 // Table metadata by metadata location: the raw bytes, sent to engines as they are, and the parsed
 // form. A metadata file never changes, so an entry is never stale. Bounded in bytes, the least
-// lately used go.
+// lately used go. What is too large to be kept is shared as long as somebody uses it, so that
+// requests for one large table hold one copy between them.
 
 #include <list>
 #include <memory>
@@ -28,6 +29,12 @@ class MetadataCache {
   void Put(const std::string& metadata_location, CachedMetadata entry);
 
  private:
+  /// Of an entry that is not kept.
+  struct Borrowed {
+    std::weak_ptr<const std::string> json;
+    std::weak_ptr<const iceberg::TableMetadata> metadata;
+    bool expired() const { return json.expired() || metadata.expired(); }
+  };
   struct Entry {
     CachedMetadata content;
     int64_t bytes = 0;
@@ -39,6 +46,7 @@ class MetadataCache {
   int64_t bytes_ = 0;
   std::list<std::string> recent_;
   std::unordered_map<std::string, Entry> entries_;
+  std::unordered_map<std::string, Borrowed> borrowed_;
 };
 
 }  // namespace moraine::catalog

@@ -65,8 +65,12 @@ Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TableRow& row, Fre
   CachedMetadata cached = cache.Find(row.metadata_location);
   cached.metadata == nullptr ? metrics.CacheMiss() : metrics.CacheHit();
   if (cached.metadata == nullptr) {
-    MORAINE_ASSIGN(cached, ReadMetadata(call, row.metadata_location));
-    cache.Put(row.metadata_location, cached);
+    MORAINE_ASSIGN(auto turn, reads.Take(call, row.id));
+    if (turn.waited()) cached = cache.Find(row.metadata_location);
+    if (cached.metadata == nullptr) {
+      MORAINE_ASSIGN(cached, ReadMetadata(call, row.metadata_location));
+      cache.Put(row.metadata_location, cached);
+    }
   } else if (freshness == Freshness::kFilePresent && IsLocal(row.metadata_location)) {
     Status present = files.Stat(call, row.metadata_location).status();
     if (present.code() == Code::kNotFound) return NoMetadataFile(row.metadata_location);

@@ -32,6 +32,7 @@ struct Catalog::State {
   CatalogMetrics metrics;
   using Turn = TableTurns::Turn;
   TableTurns turns;
+  TableTurns reads;  ///< of metadata files: one request reads a table's, the others share it
   std::mutex mutex;
   std::unordered_map<std::string, Warehouse>
       warehouses;                                // under mutex; rows change only through here
