@@ -210,8 +210,10 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   auto sum = monitor_.SumOf(call, state.table_id, metadata);
   if (!sum.ok()) return give_up(sum.status());
   bool full_due = planning::FullIntervalReached(config, times, now_ms);
-  auto health = planning::DecideHealth(**sum, config, full_due || !state.requested_type.empty(),
-                                       options_.max_candidate_partitions);
+  auto reached = (*sum)->ReachedByGlobalDeletes(UnpartitionedSpecs(metadata));
+  auto health =
+      planning::DecideHealth(**sum, reached, config, full_due || !state.requested_type.empty(),
+                             options_.max_candidate_partitions);
   TableFilesRequest request{{health.candidates.begin(), health.candidates.end()},
                             config.filter,
                             options_.max_files_per_plan};

@@ -84,6 +84,39 @@ TEST_F(ProcessPlannerTest, ALargeProcessKeepsNobodyElseWaiting) {
   EXPECT_EQ(Plan(), 0u);
 }
 
+TEST_F(ProcessPlannerTest, GlobalEqualityDeletesConcernOlderPartitionsAndGoWithThem) {
+  int64_t id = world_.MakeTable("t");
+  ASSERT_TRUE(world_.Append("t", {"a", "b"}, 1).ok());
+  ASSERT_TRUE(world_.Append("t", {"c"}, 2).ok());
+  Call call = world_.call();
+  iceberg::CommitRequest request;
+  request.updates = {iceberg::update::AddPartitionSpec{iceberg::PartitionSpec{.spec_id = 1}}};
+  auto added = world_.engine().Commit(call, "w", {{"ns"}, "t"}, request, nullptr);
+  ASSERT_TRUE(added.ok()) << added.status().ToString();
+  auto deletes = world_.EqualityDeletes("t", "e", 1);
+  deletes.spec_id = (*added)->metadata->partition_specs.back()->spec_id;
+  deletes.partition = {};
+  iceberg::SnapshotChanges changes;
+  changes.operation = iceberg::SnapshotOperation::kRowDelta;
+  changes.added.push_back({deletes, std::nullopt});
+  ASSERT_TRUE(world_.Commit("t", changes).ok());
+  ASSERT_TRUE(world_.Append("t", {"d"}, 3).ok());
+  world_.token();
+  // One equality delete in a partition waits for the timer.
+  world_.Advance(Millis(3'600'001));
+  (void)world_.parts().queue.Heartbeat(call, {world_.token(), {}});
+  ASSERT_TRUE(Look().ok());
+  EXPECT_EQ(world_.State(id)->candidates, 2);
+  ASSERT_EQ(Plan(), 1u);
+  EXPECT_EQ(world_.LastProcess()->input_files, 3);
+  EXPECT_EQ(world_.RunTasks(), 2u);
+  ASSERT_TRUE(world_.Tick().ok());
+  EXPECT_EQ(world_.LastProcess()->state, ProcessState::kSucceeded);
+  EXPECT_EQ(world_.Names("t"), (std::vector<std::string>{"a", "b", "c", "d"}));
+  EXPECT_EQ(world_.LiveFiles("t").size(), 3u);  // a with b, c, d: the deletes are gone
+  EXPECT_EQ(world_.State(id)->candidates, 0);
+}
+
 TEST_F(ProcessPlannerTest, SaysThatNoOptimizerIsThere) {
   int64_t id = world_.MakeTable("t", {{"self-optimizing.group", "night"}});
   ASSERT_TRUE(world_.Append("t", {"a", "b"}).ok());

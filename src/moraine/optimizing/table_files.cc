@@ -91,12 +91,10 @@ class Loader {
           "the smallest partition that needs work holds {} files; a plan takes at most {}",
           wanted[0].first, request_.max_files));
     }
-    size_t with_data = 0;
-    for (const auto& [key, counts] : sum_.partitions()) with_data += counts.data_files > 0 ? 1 : 0;
-    size_t chosen_with_data = 0;
-    for (const auto& key : chosen_)
-      chosen_with_data += sum_.partitions().at(key).data_files > 0 ? 1 : 0;
-    loaded_.files.whole_table = chosen_with_data == with_data;
+    loaded_.files.unpartitioned_specs = UnpartitionedSpecs(metadata_);
+    auto reached = sum_.ReachedByGlobalDeletes(loaded_.files.unpartitioned_specs);
+    loaded_.files.whole_table = std::all_of(reached.begin(), reached.end(),
+                                            [&](const auto& key) { return chosen_.contains(key); });
     return {};
   }
 
@@ -234,6 +232,14 @@ class Loader {
 };
 
 }  // namespace
+
+std::set<int32_t> UnpartitionedSpecs(const iceberg::TableMetadata& metadata) {
+  std::set<int32_t> specs;
+  for (const auto& spec : metadata.partition_specs) {
+    if (spec->is_unpartitioned()) specs.insert(spec->spec_id);
+  }
+  return specs;
+}
 
 Result<LoadedTableFiles> LoadTableFiles(Call& call, io::FileSystem& files,
                                         const iceberg::TableMetadata& metadata,

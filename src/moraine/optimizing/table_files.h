@@ -28,6 +28,9 @@ struct LoadedTableFiles {
   std::vector<std::vector<bool>> filtered_out;
 };
 
+/// Ids of the specs whose equality deletes apply to the whole table.
+std::set<int32_t> UnpartitionedSpecs(const iceberg::TableMetadata& metadata);
+
 /// Errors: Exhausted when one partition alone holds more than max_files; as ReadManifest,
 /// ParseFilter.
 Result<LoadedTableFiles> LoadTableFiles(Call& call, io::FileSystem& files,

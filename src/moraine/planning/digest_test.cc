@@ -1,6 +1,7 @@
 #include "moraine/planning/digest.h"
 
 #include <cmath>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -136,20 +137,41 @@ TEST(Health, ScoresSmallFilesAndDeletes) {
   EXPECT_EQ(ScorePartition(shredded, config).equality_deletes, 0);
 }
 
-TEST(Health, GlobalEqualityDeletesMakeEveryPartitionACandidate) {
-  ManifestDigest digest;
-  AddToDigest(File({Value(int32_t{1})}, 1 << 27), &digest);
-  AddToDigest(File({Value(int32_t{2})}, 1 << 27), &digest);
-  DataFile global = File({}, 10, FileContent::kEqualityDeletes);
-  global.spec_id = 0;
-  AddToDigest(global, &digest);
-  auto shared = std::make_shared<const ManifestDigest>(digest);
+/// Two partitions of spec 1, of which one is newer than the deletes of the unpartitioned spec 0.
+TEST(Health, GlobalEqualityDeletesMakeOlderPartitionsCandidates) {
+  ManifestDigest old_data, new_data, global, dangling;
+  AddToDigest(File({Value(int32_t{1})}, 1 << 27), &old_data);
+  AddToDigest(File({Value(int32_t{2})}, 1 << 27), &new_data);
+  DataFile deletes = File({}, 10, FileContent::kEqualityDeletes);
+  deletes.spec_id = 0;
+  AddToDigest(deletes, &global);
+  AddToDigest(File({Value(int32_t{3})}, 10, FileContent::kEqualityDeletes), &dangling);
+  std::map<std::string, ManifestDigest> digests = {
+      {"old", old_data}, {"new", new_data}, {"global", global}, {"dangling", dangling}};
+  auto manifest = [](std::string path, int32_t spec_id, int64_t first, int64_t last) {
+    ManifestFile file = Manifest(std::move(path));
+    file.partition_spec_id = spec_id;
+    file.min_sequence_number = first;
+    file.sequence_number = last;
+    return file;
+  };
+  auto load = [&](const ManifestFile& file) -> Result<HealthSum::DigestPtr> {
+    return std::make_shared<const ManifestDigest>(digests.at(file.manifest_path));
+  };
   HealthSum sum;
-  ASSERT_TRUE(
-      sum.Update({Manifest("a")},
-                 [&](const ManifestFile&) -> Result<HealthSum::DigestPtr> { return shared; })
-          .ok());
-  EXPECT_EQ(DecideHealth(sum, OptimizingConfig(), false, 10).candidates.size(), 2u);
+  std::vector<ManifestFile> manifests = {manifest("old", 1, 1, 7), manifest("new", 1, 5, 5),
+                                         manifest("dangling", 1, 9, 9)};
+  ASSERT_TRUE(sum.Update(manifests, load).ok());
+  EXPECT_TRUE(sum.ReachedByGlobalDeletes({0}).empty());
+  manifests.push_back(manifest("global", 0, 4, 5));
+  ASSERT_TRUE(sum.Update(manifests, load).ok());
+  EXPECT_TRUE(sum.ReachedByGlobalDeletes({}).empty());
+  auto reached = sum.ReachedByGlobalDeletes({0});
+  std::vector<std::string> old_partition = {PartitionKey(1, {Value(int32_t{1})})};
+  EXPECT_EQ(std::vector<std::string>(reached.begin(), reached.end()), old_partition);
+  EXPECT_EQ(DecideHealth(sum, reached, OptimizingConfig(), false, 10).candidates, old_partition);
+  EXPECT_EQ(DecideHealth(sum, reached, OptimizingConfig(), true, 10).candidates.size(), 2u);
+  EXPECT_EQ(DecideHealth(sum, {}, OptimizingConfig(), false, 10).candidates.size(), 0u);
 }
 
 }  // namespace

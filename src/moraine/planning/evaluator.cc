@@ -66,7 +66,8 @@ bool NeedsRewrite(const AttachedDeletes& deletes, int64_t size, int64_t records,
 
 /// Sums over the files of the partition, before the decision.
 struct Tally {
-  bool combine_positions = false;
+  bool combine_positions = false;        ///< of a file that is no fragment: at once
+  bool fragment_with_positions = false;  ///< a fragment with several: by the timer
   bool any_delete = false;
   int64_t smallest = INT64_MAX;
   int64_t second_smallest = INT64_MAX;
@@ -112,7 +113,10 @@ Tally CountFiles(const TableFiles& table, const PartitionFiles& partition,
       ++out->rewrite_position_files;
       out->rewrite_position_bytes += size;
     }
-    if (deletes.position_files > 1) tally.combine_positions = true;
+    if (deletes.position_files > 1) {
+      bool fragment = size <= config.fragment_size();
+      (fragment ? tally.fragment_with_positions : tally.combine_positions) = true;
+    }
     out->work.push_back(work);
     deletes_seen.insert(input.deletes.begin(), input.deletes.end());
   }
@@ -160,7 +164,7 @@ std::optional<std::string> MinorReason(PartitionEvaluation& e, const Tally& tall
                        e.fragment_files, e.equality_delete_files, config.minor_trigger_file_count);
   }
   if (tally.combine_positions) return "a data file has more than one position delete file";
-  bool anything = small > 1 || e.equality_delete_files > 0;
+  bool anything = small > 1 || e.equality_delete_files > 0 || tally.fragment_with_positions;
   if (!anything || config.minor_trigger_interval.count() < 0) return std::nullopt;
   int64_t due = times.last_minor_ms + config.minor_trigger_interval.count();
   if (now_ms >= due) {

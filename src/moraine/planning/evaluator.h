@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,9 @@ struct TableFiles {
   int64_t sequence_number = 0;  ///< of the snapshot
   std::vector<PartitionFiles> partitions;
   std::vector<tasks::DeleteInput> deletes;
-  /// Every partition of the table is here: only then may global equality deletes be removed.
+  /// Specs whose equality deletes are global: they apply to files of every partition.
+  std::set<int32_t> unpartitioned_specs;
+  /// Every partition that global equality deletes may reach is here: only then may they be removed.
   bool whole_table = false;
 };
 

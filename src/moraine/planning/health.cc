@@ -35,7 +35,6 @@ double DeletedRatio(int64_t deletes, int64_t rows) {
   return static_cast<double>(std::min(deletes, rows)) / static_cast<double>(rows);
 }
 
-/// Equality deletes of an unpartitioned spec reach every partition.
 bool MayNeedWork(const PartitionCounts& counts, const OptimizingConfig& config) {
   auto fragments = counts.sizes.AtMost(config.fragment_size());
   auto small = counts.sizes.AtMost(config.undersized_size());
@@ -71,7 +70,7 @@ std::string Explain(const Health& health, const OptimizingConfig& config) {
 Status HealthSum::Update(
     const std::vector<iceberg::ManifestFile>& manifests,
     const std::function<Result<DigestPtr>(const iceberg::ManifestFile&)>& load) {
-  std::unordered_map<std::string, DigestPtr> next;
+  std::unordered_map<std::string, Held> next;
   std::vector<DigestPtr> added;
   for (const auto& manifest : manifests) {
     if (!manifest.has_live()) continue;
@@ -81,10 +80,13 @@ Status HealthSum::Update(
       continue;
     }
     MORAINE_ASSIGN(auto digest, load(manifest));
-    if (next.emplace(manifest.manifest_path, digest).second) added.push_back(std::move(digest));
+    Held fresh{digest, manifest.partition_spec_id, manifest.sequence_number,
+               manifest.min_sequence_number};
+    if (next.emplace(manifest.manifest_path, std::move(fresh)).second)
+      added.push_back(std::move(digest));
   }
-  for (const auto& [path, digest] : manifests_) {
-    if (!next.contains(path)) Merge(*digest, -1);
+  for (const auto& [path, held] : manifests_) {
+    if (!next.contains(path)) Merge(*held.digest, -1);
   }
   for (const auto& digest : added) Merge(*digest, 1);
   manifests_ = std::move(next);
@@ -93,7 +95,29 @@ Status HealthSum::Update(
 
 const ManifestDigest* HealthSum::Find(const std::string& manifest_path) const {
   auto found = manifests_.find(manifest_path);
-  return found == manifests_.end() ? nullptr : found->second.get();
+  return found == manifests_.end() ? nullptr : found->second.digest.get();
+}
+
+std::set<std::string> HealthSum::ReachedByGlobalDeletes(
+    const std::set<int32_t>& unpartitioned_specs) const {
+  int64_t newest_delete = -1;
+  for (const auto& [_, held] : manifests_) {
+    if (held.sequence_number <= newest_delete || !unpartitioned_specs.contains(held.spec_id))
+      continue;
+    for (const auto& [key, counts] : *held.digest) {
+      if (counts.equality_delete_files > 0) newest_delete = held.sequence_number;
+    }
+  }
+  std::set<std::string> reached;
+  if (newest_delete < 0) return reached;
+  for (const auto& [_, held] : manifests_) {
+    // Equality deletes apply to data with a smaller sequence number only.
+    if (held.min_sequence_number >= newest_delete) continue;
+    for (const auto& [key, counts] : *held.digest) {
+      if (counts.data_files > 0) reached.insert(key);
+    }
+  }
+  return reached;
 }
 
 std::vector<std::string> HealthSum::ManifestPaths() const {
@@ -138,8 +162,8 @@ HealthScore ScorePartition(const PartitionCounts& counts, const OptimizingConfig
   return score;
 }
 
-Health DecideHealth(const HealthSum& sum, const OptimizingConfig& config, bool full_due,
-                    size_t max_candidates) {
+Health DecideHealth(const HealthSum& sum, const std::set<std::string>& reached,
+                    const OptimizingConfig& config, bool full_due, size_t max_candidates) {
   Health health;
   health.total = sum.total();
   health.partitions = static_cast<int64_t>(sum.partitions().size());
@@ -148,9 +172,6 @@ Health DecideHealth(const HealthSum& sum, const OptimizingConfig& config, bool f
   health.small_files = small.files;
   health.small_bytes = small.bytes;
 
-  // A partition of deletes alone belongs to an unpartitioned spec whose equality deletes are
-  // global.
-  bool global_deletes = false;
   int64_t small_score = 0;
   int64_t equality_score = 0;
   int64_t position_score = 0;
@@ -160,14 +181,10 @@ Health DecideHealth(const HealthSum& sum, const OptimizingConfig& config, bool f
     small_score += score.small_files;
     equality_score += score.equality_deletes;
     position_score += score.position_deletes;
-    if (counts.data_files == 0 && counts.equality_delete_files > 0) global_deletes = true;
-    if (full_due || MayNeedWork(counts, config)) ranked.emplace_back(score.total, &key);
-  }
-  if (global_deletes) {
-    ranked.clear();
-    for (const auto& [key, counts] : sum.partitions()) {
-      if (counts.data_files > 0) ranked.emplace_back(ScorePartition(counts, config).total, &key);
-    }
+    // Deletes without data are no work for anybody.
+    bool candidate =
+        counts.data_files > 0 && (full_due || MayNeedWork(counts, config) || reached.contains(key));
+    if (candidate) ranked.emplace_back(score.total, &key);
   }
   if (health.partitions > 0) {
     auto mean = [&](int64_t scores) {

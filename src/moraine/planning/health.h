@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,13 +31,23 @@ class HealthSum {
   /// The digest of a manifest held, or nullptr.
   const ManifestDigest* Find(const std::string& manifest_path) const;
   size_t manifest_count() const { return manifests_.size(); }
+  /// Keys of the partitions that equality deletes of an unpartitioned spec (they apply to the whole
+  /// table) may reach: those with a data manifest that is older than the newest such deletes. Empty
+  /// without such deletes. Cost: all digests, when there are some.
+  std::set<std::string> ReachedByGlobalDeletes(const std::set<int32_t>& unpartitioned_specs) const;
   /// Paths held, in no order.
   std::vector<std::string> ManifestPaths() const;
 
  private:
+  struct Held {
+    DigestPtr digest;
+    int32_t spec_id = 0;
+    int64_t sequence_number = 0;      ///< no entry's is greater
+    int64_t min_sequence_number = 0;  ///< no live entry's is smaller
+  };
   void Merge(const ManifestDigest& digest, int64_t sign);
 
-  std::unordered_map<std::string, DigestPtr> manifests_;
+  std::unordered_map<std::string, Held> manifests_;
   std::unordered_map<std::string, PartitionCounts> partitions_;
   PartitionCounts total_;
 };
@@ -63,8 +74,9 @@ struct Health {
   /// One sentence for a person: what is wrong, or that nothing is.
   std::string explanation;
 };
-/// Pure. full_due: every partition is a candidate because the full interval has passed.
-Health DecideHealth(const HealthSum& sum, const OptimizingConfig& config, bool full_due,
-                    size_t max_candidates);
+/// Pure. reached: partitions that global equality deletes may reach. full_due: every partition is a
+/// candidate because the full interval has passed.
+Health DecideHealth(const HealthSum& sum, const std::set<std::string>& reached,
+                    const OptimizingConfig& config, bool full_due, size_t max_candidates);
 
 }  // namespace moraine::planning

@@ -201,7 +201,8 @@ std::vector<int32_t> RemovableDeletes(const TableFiles& table, const std::vector
   std::vector<int32_t> removable;
   for (size_t i = 0; i < table.deletes.size(); ++i) {
     const auto& file = table.deletes[i].file;
-    bool global = file.content == FileContent::kEqualityDeletes && file.partition.empty();
+    bool global = file.content == FileContent::kEqualityDeletes &&
+                  (file.partition.empty() || table.unpartitioned_specs.contains(file.spec_id));
     if (touched[i] && !needed[i] && (!global || table.whole_table))
       removable.push_back(static_cast<int32_t>(i));
   }

@@ -46,7 +46,8 @@ ProcessPlan PlanProcess(const TableFiles& table,
 
 /// The delete files that no data file needs any more once the given tasks have landed: every file
 /// of the snapshot that they apply to was rewritten (or had its positions rewritten). Global
-/// equality deletes only when the whole table was looked at. Indices into table.deletes.
+/// equality deletes only when every partition that they may reach was looked at. Indices into
+/// table.deletes.
 std::vector<int32_t> RemovableDeletes(const TableFiles& table, const std::vector<TaskPlan>& tasks);
 
 }  // namespace moraine::planning

@@ -143,6 +143,9 @@ TEST(Planner, DeletesAreRemovableOnlyWhenNoFileNeedsThem) {
   TaskPlan first;
   first.rewrite = {0, 1};
   EXPECT_EQ(RemovableDeletes(table, {first}), std::vector<int32_t>{0});
+  // The spec of the first two drops to none: then they are global, too.
+  table.unpartitioned_specs = {0};
+  EXPECT_TRUE(RemovableDeletes(table, {first}).empty());
   table.whole_table = true;
   EXPECT_EQ(RemovableDeletes(table, {first}), (std::vector<int32_t>{0, 2}));
   TaskPlan second;
