@@ -157,7 +157,7 @@ def test_metrics_are_there(tmp_path):
         status, text, _ = server.get("/metrics")
         assert status == 200
         names = set(re.findall(r"^# TYPE (\w+) ", text, re.M))
-        assert names and all(name.startswith("moraine_") for name in names), names
+        assert names and all(name.startswith(("moraine_", "process_")) for name in names), names
 
 
 def test_a_stream_is_optimized_by_itself(tmp_path):
@@ -177,6 +177,12 @@ def test_a_stream_is_optimized_by_itself(tmp_path):
         operations = [str(snapshot.summary.operation.value) for snapshot in table.snapshots()]
         assert operations.count("append") == 20 and "replace" in operations
         assert int(table.current_snapshot().summary["total-records"]) == 200
+        values = dict(line.rsplit(" ", 1) for line in server.get("/metrics")[1].splitlines() if not line.startswith("#"))
+        assert float(values['moraine_catalog_commits_total{result="ok"}']) >= 21
+        assert float(values["moraine_optimizing_rewritten_files_total"]) > float(values["moraine_optimizing_written_files_total"]) > 0
+        assert sum(float(value) for name, value in values.items() if name.startswith("moraine_optimizing_processes_total{")) >= 1
+        route = '{method="POST",route="/iceberg/v1/{prefix}/namespaces/{namespace}/tables/{table}",status="200"}'
+        assert float(values["moraine_http_requests_total" + route]) == 20
 
 
 def test_version_is_that_of_the_tree():
