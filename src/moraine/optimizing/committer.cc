@@ -10,6 +10,7 @@
 #include "moraine/iceberg/commit/conflict_check.h"
 #include "moraine/iceberg/commit/file_deletion.h"
 #include "moraine/iceberg/commit/snapshot_producer.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/table_files.h"
 #include "moraine/optimizing/table_state.h"
@@ -71,7 +72,7 @@ std::set<std::string> PartitionsOf(const std::vector<FinishedTask>& finished) {
 
 int64_t SumBytes(const std::vector<iceberg::DataFile>& files) {
   int64_t bytes = 0;
-  for (const auto& file : files) bytes += file.file_size_in_bytes;
+  for (const auto& file : files) bytes = iceberg::AddCapped(bytes, file.file_size_in_bytes);
   return bytes;
 }
 
@@ -324,8 +325,8 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
   }
   process.output_files =
       static_cast<int64_t>(decision.added_data_files.size() + decision.added_delete_files.size());
-  process.output_bytes =
-      SumBytes(decision.added_data_files) + SumBytes(decision.added_delete_files);
+  process.output_bytes = iceberg::AddCapped(SumBytes(decision.added_data_files),
+                                            SumBytes(decision.added_delete_files));
   iceberg::SnapshotProducer producer(files_, ToChanges(decision, process));
   auto prepared = producer.Prepare(call, table.metadata);
   Status status = prepared.status();

@@ -6,10 +6,13 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 
 namespace moraine::planning {
 namespace {
+
+using iceberg::AddCapped;
 
 constexpr char kDigestFormat = 1;
 
@@ -38,6 +41,7 @@ class ByteReader {
   }
   Result<int64_t> Count() {
     MORAINE_ASSIGN(uint64_t value, Varint());
+    if (value > INT64_MAX) return Corruption("digest: a count beyond all bounds");
     return static_cast<int64_t>(value);
   }
   Result<std::string_view> Take(uint64_t size) {
@@ -140,8 +144,8 @@ void SizeHistogram::Add(int64_t size) { Merge(BucketOf(size), {1, size}, 1); }
 
 void SizeHistogram::Merge(int bucket, const Bucket& content, int64_t sign) {
   auto& mine = buckets_[bucket];
-  mine.files += sign * content.files;
-  mine.bytes += sign * content.bytes;
+  mine.files = AddCapped(mine.files, sign * content.files);
+  mine.bytes = AddCapped(mine.bytes, sign * content.bytes);
   if (mine.files == 0) buckets_.erase(bucket);
 }
 
@@ -153,21 +157,23 @@ SizeHistogram::Bucket SizeHistogram::AtMost(int64_t threshold) const {
   Bucket sum;
   for (const auto& [bucket, content] : buckets_) {
     if (bucket > BucketOf(threshold)) break;
-    sum.files += content.files;
-    sum.bytes += content.bytes;
+    sum.files = AddCapped(sum.files, content.files);
+    sum.bytes = AddCapped(sum.bytes, content.bytes);
   }
   return sum;
 }
 
 void PartitionCounts::Merge(const PartitionCounts& other, int64_t sign) {
-  data_files += sign * other.data_files;
-  data_bytes += sign * other.data_bytes;
-  data_records += sign * other.data_records;
-  position_delete_files += sign * other.position_delete_files;
-  position_delete_records += sign * other.position_delete_records;
-  equality_delete_files += sign * other.equality_delete_files;
-  equality_delete_records += sign * other.equality_delete_records;
-  delete_bytes += sign * other.delete_bytes;
+  data_files = AddCapped(data_files, sign * other.data_files);
+  data_bytes = AddCapped(data_bytes, sign * other.data_bytes);
+  data_records = AddCapped(data_records, sign * other.data_records);
+  position_delete_files = AddCapped(position_delete_files, sign * other.position_delete_files);
+  position_delete_records =
+      AddCapped(position_delete_records, sign * other.position_delete_records);
+  equality_delete_files = AddCapped(equality_delete_files, sign * other.equality_delete_files);
+  equality_delete_records =
+      AddCapped(equality_delete_records, sign * other.equality_delete_records);
+  delete_bytes = AddCapped(delete_bytes, sign * other.delete_bytes);
   sizes.Merge(other.sizes, sign);
 }
 
@@ -176,19 +182,20 @@ void AddToDigest(const iceberg::DataFile& file, ManifestDigest* digest) {
   switch (file.content) {
     case iceberg::FileContent::kData:
       counts.data_files += 1;
-      counts.data_bytes += file.file_size_in_bytes;
-      counts.data_records += file.record_count;
+      counts.data_bytes = AddCapped(counts.data_bytes, file.file_size_in_bytes);
+      counts.data_records = AddCapped(counts.data_records, file.record_count);
       counts.sizes.Add(file.file_size_in_bytes);
       break;
     case iceberg::FileContent::kPositionDeletes:
       counts.position_delete_files += 1;
-      counts.position_delete_records += file.record_count;
-      counts.delete_bytes += file.content_size_in_bytes.value_or(file.file_size_in_bytes);
+      counts.position_delete_records = AddCapped(counts.position_delete_records, file.record_count);
+      counts.delete_bytes = AddCapped(counts.delete_bytes,
+                                      file.content_size_in_bytes.value_or(file.file_size_in_bytes));
       break;
     case iceberg::FileContent::kEqualityDeletes:
       counts.equality_delete_files += 1;
-      counts.equality_delete_records += file.record_count;
-      counts.delete_bytes += file.file_size_in_bytes;
+      counts.equality_delete_records = AddCapped(counts.equality_delete_records, file.record_count);
+      counts.delete_bytes = AddCapped(counts.delete_bytes, file.file_size_in_bytes);
       break;
   }
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 
 namespace moraine::planning {
 namespace {
@@ -13,9 +14,11 @@ namespace {
 constexpr int64_t kOpenCostBytes = 4 << 20;
 constexpr std::string_view kTypeNames[] = {"none", "minor", "major", "full"};
 
+using iceberg::AddCapped;
 using iceberg::DataFile;
 using iceberg::FileContent;
 using iceberg::FindBound;
+using iceberg::MultiplyCapped;
 
 /// What the deletes of one file add up to.
 struct AttachedDeletes {
@@ -42,7 +45,7 @@ AttachedDeletes Attached(const TableFiles& table, const tasks::InputFile& input)
       ++sum.equality_files;
     } else {
       ++sum.position_files;
-      sum.position_records += deletes.record_count;
+      sum.position_records = AddCapped(sum.position_records, deletes.record_count);
       if (!IsFileScoped(deletes, input.file)) sum.shared_position_file = true;
     }
   }
@@ -98,20 +101,20 @@ Tally CountFiles(const TableFiles& table, const PartitionFiles& partition,
     if (size <= config.fragment_size()) {
       work = FileWork::kRewrite;
       ++out->fragment_files;
-      out->fragment_bytes += size;
+      out->fragment_bytes = AddCapped(out->fragment_bytes, size);
     } else if (rewrite) {
       work = FileWork::kRewrite;
       ++out->rewrite_segment_files;
-      out->rewrite_segment_bytes += size;
+      out->rewrite_segment_bytes = AddCapped(out->rewrite_segment_bytes, size);
     } else if (size <= config.undersized_size()) {
       work = FileWork::kUndersized;
       ++out->undersized_files;
-      out->undersized_bytes += size;
+      out->undersized_bytes = AddCapped(out->undersized_bytes, size);
       tally.Undersized(size);
     } else if (NeedsPositionRewrite(deletes)) {
       work = FileWork::kPositions;
       ++out->rewrite_position_files;
-      out->rewrite_position_bytes += size;
+      out->rewrite_position_bytes = AddCapped(out->rewrite_position_bytes, size);
     }
     if (deletes.position_files > 1) {
       bool fragment = size <= config.fragment_size();
@@ -124,7 +127,7 @@ Tally CountFiles(const TableFiles& table, const PartitionFiles& partition,
     const DataFile& file = table.deletes[static_cast<size_t>(index)].file;
     (file.content == FileContent::kEqualityDeletes ? out->equality_delete_files
                                                    : out->position_delete_files) += 1;
-    out->delete_bytes += file.file_size_in_bytes;
+    out->delete_bytes = AddCapped(out->delete_bytes, file.file_size_in_bytes);
   }
   return tally;
 }
@@ -132,8 +135,11 @@ Tally CountFiles(const TableFiles& table, const PartitionFiles& partition,
 int64_t Cost(const PartitionEvaluation& e) {
   int64_t files = e.fragment_files + e.rewrite_segment_files + e.undersized_files +
                   e.rewrite_position_files + e.equality_delete_files + e.position_delete_files;
-  return 2 * (e.fragment_bytes + e.rewrite_segment_bytes + e.undersized_bytes) +
-         e.rewrite_position_bytes / 10 + e.delete_bytes + files * kOpenCostBytes;
+  int64_t read =
+      AddCapped(AddCapped(e.fragment_bytes, e.rewrite_segment_bytes), e.undersized_bytes);
+  int64_t other = AddCapped(e.rewrite_position_bytes / 10, e.delete_bytes);
+  return AddCapped(AddCapped(MultiplyCapped(2, read), other),
+                   MultiplyCapped(files, kOpenCostBytes));
 }
 
 bool FullNecessary(const PartitionEvaluation& e, const Tally& tally) {

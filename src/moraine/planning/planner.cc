@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 
 namespace moraine::planning {
 namespace {
@@ -30,14 +31,14 @@ std::vector<std::vector<size_t>> PackBins(const PartitionFiles& partition,
     Bin* home = nullptr;
     size_t first = bins.size() > kOpenBins ? bins.size() - kOpenBins : 0;
     for (size_t i = first; i < bins.size() && home == nullptr; ++i) {
-      if (bins[i].bytes + size_of(file) <= capacity &&
+      if (size_of(file) <= capacity - bins[i].bytes &&
           static_cast<int64_t>(bins[i].files.size()) < kMaxFilesPerTask) {
         home = &bins[i];
       }
     }
     if (home == nullptr) home = &bins.emplace_back();
     home->files.push_back(file);
-    home->bytes += size_of(file);
+    home->bytes = iceberg::AddCapped(home->bytes, size_of(file));
   }
   std::vector<std::vector<size_t>> packed;
   for (auto& bin : bins) packed.push_back(std::move(bin.files));
@@ -116,7 +117,8 @@ class PartitionPlanner {
     task.partition = index_;
     for (size_t file : files) {
       (work_[file] == FileWork::kPositions ? task.rewrite_positions : task.rewrite).push_back(file);
-      task.input_bytes += partition_.files[file].file.file_size_in_bytes;
+      task.input_bytes =
+          iceberg::AddCapped(task.input_bytes, partition_.files[file].file.file_size_in_bytes);
     }
     tasks_.push_back(std::move(task));
   }
@@ -168,7 +170,7 @@ ProcessPlan PlanProcess(const TableFiles& table,
     if (heaviest == nullptr) heaviest = &evaluation;
     plan.type = std::max(plan.type, evaluation.type);
     for (auto& task : tasks) {
-      plan.input_bytes += task.input_bytes;
+      plan.input_bytes = iceberg::AddCapped(plan.input_bytes, task.input_bytes);
       plan.input_files += static_cast<int64_t>(task.rewrite.size() + task.rewrite_positions.size());
       plan.tasks.push_back(std::move(task));
     }

@@ -15,6 +15,7 @@
 #include "moraine/iceberg/data/data_file_writer.h"
 #include "moraine/iceberg/data/delete_filter.h"
 #include "moraine/iceberg/data/delete_writer.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/iceberg/metadata/name_mapping.h"
 #include "moraine/rewrite/batch_queue.h"
 #include "moraine/rewrite/row_source.h"
@@ -51,7 +52,9 @@ Status CheckTask(const tasks::RewriteTask& task, const RewriteOptions& options) 
 
 int64_t RewriteBytes(const tasks::RewriteTask& task) {
   int64_t bytes = 0;
-  for (const tasks::InputFile& input : task.rewrite) bytes += input.file.file_size_in_bytes;
+  for (const tasks::InputFile& input : task.rewrite) {
+    bytes = iceberg::AddCapped(bytes, input.file.file_size_in_bytes);
+  }
   return bytes;
 }
 
@@ -68,7 +71,8 @@ std::string PathsOf(const std::vector<iceberg::DataFile>& files) {
 // metadata one by one when they were opened.
 Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& output) {
   int64_t claimed = 0;
-  for (const tasks::InputFile& input : task.rewrite) claimed += input.file.record_count;
+  for (const tasks::InputFile& input : task.rewrite)
+    claimed = iceberg::AddCapped(claimed, input.file.record_count);
   if (output.rows_read != claimed) {
     return Corruption(fmt::format("the {} files of the task have {} rows, {} were read",
                                   task.rewrite.size(), claimed, output.rows_read));

@@ -302,6 +302,44 @@ TEST(Rewrite, AppliesDeletesOnColumnsThatChangedSince) {
       "1\n3\n2\n");
 }
 
+TEST(Rewrite, AppliesDeletesOnADroppedColumnThatWasPromotedBefore) {
+  struct Promotion {
+    iceberg::TypePtr from, to;
+    const char* deleted;
+    const char* rows;
+  };
+  const Promotion promotions[] = {
+      {P(TypeKind::kInt), P(TypeKind::kLong), "[[0,7]]", "[[1,7],[2,8],[3,5000000000]]"},
+      {P(TypeKind::kFloat), P(TypeKind::kDouble), "[[0,7.5]]", "[[1,7.5],[2,8],[3,0.1]]"},
+      {Type::Decimal(4, 2), Type::Decimal(20, 2), R"([[0,"7.50"]])",
+       R"([[1,"7.50"],[2,"8.00"],[3,"500000000000.00"]])"},
+  };
+  for (const Promotion& c : promotions) {
+    SCOPED_TRACE(c.from->ToString());
+    io::MemoryFileSystem files;
+    tasks::RewriteTask task = EmptyTask();
+    const Field id = Optional(1, "id", P(TypeKind::kLong));
+    const std::vector<Field> before = {id, Optional(9, "old", c.from)};
+    const std::vector<Field> after = {id, Optional(9, "old", c.to)};
+    task.schema = MakeSchema({id});
+    task.rewrite.push_back({WriteRows(files, "/a", before, c.deleted), 1, {0}});
+    task.rewrite.push_back({WriteRows(files, "/b", after, c.rows), 1, {0}});
+    // No delete reaches it, and what it holds under the old id is another matter.
+    task.rewrite.push_back(
+        {WriteRows(files, "/c", {id, Optional(9, "old", P(TypeKind::kString))}, R"([[4,"x"]])"),
+         3,
+         {}});
+    Call call = iceberg::TestCall();
+    task.deletes.push_back({WriteEqualityDeletes(call, files, "/d", {MakeRows(before, c.deleted)},
+                                                 {9}, OptionsFor(before))
+                                .value(),
+                            2});
+    Result<tasks::RewriteOutput> output = RunRewrite(call, files, task, RewriteOptions(), nullptr);
+    ASSERT_TRUE(output.ok()) << output.status().ToString();
+    EXPECT_EQ(ReadText(files, output->data_files[0].file_path, {id}), "2\n3\n4\n");
+  }
+}
+
 TEST(Rewrite, WritesPartitionValuesThatFilesLack) {
   io::MemoryFileSystem files;
   tasks::RewriteTask task = EmptyTask();

@@ -55,8 +55,11 @@ Status RowSource::OpenFile(Call& call, const tasks::InputFile& input,
   if (input.file.key_metadata) {
     return Unsupported("rewriting an encrypted file: " + input.file.file_path);
   }
+  MORAINE_ASSIGN(deletes_, iceberg::FileDeletes::Make(filter_, input.file.file_path,
+                                                      input.sequence_number, fields));
   iceberg::ReadOptions read;
-  read.fields = fields;
+  // Keys that the schema has no more are read only where a delete compares them.
+  read.fields = deletes_->has_equality_deletes() ? fields : options_.fields;
   read.constants = constants_;
   read.mapping = options_.mapping;
   read.dictionaries = options_.dictionaries;
@@ -71,8 +74,6 @@ Status RowSource::OpenFile(Call& call, const tasks::InputFile& input,
                                   input.file.file_path, input.file.record_count,
                                   reader_->num_rows()));
   }
-  MORAINE_ASSIGN(deletes_, iceberg::FileDeletes::Make(filter_, input.file.file_path,
-                                                      input.sequence_number, fields));
   return {};
 }
 
@@ -102,7 +103,7 @@ Result<BatchPtr> RowSource::WithoutDeleted(BatchPtr batch) {
     MORAINE_ASSIGN(deleted,
                    deletes_->Apply(*batch, reader_->batch_position(), keep.data(), options_.pool));
   }
-  if (read_fields_.size() > options_.fields.size()) {
+  if (static_cast<size_t>(batch->num_columns()) > options_.fields.size()) {
     std::vector<int> own(options_.fields.size());
     std::iota(own.begin(), own.end(), 0);
     MORAINE_ASSIGN(batch, batch->SelectColumns(own));

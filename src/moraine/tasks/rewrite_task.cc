@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/tasks/partition_json.h"
 
 namespace moraine::tasks {
@@ -149,10 +150,15 @@ Result<std::vector<iceberg::DataFile>> ReadFiles(const JsonCursor& json, std::st
 
 int64_t RewriteTask::input_bytes() const {
   int64_t bytes = 0;
-  for (const InputFile& input : rewrite) bytes += input.file.file_size_in_bytes;
-  for (const InputFile& input : rewrite_positions) bytes += input.file.file_size_in_bytes;
+  for (const InputFile& input : rewrite) {
+    bytes = iceberg::AddCapped(bytes, input.file.file_size_in_bytes);
+  }
+  for (const InputFile& input : rewrite_positions) {
+    bytes = iceberg::AddCapped(bytes, input.file.file_size_in_bytes);
+  }
   for (const DeleteInput& input : deletes) {
-    bytes += input.file.content_size_in_bytes.value_or(input.file.file_size_in_bytes);
+    bytes = iceberg::AddCapped(
+        bytes, input.file.content_size_in_bytes.value_or(input.file.file_size_in_bytes));
   }
   return bytes;
 }

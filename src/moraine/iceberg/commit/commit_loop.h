@@ -1,6 +1,6 @@
 #pragma once
-// The commit loop: load, prepare, compare and swap, again on a lost race (decision "what code
-// review enforces": load -> decide -> write new files -> compare-and-swap -> confirm).
+// The commit loop: load -> decide -> write new files -> compare-and-swap -> confirm, again on a
+// lost race. Used by tests; the optimizing committer has its own around its store's commit.
 
 #include <functional>
 #include <memory>

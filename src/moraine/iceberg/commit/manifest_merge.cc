@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/scan/table_filter.h"
 
@@ -18,12 +19,12 @@ std::vector<MergeBin> PackFromEnd(const std::vector<ManifestFile>& manifests,
   int64_t bytes = 0;
   for (auto at = group.rbegin(); at != group.rend(); ++at) {
     int64_t length = manifests[*at].manifest_length;
-    if (bins.empty() || bytes + length > target_bytes) {
+    if (bins.empty() || AddCapped(bytes, length) > target_bytes) {
       bins.emplace_back();
       bytes = 0;
     }
     bins.back().push_back(*at);
-    bytes += length;
+    bytes = AddCapped(bytes, length);
   }
   std::reverse(bins.begin(), bins.end());
   for (MergeBin& bin : bins) std::reverse(bin.begin(), bin.end());

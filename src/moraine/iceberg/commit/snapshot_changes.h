@@ -1,6 +1,6 @@
 #pragma once
 // What one snapshot changes, as plain data: the operations of the table spec and of Java's table
-// API. Made by optimizing, by tests and by the console; given to SnapshotProducer, which writes and
+// API. Made by the optimizing committer and by tests; given to SnapshotProducer, which writes and
 // validates it.
 
 #include <cstdint>

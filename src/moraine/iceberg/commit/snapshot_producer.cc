@@ -10,6 +10,7 @@
 
 #include "moraine/iceberg/commit/change_rules.h"
 #include "moraine/iceberg/commit/conflict_check.h"
+#include "moraine/iceberg/commit/manifest_counts.h"
 #include "moraine/iceberg/commit/manifest_filter.h"
 #include "moraine/iceberg/commit/manifest_merge.h"
 #include "moraine/iceberg/commit/manifest_output.h"
@@ -40,7 +41,8 @@ struct SnapshotProducer::State {
   ManifestFilter data_filter, delete_filter;
   ManifestMerger data_merger, delete_merger;
   std::map<std::vector<std::string>, std::vector<ManifestFile>>
-      rewritten;  // kRewriteManifests, by input paths
+      rewritten;                                // kRewriteManifests, by input paths
+  std::map<std::string, ManifestFile> counted;  // lines of others that had no counts, by path
   std::unordered_set<std::string> used;
 };
 
@@ -266,8 +268,8 @@ class SnapshotProducer::Attempt {
         at = outputs.emplace(spec->spec_id, std::move(output)).first;
       }
       counted = counted && manifest.added_files_count && manifest.existing_files_count;
-      expected +=
-          manifest.added_files_count.value_or(0) + manifest.existing_files_count.value_or(0);
+      expected += manifest.added_files_count.value_or(0);
+      expected += manifest.existing_files_count.value_or(0);
       MORAINE_TRY(ReadManifest(call_, state_.out.files, manifest, *spec, base_.CurrentSchema(), {},
                                [&](ManifestEntry& entry) -> Status {
                                  ++found;
@@ -311,6 +313,21 @@ class SnapshotProducer::Attempt {
     return summary;
   }
 
+  /// Lists of version 1 may lack what later ones need; each such manifest is read once.
+  Status FillCounts() {
+    if (base_.format_version < 2) return {};
+    for (ManifestFile& manifest : list_) {
+      if (HasCounts(manifest)) continue;
+      auto at = state_.counted.find(manifest.manifest_path);
+      if (at == state_.counted.end()) {
+        MORAINE_ASSIGN(ManifestFile counted, WithCounts(call_, state_.out.files, base_, manifest));
+        at = state_.counted.emplace(manifest.manifest_path, std::move(counted)).first;
+      }
+      manifest = at->second;
+    }
+    return {};
+  }
+
   Result<PreparedCommit> MakeCommit() {
     Snapshot snapshot;
     snapshot.snapshot_id = state_.out.snapshot_id;
@@ -329,6 +346,7 @@ class SnapshotProducer::Attempt {
     options.parent_snapshot_id = snapshot.parent_snapshot_id;
     options.sequence_number = snapshot.sequence_number;
     if (base_.format_version >= 3) options.first_row_id = base_.next_row_id;
+    MORAINE_TRY(FillCounts());
     state_.out.written.push_back(snapshot.manifest_list);
     MORAINE_ASSIGN(
         WrittenManifestList written,

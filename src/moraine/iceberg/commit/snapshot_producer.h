@@ -2,8 +2,8 @@
 // Turns SnapshotChanges into a commit: validates them against a base, writes manifests and the
 // manifest list, and returns the request for the catalog (table spec, "Manifests", "Optimistic
 // concurrency"; Java's SnapshotProducer). The same producer prepares again on a fresh base after a
-// lost race and uses again what it wrote. It commits nothing and deletes nothing: commit_loop.h
-// does.
+// lost race and uses again what it wrote. It commits nothing and deletes nothing: its callers
+// do, the optimizing committer and commit_loop.h.
 
 #include <cstdint>
 #include <memory>

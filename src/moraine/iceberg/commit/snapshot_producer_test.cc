@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "moraine/base/testing/test_env.h"
+#include "moraine/iceberg/manifest/manifest_writer.h"
 #include "moraine/iceberg/testing/test_table.h"
 #include "moraine/io/testing/memory_file_system.h"
 
@@ -90,6 +91,36 @@ TEST_P(CommitsOfVersion, FilterAndMergeInOneCommit) {
     EXPECT_EQ(table_->Manifests(call_)->at(0).first_row_id, 500);
     EXPECT_EQ(table_->current().added_rows, 300) << "ids are kept aside for kept files, too";
   }
+}
+
+TEST_F(Commits, CountManifestsThatAVersion1ListLeavesUncounted) {
+  Open({.format_version = 1});
+  ExpectOk(table_->Append(call_, {"a", "b"}, 1, SnapshotOperation::kFastAppend));
+  ExpectOk(table_->Append(call_, {"c"}, 2, SnapshotOperation::kFastAppend));
+  std::vector<ManifestFile> manifests = table_->Manifests(call_).value();
+  for (ManifestFile& manifest : manifests) {
+    manifest.added_files_count.reset();
+    manifest.added_rows_count.reset();
+    manifest.existing_rows_count.reset();
+  }
+  const Snapshot& current = table_->current();
+  const auto list =
+      EncodeManifestList(manifests, {.format_version = 1, .snapshot_id = current.snapshot_id})
+          .value();
+  files_.Put(current.manifest_list, list.first, 0);
+  CommitRequest upgrade;
+  upgrade.updates.push_back(update::UpgradeFormatVersion{2});
+  ExpectOk(table_->Apply(upgrade));
+  ExpectOk(table_->Append(call_, {"d"}, 2, SnapshotOperation::kFastAppend));
+  EXPECT_THAT(Scan(), ElementsAre("a seq=0 deletes=[]", "b seq=0 deletes=[]", "c seq=0 deletes=[]",
+                                  "d seq=1 deletes=[]"));
+  const std::vector<ManifestFile> after = table_->Manifests(call_).value();
+  ASSERT_EQ(after.size(), 3u);
+  EXPECT_EQ(after[1].added_files_count, 1);
+  EXPECT_EQ(after[2].added_files_count, 2);
+  EXPECT_EQ(after[2].added_rows_count, 200);
+  EXPECT_EQ(after[2].existing_rows_count, 0);
+  EXPECT_EQ(after[2].deleted_files_count, 0);
 }
 
 TEST_F(Commits, MarkEntriesByTheRules) {

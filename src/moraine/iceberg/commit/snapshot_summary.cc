@@ -3,12 +3,14 @@
 #include <utility>
 
 #include "moraine/base/text.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 
 namespace moraine::iceberg {
 
 void SnapshotSummary::Counts::Count(const DataFile& file, bool added) {
   auto bump = [added](int64_t& on_add, int64_t& on_remove, int64_t by) {
-    (added ? on_add : on_remove) += by;
+    int64_t& count = added ? on_add : on_remove;
+    count = AddCapped(count, by);
   };
   int64_t bytes = file.file_size_in_bytes;
   if (file.is_deletion_vector()) bytes = file.content_size_in_bytes.value_or(0);

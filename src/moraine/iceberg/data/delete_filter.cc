@@ -21,16 +21,11 @@ std::vector<int32_t> SortedIds(const DataFile& file) {
   return ids;
 }
 
-// Later delete files may hold a dropped column in a wider type: keep the widest.
 void MergeDropped(const std::vector<Field>& more, std::vector<Field>* fields) {
   for (const Field& field : more) {
-    const auto it = std::find_if(fields->begin(), fields->end(),
-                                 [&](const Field& known) { return known.id == field.id; });
-    if (it == fields->end()) {
-      fields->push_back(field);
-    } else if (CanPromote(*it->type, *field.type, /*format_version=*/3)) {
-      it->type = field.type;
-    }
+    const bool known = std::any_of(fields->begin(), fields->end(),
+                                   [&](const Field& f) { return f.id == field.id; });
+    if (!known) fields->push_back(field);
   }
 }
 

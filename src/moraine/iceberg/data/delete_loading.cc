@@ -10,6 +10,7 @@
 #include "moraine/base/text.h"
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/delete_loading_internal.h"
+#include "moraine/iceberg/types/decimal.h"
 
 namespace moraine::iceberg {
 namespace {
@@ -98,6 +99,22 @@ ReadOptions MakeReadOptions(const DeleteFilterOptions& options) {
   return read;
 }
 
+// What a dropped column may have been promoted to after the delete file was written: data files
+// hold any type on the way there, and keys that are equal stay so when they are widened.
+// (Promotions to timestamps are of format version 3, which is not rewritten.)
+TypePtr WidestPromotion(const TypePtr& type) {
+  switch (type->kind()) {
+    case TypeKind::kInt:
+      return Type::Primitive(TypeKind::kLong);
+    case TypeKind::kFloat:
+      return Type::Primitive(TypeKind::kDouble);
+    case TypeKind::kDecimal:
+      return Type::Decimal(kMaxDecimalPrecision, type->scale());
+    default:
+      return type;
+  }
+}
+
 }  // namespace
 
 Status LoadPositionDeletes(Call& call, io::FileSystem& files, const DataFile& file,
@@ -145,7 +162,8 @@ Result<std::vector<Field>> DroppedKeyFields(Call& call, io::FileSystem& files, c
     Field field;
     field.id = id;
     field.name = column->name;
-    MORAINE_ASSIGN(field.type, FromArrowType(*column->type));
+    MORAINE_ASSIGN(const TypePtr stored, FromArrowType(*column->type));
+    field.type = WidestPromotion(stored);
     dropped.push_back(std::move(field));
   }
   return dropped;

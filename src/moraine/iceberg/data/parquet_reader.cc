@@ -16,6 +16,7 @@
 
 #include "moraine/iceberg/data/foreign_errors_internal.h"
 #include "moraine/iceberg/data/parquet_schema_internal.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/io/arrow_file.h"
 #include "moraine/io/arrow_status.h"
 
@@ -44,12 +45,14 @@ int64_t FixedWidth(const parquet::ColumnDescriptor& leaf) {
 int64_t EstimateDecodedBytes(const parquet::ColumnChunkMetaData& chunk,
                              const parquet::ColumnDescriptor& leaf) {
   const int64_t values = std::max<int64_t>(chunk.num_values(), 0);
-  if (leaf.physical_type() != parquet::Type::BYTE_ARRAY) return values * FixedWidth(leaf);
+  if (leaf.physical_type() != parquet::Type::BYTE_ARRAY)
+    return MultiplyCapped(values, FixedWidth(leaf));
   if (auto sizes = chunk.size_statistics(); sizes && sizes->unencoded_byte_array_data_bytes) {
-    return *sizes->unencoded_byte_array_data_bytes + 4 * values;
+    return AddCapped(*sizes->unencoded_byte_array_data_bytes, MultiplyCapped(4, values));
   }
-  const int64_t guess = chunk.has_dictionary_page() ? values * kGuessedStringBytes : 0;
-  return std::max({chunk.total_uncompressed_size(), guess, 4 * values});
+  const int64_t guess =
+      chunk.has_dictionary_page() ? MultiplyCapped(values, kGuessedStringBytes) : 0;
+  return std::max({chunk.total_uncompressed_size(), guess, MultiplyCapped(4, values)});
 }
 
 // Whether every data page of the chunk holds dictionary indices, and the dictionary is much
@@ -63,6 +66,7 @@ bool IsDictionaryEncoded(const parquet::ColumnChunkMetaData& chunk) {
       return false;
     }
   }
+  if (chunk.dictionary_page_offset() < 0 || chunk.data_page_offset() < 0) return false;
   const int64_t dictionary_bytes = chunk.data_page_offset() - chunk.dictionary_page_offset();
   return dictionary_bytes >= 0 && dictionary_bytes < chunk.total_compressed_size() / 4;
 }
@@ -187,7 +191,7 @@ int64_t Reader::LargestRowGroupBytes() const {
     const auto row_group = metadata_->RowGroup(i);
     int64_t bytes = 0;
     for (int leaf : projection_->leaf_indices()) {
-      bytes += row_group->ColumnChunk(leaf)->total_compressed_size();
+      bytes = AddCapped(bytes, row_group->ColumnChunk(leaf)->total_compressed_size());
     }
     largest = std::max(largest, bytes);
   }
@@ -238,7 +242,8 @@ bool Reader::SkipsRowGroup(int row_group) const {
 int64_t Reader::BatchRows(const parquet::RowGroupMetaData& row_group) const {
   int64_t bytes = 0;
   for (int leaf : projection_->leaf_indices()) {
-    bytes += EstimateDecodedBytes(*row_group.ColumnChunk(leaf), *metadata_->schema()->Column(leaf));
+    bytes = AddCapped(bytes, EstimateDecodedBytes(*row_group.ColumnChunk(leaf),
+                                                  *metadata_->schema()->Column(leaf)));
   }
   const int64_t rows = std::max<int64_t>(row_group.num_rows(), 1);
   const int64_t row_bytes = std::max<int64_t>({bytes / rows, measured_row_bytes_, 1});

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/iceberg/manifest/manifest_schema.h"
 
 namespace moraine::iceberg {
@@ -144,9 +145,10 @@ void ReadCode(AvroCursor* cursor, int64_t most, E* out) {
   *out = static_cast<E>(value);
 }
 
-int64_t ReadNotNegative(AvroCursor* cursor) {
+/// A size or count.
+int64_t ReadClaim(AvroCursor* cursor) {
   const int64_t value = cursor->ReadLong();
-  if (value < 0) cursor->Fail();
+  if (value < 0 || value > kMaxClaim) cursor->Fail();
   return value;
 }
 
@@ -317,10 +319,10 @@ void EntryDecoder::ReadField(const AvroStep& step, AvroCursor* cursor, ManifestE
       if (!ParseFormat(cursor->ReadBytes(), &file.format)) cursor->Fail();
       return;
     case kRecordCount:
-      file.record_count = ReadNotNegative(cursor);
+      file.record_count = ReadClaim(cursor);
       return;
     case kFileSize:
-      file.file_size_in_bytes = ReadNotNegative(cursor);
+      file.file_size_in_bytes = ReadClaim(cursor);
       return;
     case kSplitOffsets:
       return ReadIntegers(cursor, &file.split_offsets);
@@ -353,10 +355,10 @@ void EntryDecoder::ReadRare(const AvroStep& step, AvroCursor* cursor, DataFile* 
       file->referenced_data_file = cursor->ReadBytes();
       return;
     case kContentOffset:
-      file->content_offset = cursor->ReadLong();
+      file->content_offset = ReadClaim(cursor);
       return;
     case kContentSize:
-      file->content_size_in_bytes = cursor->ReadLong();
+      file->content_size_in_bytes = ReadClaim(cursor);
       return;
     default:
       return cursor->Fail();

@@ -240,6 +240,80 @@ TEST(HostileManifest, BlocksThatUnpackToMuchAreRefused) {
   }
 }
 
+TEST(HostileManifestList, ShortFilesDoNotBecomeLongLists) {
+  const char* schema = R"({"type":"record","name":"manifest_file","fields":[
+    {"name":"manifest_path","field-id":500,"type":"string"},
+    {"name":"manifest_length","field-id":501,"type":"long"},
+    {"name":"partition_spec_id","field-id":502,"type":"int"},
+    {"name":"partitions","field-id":507,"type":{"type":"array","items":
+      {"type":"record","name":"r508","fields":[
+        {"name":"contains_null","field-id":509,"type":"boolean"}]}}}]})";
+  const auto list = [&](int lines, int summaries) {
+    AvroFileWriter file(AvroCodec::kDeflate);
+    for (int i = 0; i < lines; ++i) {
+      AvroEncoder e = file.record();
+      e.Bytes("");
+      e.Long(0);
+      e.Int(0);
+      if (summaries > 0) e.Long(summaries);
+      for (int j = 0; j < summaries; ++j) e.Bool(false);
+      e.Long(0);
+      EXPECT_TRUE(file.EndRecord().ok());
+    }
+    return file.Finish(schema, {}).value();
+  };
+  EXPECT_TRUE(DecodeManifestList(list(100, 1000), "list").ok());
+  EXPECT_EQ(DecodeManifestList(list(1, 100'000), "list").status().code(), Code::kCorruption);
+  const int64_t before = PeakKilobytes();
+  const std::string many = list(3000, 4000);  // some 1 GB of summaries in 90 KB
+  EXPECT_LT(many.size(), 200u << 10);
+  EXPECT_EQ(DecodeManifestList(many, "list").status().code(), Code::kExhausted);
+  EXPECT_EQ(DecodeManifestList(list(500'000, 0), "list").status().code(), Code::kExhausted);
+  EXPECT_LT(PeakKilobytes() - before, 300 << 10);
+}
+
+TEST(HostileManifest, ShortFilesDoNotBecomeManyEntries) {
+  AvroFileWriter file(AvroCodec::kDeflate);
+  const int offsets = 50'000;
+  for (int i = 0; i < 400; ++i) {
+    AvroEncoder e = file.record();
+    e.Int(1);
+    e.Bytes("");
+    e.Bytes("avro");
+    for (int j = 0; j < 4; ++j) e.Long(0);
+    e.Long(offsets);
+    for (int j = 0; j < offsets; ++j) e.Long(0);
+    e.Long(0);
+    ASSERT_TRUE(file.EndRecord().ok());
+  }
+  const std::string bytes = file.Finish(kLeanSchema, {}).value();
+  EXPECT_LT(bytes.size(), 64u << 10);
+  EXPECT_EQ(DecodeManifest(bytes, "m", {}, PartitionSpec(), Schema(0, {}), {},
+                           [](ManifestEntry&) { return Status::Ok(); })
+                .code(),
+            Code::kExhausted);
+}
+
+TEST(HostileManifest, SizesBeyondAllFilesAreCorruption) {
+  const int64_t most = int64_t{1} << 50;
+  for (const auto& [rows, size, code] :
+       std::vector<std::tuple<int64_t, int64_t, Code>>{{most, most, Code::kOk},
+                                                       {most + 1, 1, Code::kCorruption},
+                                                       {1, most + 1, Code::kCorruption},
+                                                       {INT64_MAX, 1, Code::kCorruption},
+                                                       {-1, 1, Code::kCorruption}}) {
+    std::string record;
+    AvroEncoder encoder(&record);
+    encoder.Int(1);
+    encoder.Bytes("p");
+    encoder.Bytes("parquet");
+    encoder.Long(rows);
+    encoder.Long(size);
+    for (int i = 0; i < 3; ++i) encoder.Long(0);
+    EXPECT_EQ(FuzzManifest(Crafted(kLeanSchema, record, AvroCodec::kNull)).code(), code);
+  }
+}
+
 TEST(HostileManifest, SchemasThatGrowWithoutEndAreHandled) {
   // Each record holds the one before twice: 2^60 values of no bytes at all.
   std::string fields = R"({"name":"f0","type":{"type":"record","name":"a0","fields":[]}})";

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include "moraine/base/text.h"
 #include "moraine/iceberg/avro/avro_file.h"
 #include "moraine/iceberg/avro/avro_program.h"
 #include "moraine/iceberg/avro/avro_records.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/manifest/manifest_schema.h"
 
@@ -18,7 +20,46 @@ using Path = std::vector<const AvroField*>;
 constexpr int64_t kMaxListBytes = int64_t{1} << 30;
 // A short hostile file could unpack to many short lines, each of which is large in memory.
 constexpr size_t kMaxManifests = 1 << 20;
-constexpr uint64_t kMaxSummaries = 1 << 16;
+constexpr uint64_t kMaxSummaries = 1 << 12;  // fields of a partition spec
+
+/// What a list of this size may unpack to, or take in memory; 64 KiB of real lines take a tenth.
+int64_t SizeLimit(size_t size) {
+  return std::min(kMaxListBytes,
+                  (int64_t{64} << 20) + MultiplyCapped(256, static_cast<int64_t>(size)));
+}
+
+int64_t MemoryOf(const ManifestFile& line) {
+  size_t bytes = sizeof(ManifestFile) + line.manifest_path.size();
+  if (line.key_metadata) bytes += line.key_metadata->size();
+  if (line.partitions) {
+    bytes += line.partitions->capacity() * sizeof(FieldSummary);
+    for (const FieldSummary& summary : *line.partitions) {
+      if (summary.lower_bound) bytes += summary.lower_bound->size();
+      if (summary.upper_bound) bytes += summary.upper_bound->size();
+    }
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+/// Errors: Corruption for numbers that cannot be.
+Status CheckLine(ManifestFile* line) {
+  if (line->manifest_length < 0 || line->manifest_length > kMaxClaim) {
+    return Corruption(fmt::format("manifest {} has a length of {} bytes", line->manifest_path,
+                                  line->manifest_length));
+  }
+  for (auto* count :
+       {&line->added_files_count, &line->existing_files_count, &line->deleted_files_count}) {
+    if (*count && **count < 0) count->reset();  // some mark so that they do not know
+  }
+  for (auto* rows :
+       {&line->added_rows_count, &line->existing_rows_count, &line->deleted_rows_count}) {
+    if (*rows && **rows < 0) rows->reset();
+    if (*rows && **rows > kMaxClaim * 1024) {
+      return Corruption(fmt::format("manifest {} claims {} rows", line->manifest_path, **rows));
+    }
+  }
+  return {};
+}
 
 enum class Wire : uint8_t { kInteger, kText, kBoolean, kArray };
 struct ListField {
@@ -230,14 +271,20 @@ Result<std::vector<ManifestFile>> Decode(std::string_view bytes) {
   MORAINE_ASSIGN(AvroFileReader file, AvroFileReader::Open(bytes));
   MORAINE_ASSIGN(ListDecoder decoder, ListDecoder::Make(file.schema()));
   std::vector<ManifestFile> lines;
-  MORAINE_TRY(ForEachAvroRecord(&file, kMaxListBytes, [&](AvroCursor& cursor) -> Status {
+  const int64_t limit = SizeLimit(bytes.size());
+  int64_t memory_left = limit;
+  MORAINE_TRY(ForEachAvroRecord(&file, limit, [&](AvroCursor& cursor) -> Status {
     if (lines.size() == kMaxManifests) {
       return Exhausted(fmt::format("more than {} manifests", kMaxManifests));
     }
     decoder.Decode(&cursor, &lines.emplace_back());
-    const ManifestFile& line = lines.back();
-    if (!cursor.ok() || line.manifest_length >= 0) return {};
-    return Corruption(fmt::format("manifest {} has a negative length", line.manifest_path));
+    if (!cursor.ok()) return {};  // the loop says where
+    memory_left -= MemoryOf(lines.back());
+    if (memory_left < 0) {
+      return Exhausted(fmt::format("the lines of its {} bytes need more than {} in memory",
+                                   bytes.size(), FormatByteSize(limit)));
+    }
+    return CheckLine(&lines.back());
   }));
   return lines;
 }

@@ -5,8 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "moraine/base/text.h"
 #include "moraine/iceberg/avro/avro_file.h"
 #include "moraine/iceberg/avro/avro_records.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/iceberg/manifest/entry_decoder.h"
 
 namespace moraine::iceberg {
@@ -64,6 +66,28 @@ Status CheckContent(ManifestContent content, const DataFile& file) {
                                 file.file_path));
 }
 
+/// What the bytes of a file of this size may unpack to, and then take as values: a short hostile
+/// file must not make a long answer. No manifest of real files comes near either.
+int64_t UnpackLimit(int64_t size, int64_t max_bytes) {
+  return std::min(max_bytes, (int64_t{64} << 20) + MultiplyCapped(256, size));
+}
+int64_t MemoryLimit(int64_t size) {
+  return std::min(int64_t{8} << 30, (int64_t{64} << 20) + MultiplyCapped(1024, size));
+}
+
+/// Strings that are bounds count as what they add to their bytes in the file.
+int64_t MemoryOf(const ManifestEntry& entry) {
+  const DataFile& file = entry.file;
+  const size_t counts = file.column_sizes.size() + file.value_counts.size() +
+                        file.null_value_counts.size() + file.nan_value_counts.size();
+  const size_t bounds = file.lower_bounds.size() + file.upper_bounds.size();
+  const size_t bytes =
+      sizeof(ManifestEntry) + file.file_path.size() + file.partition.size() * sizeof(Value) +
+      counts * sizeof(CountMap::value_type) + bounds * sizeof(BoundMap::value_type) +
+      (file.split_offsets.size() + file.equality_ids.size()) * sizeof(int64_t);
+  return static_cast<int64_t>(bytes);
+}
+
 /// Decodes all entries to see whether they can be.
 Status Probe(std::string_view bytes, const EntryDecoder& decoder, int64_t max_bytes) {
   MORAINE_ASSIGN(AvroFileReader file, AvroFileReader::Open(bytes));
@@ -87,14 +111,21 @@ Status Decode(std::string_view bytes, const ManifestFile& manifest, const Partit
   }
   MORAINE_ASSIGN(AvroFileReader file, AvroFileReader::Open(bytes));
   MORAINE_ASSIGN(EntryDecoder decoder, EntryDecoder::Make(file.schema(), spec, schema, options));
-  if (decoder.may_have_counted_fixed() && !Probe(bytes, decoder, options.max_bytes).ok()) {
+  const int64_t unpack_limit = UnpackLimit(size, options.max_bytes);
+  if (decoder.may_have_counted_fixed() && !Probe(bytes, decoder, unpack_limit).ok()) {
     decoder.ExpectCountedFixed();
   }
   Inheritance inheritance(manifest);
   ManifestEntry entry;
-  return ForEachAvroRecord(&file, options.max_bytes, [&](AvroCursor& cursor) -> Status {
+  int64_t memory_left = MemoryLimit(size);
+  return ForEachAvroRecord(&file, unpack_limit, [&](AvroCursor& cursor) -> Status {
     decoder.Decode(&cursor, &entry);
     if (!cursor.ok()) return {};  // the loop says where
+    memory_left -= MemoryOf(entry);
+    if (memory_left < 0) {
+      return Exhausted(fmt::format("the entries of its {} bytes need more than {} in memory", size,
+                                   FormatByteSize(MemoryLimit(size))));
+    }
     MORAINE_TRY(CheckContent(manifest.content, entry.file));
     MORAINE_TRY(inheritance.Apply(&entry));
     if (!entry.is_live() && !options.deleted_entries) return {};

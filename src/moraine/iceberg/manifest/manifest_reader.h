@@ -23,7 +23,8 @@ struct ManifestReadOptions {
   bool deleted_entries = false;
   /// Only counts and bounds of these columns, if not empty (sorted ascending).
   std::vector<int32_t> columns;
-  int64_t max_bytes = int64_t{1} << 30;  ///< Exhausted beyond
+  /// Exhausted beyond, also for what unpacks to far more than real manifests do.
+  int64_t max_bytes = int64_t{1} << 30;
 };
 
 /// Calls visit for each entry in file order; the entry may be moved from. visit returning an error

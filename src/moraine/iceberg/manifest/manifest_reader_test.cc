@@ -390,10 +390,16 @@ TEST(OtherWriters, PartitionValuesComeInManyForms) {
   }
 }
 
-TEST(OtherWriters, ValuesOfADroppedColumnKeepTheFilesType) {
+TEST(OtherWriters, ValuesOfADroppedColumnOrUnknownTransformTakeTheFilesType) {
   const Schema schema(0, {{.id = 5, .name = "left", .type = Type::Primitive(TypeKind::kInt)}});
   const StoredValue cases[] = {
-      {R"("int")", [](AvroEncoder* e) { e->Int(7); }, nullptr, "identity", int32_t{7}},
+      {R"("int")", [](AvroEncoder* e) { e->Int(7); }, nullptr, "identity", int64_t{7}},
+      {R"("float")", [](AvroEncoder* e) { e->Float(1.25F); }, nullptr, "identity", 1.25},
+      // Whatever the column's type is: nobody here knows the transform's.
+      {R"("int")", [](AvroEncoder* e) { e->Int(7); }, nullptr, "zorder[4]", int64_t{7}},
+      {R"("string")", [](AvroEncoder* e) { e->Bytes("a"); }, nullptr, "zorder", std::string("a")},
+      {R"("bytes")", [](AvroEncoder* e) { e->Bytes("\xff"); }, nullptr, "zorder",
+       std::string("\xff")},
       {R"("long")", [](AvroEncoder* e) { e->Long(7); }, nullptr, "identity", int64_t{7}},
       {R"("string")", [](AvroEncoder* e) { e->Bytes("a"); }, nullptr, "identity", std::string("a")},
       {R"("boolean")", [](AvroEncoder* e) { e->Bool(true); }, nullptr, "identity", true},
@@ -412,13 +418,34 @@ TEST(OtherWriters, ValuesOfADroppedColumnKeepTheFilesType) {
     ASSERT_TRUE(writer.Add(empty).ok());
     ASSERT_TRUE(writer.Add(entries->at(0)).ok());
     ManifestEntry other = entries->at(0);
-    other.file.partition[0] = 1.5;
+    other.file.partition[0] = 1.5F;
     EXPECT_EQ(writer.Add(other).code(), Code::kInvalidArgument);
     const auto [bytes, line] = writer.FinishToBytes().value();
     const auto again = DecodeAll(bytes, line, *spec, schema);
     ASSERT_TRUE(again.ok()) << again.status().ToString();
     EXPECT_TRUE(IsNull(again->at(0).file.partition[0]));
     EXPECT_TRUE(SameTuple(again->at(1).file.partition, {*c.expected}));
+  }
+}
+
+TEST(OtherWriters, ADroppedColumnsPartitionsFromBeforeAndAfterItsPromotionAreTheSame) {
+  const auto spec = std::make_shared<PartitionSpec>(OneFieldSpec("identity"));
+  const auto schema = std::make_shared<Schema>(
+      0, std::vector<Field>{{.id = 5, .name = "left", .type = Type::Primitive(TypeKind::kInt)}});
+  const std::pair<std::string, std::string> cases[] = {
+      {WithPartition(R"("int")", [](AvroEncoder* e) { e->Int(7); }),
+       WithPartition(R"("long")", [](AvroEncoder* e) { e->Long(7); })},
+      {WithPartition(R"("float")", [](AvroEncoder* e) { e->Float(7); }),
+       WithPartition(R"("double")", [](AvroEncoder* e) { e->Double(7); })},
+  };
+  for (const auto& [before, after] : cases) {
+    const ManifestEntry old = DecodeAll(before, {}, *spec, *schema).value().at(0);
+    const ManifestEntry young = DecodeAll(after, {}, *spec, *schema).value().at(0);
+    EXPECT_TRUE(SameTuple(old.file.partition, young.file.partition));
+    ManifestWriter merged(schema, spec, {.snapshot_id = 7});
+    EXPECT_TRUE(merged.Add(old).ok());
+    EXPECT_TRUE(merged.Add(young).ok());
+    EXPECT_TRUE(merged.FinishToBytes().ok());
   }
 }
 

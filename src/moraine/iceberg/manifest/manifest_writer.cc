@@ -6,6 +6,7 @@
 
 #include "moraine/iceberg/avro/avro_file.h"
 #include "moraine/iceberg/avro/avro_type.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/iceberg/manifest/field_summary.h"
 #include "moraine/iceberg/manifest/manifest_schema.h"
 #include "moraine/iceberg/manifest/partition_value.h"
@@ -190,7 +191,7 @@ void ManifestWriter::State::Tally(const ManifestEntry& entry) {
   ++entries;
   const auto add = [&](std::optional<int32_t>* files, std::optional<int64_t>* rows) {
     *files = files->value_or(0) + 1;
-    *rows = rows->value_or(0) + entry.file.record_count;
+    *rows = AddCapped(rows->value_or(0), entry.file.record_count);
   };
   switch (entry.status) {
     case EntryStatus::kAdded:

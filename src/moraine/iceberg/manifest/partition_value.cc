@@ -22,16 +22,16 @@ void SetBytes(std::string_view bytes, Value* out) {
   }
 }
 
+/// The form that values get whose type only the file tells. Numbers come out as wide as a promotion
+/// of the column may have made them, so that a partition has one value in all manifests.
 TypeKind KindOfStored(const AvroNode& stored) {
   switch (stored.kind) {
     case AvroKind::kBoolean:
       return TypeKind::kBoolean;
     case AvroKind::kInt:
-      return TypeKind::kInt;
     case AvroKind::kLong:
       return TypeKind::kLong;
     case AvroKind::kFloat:
-      return TypeKind::kFloat;
     case AvroKind::kDouble:
       return TypeKind::kDouble;
     case AvroKind::kString:

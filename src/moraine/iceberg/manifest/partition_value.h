@@ -16,7 +16,8 @@ namespace moraine::iceberg {
 
 class PartitionValueReader {
  public:
-  /// wanted of kind unknown (the source column is gone) takes the file's own type.
+  /// wanted of kind unknown (the source column is gone, or nobody here knows the transform) takes
+  /// the file's own type; int and float come as long and double.
   /// Errors: Corruption naming the field.
   static Result<PartitionValueReader> Make(const Type& wanted, const AvroNode& stored,
                                            std::string_view field_name);

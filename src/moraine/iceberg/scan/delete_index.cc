@@ -32,14 +32,21 @@ struct Counts {
   explicit Counts(const DataFile& file, int32_t column) {
     const int64_t* values = FindCount(file.value_counts, column);
     const int64_t* nulls = FindCount(file.null_value_counts, column);
+    const int64_t* nans = FindCount(file.nan_value_counts, column);
     known = nulls != nullptr;
+    no_nan = nans && *nans == 0;
     no_null = nulls && *nulls == 0;
     all_null = nulls && values && *values == *nulls;
   }
   bool known;
   bool no_null;
   bool all_null;
+  bool no_nan;
 };
+
+bool MayBeNaN(const Type& type) {
+  return type.kind() == TypeKind::kFloat || type.kind() == TypeKind::kDouble;
+}
 
 }  // namespace
 
@@ -117,6 +124,7 @@ DeleteIndex::Equality DeleteIndex::MakeEquality(DeleteEntryPtr entry,
     known.has_counts = counts.known;
     known.all_null = counts.all_null;
     known.no_null = counts.no_null;
+    known.no_nan = counts.no_nan || !MayBeNaN(*type);
     known.lower = ReadBound(type, FindBound(file.lower_bounds, id));
     known.upper = ReadBound(type, FindBound(file.upper_bounds, id));
     equality_columns_.push_back(id);
@@ -133,6 +141,8 @@ bool DeleteIndex::MayApply(const Equality& equality, const DataFile& file) {
     if (known.all_null && counts.no_null) return false;
     // A null on both sides is equal, whatever the bounds say.
     if (!counts.no_null && !known.no_null) continue;
+    // So is NaN, which bounds never cover.
+    if (!counts.no_nan && !known.no_nan) continue;
     if (!known.lower || !known.upper) continue;
     auto lower = ReadBound(known.type, FindBound(file.lower_bounds, known.column));
     auto upper = ReadBound(known.type, FindBound(file.upper_bounds, known.column));

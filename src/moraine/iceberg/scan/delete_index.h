@@ -1,6 +1,6 @@
 #pragma once
 // Which delete files apply to which data file (table spec, "Scan planning"): by sequence number, by
-// spec and partition, by path, and, for equality deletes, by metrics. Used by planning and by
+// spec and partition, by path, and, for equality deletes, by metrics. Used by optimizing and by
 // commit checks.
 
 #include <cstdint>
@@ -66,6 +66,7 @@ class DeleteIndex {
     bool has_counts = false;
     bool all_null = false;
     bool no_null = false;
+    bool no_nan = false;
     std::optional<Value> lower;
     std::optional<Value> upper;
   };

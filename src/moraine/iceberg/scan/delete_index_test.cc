@@ -222,5 +222,34 @@ TEST(EqualityDeletes, ArePrunedByMetrics) {
   }
 }
 
+TEST(EqualityDeletes, OfNaNReachFilesWhateverTheirBounds) {
+  TableMetadata table = Table();
+  const auto counts = [](std::optional<int64_t> nans, double low, double high, DataFile* file) {
+    file->value_counts = {{1, 10}};
+    file->null_value_counts = {{1, 0}};
+    if (nans) file->nan_value_counts = {{1, *nans}};
+    const TypePtr type = Type::Primitive(TypeKind::kDouble);
+    file->lower_bounds = {{1, ValueToBytes(*type, low)}};
+    file->upper_bounds = {{1, ValueToBytes(*type, high)}};
+  };
+  table.schemas = {std::make_shared<const Schema>(
+      table.current_schema_id,
+      std::vector<Field>{{.id = 1, .name = "x", .type = Type::Primitive(TypeKind::kDouble)}})};
+  using Nans = std::optional<int64_t>;
+  for (const auto& [deleted, stored, applies] : std::vector<std::tuple<Nans, Nans, bool>>{
+           {1, 1, true}, {{}, {}, true}, {1, {}, true}, {0, 1, false}, {1, 0, false}}) {
+    ManifestEntry entry;
+    entry.sequence_number = 6;
+    entry.file = File(1, 1);
+    entry.file.content = kEquality;
+    entry.file.equality_ids = {1};
+    counts(deleted, 1, 2, &entry.file);
+    auto index = DeleteIndex::Make({std::make_shared<const ManifestEntry>(entry)}, table);
+    DataFile data = File(1, 1);
+    counts(stored, 5, 9, &data);
+    EXPECT_EQ(index->ForDataFile(5, data)->size(), applies ? 1u : 0u);
+  }
+}
+
 }  // namespace
 }  // namespace moraine::iceberg

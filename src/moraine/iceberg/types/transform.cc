@@ -196,7 +196,7 @@ TypePtr Transform::ResultType(const TypePtr& source) const {
     case Kind::kHour:
       return Type::Primitive(TypeKind::kInt);
     case Kind::kUnknown:
-      return Type::Primitive(TypeKind::kString);
+      return Type::Primitive(TypeKind::kUnknown);
   }
   return source;
 }
@@ -227,6 +227,9 @@ bool Transform::preserves_order() const {
 }
 
 std::string Transform::ToHumanText(const Type& source, const Value& value) const {
+  if (kind_ == Kind::kUnknown && std::holds_alternative<std::string>(value)) {
+    return std::get<std::string>(value);
+  }
   const auto* ordinal = std::get_if<int32_t>(&value);
   if (ordinal == nullptr) return ValueToText(source, value);
   switch (kind_) {

@@ -28,12 +28,13 @@ class Transform {
 
   /// Whether the source type is one the transform takes.
   bool Accepts(const Type& source) const;
-  /// The type of results: source type, int, or date for day.
+  /// The type of results: source type, int, or date for day; unknown where the transform is.
   TypePtr ResultType(const TypePtr& source) const;
   /// Null gives null. The value must be of the source type.
   Value Apply(const Type& source, const Value& value) const;
   bool preserves_order() const;
-  /// As in partition paths: year 47 -> "2017", day -> "2017-11-16", else ValueToText.
+  /// As in partition paths: year 47 -> "2017", day -> "2017-11-16", else ValueToText; strings of a
+  /// transform that is not known as they are.
   std::string ToHumanText(const Type& source, const Value& value) const;
 
  private:

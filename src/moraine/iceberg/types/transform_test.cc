@@ -151,7 +151,7 @@ TEST(Transform, ResultTypes) {
                                          {"day", "timestamp", "date"},
                                          {"hour", "timestamp", "int"},
                                          {"void", "string", "string"},
-                                         {"zorder", "int", "string"}}) {
+                                         {"zorder", "int", "unknown"}}) {
     EXPECT_EQ(Tr(c.transform).ResultType(T(c.source))->ToString(), c.result) << c.transform;
   }
 }
