@@ -164,7 +164,7 @@ RowSource Rewrite::MakeSource() {
   options.fields = task_.schema->fields();
   options.mapping = mapping_ ? &*mapping_ : nullptr;
   options.memory_bytes = budget_.reader;
-  options.dictionaries = iceberg::Dictionaries::kDecode;
+  options.dictionaries = iceberg::Dictionaries::kKeep;
   options.pool = &*pool_;
   return RowSource(files_, task_, *filter_, std::move(options), progress_);
 }

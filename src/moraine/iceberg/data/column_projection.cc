@@ -85,6 +85,25 @@ Result<ArrayPtr> Positions(int64_t first, int64_t length, arrow::MemoryPool* poo
   return ArrayPtr(std::make_shared<arrow::Int64Array>(length, std::move(buffer)));
 }
 
+// Parquet's reader takes indices into a dictionary as they come.
+Status CheckIndices(const arrow::Array& array) {
+  const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
+  const arrow::Array& indices = *encoded.indices();
+  const auto limit = static_cast<uint64_t>(encoded.dictionary()->length());
+  if (indices.type_id() != arrow::Type::INT32) return {};  // it makes no others
+  const int32_t* values = static_cast<const arrow::Int32Array&>(indices).raw_values();
+  uint32_t largest = 0;
+  const bool has_nulls = indices.null_count() > 0;
+  for (int64_t i = 0; i < indices.length(); ++i) {
+    if (has_nulls && indices.IsNull(i)) continue;
+    largest = std::max(largest, static_cast<uint32_t>(values[i]));
+  }
+  const bool is_empty = indices.null_count() == indices.length();
+  if (is_empty || largest < limit) return {};
+  return Corruption("an index of " + std::to_string(largest) + " into a dictionary of " +
+                    std::to_string(limit));
+}
+
 }  // namespace
 
 struct ColumnProjection::Context {
@@ -282,6 +301,7 @@ Result<ArrayPtr> ColumnProjection::ApplyPlan(const Plan& plan, const ArrayPtr& i
     default:
       break;
   }
+  if (input->type_id() == arrow::Type::DICTIONARY) MORAINE_TRY(CheckIndices(*input));
   if (context.dictionaries == Dictionaries::kKeep && input->type_id() == arrow::Type::DICTIONARY &&
       static_cast<const arrow::DictionaryType&>(*input->type()).value_type()->Equals(*plan.type)) {
     return input;

@@ -255,7 +255,9 @@ Status ShredColumn(const Field& field, const ArrayPtr& column, arrow::MemoryPool
 
 void AddCounts(const LeafColumn& leaf, const LeafValues& values, LeafCounts* counts) {
   if (leaf.is_repeated) return;
-  if (values.definition != nullptr) {
+  if (leaf.max_definition == 1 && !leaf.is_required) {
+    counts->nulls += values.values->null_count();  // nothing above it can be null
+  } else if (values.definition != nullptr) {
     counts->nulls +=
         values.num_levels -
         std::count(values.definition, values.definition + values.num_levels, leaf.max_definition);

@@ -73,9 +73,7 @@ double FalsePositives(const WriteOptions& options, const std::string& column) {
 void SetBloomFilter(const WriteOptions& options, const std::string& column,
                     const parquet::ColumnDescriptor& leaf,
                     parquet::WriterProperties::Builder* builder) {
-  const std::string* enabled =
-      FindParquetProperty(options, "bloom-filter-enabled.column." + column);
-  if (enabled == nullptr || ToLowerAscii(*enabled) != "true") return;
+  if (!HasBloomFilter(options, column)) return;
   if (leaf.physical_type() == parquet::Type::BOOLEAN || leaf.max_repetition_level() > 0) return;
   parquet::BloomFilterOptions filter;
   filter.fpp = FalsePositives(options, column);
@@ -110,6 +108,12 @@ const std::string* FindParquetProperty(const WriteOptions& options, const std::s
   }
   const auto it = options.properties.find("write.parquet." + name);
   return it != options.properties.end() ? &it->second : nullptr;
+}
+
+bool HasBloomFilter(const WriteOptions& options, const std::string& column) {
+  const std::string* enabled =
+      FindParquetProperty(options, "bloom-filter-enabled.column." + column);
+  return enabled != nullptr && ToLowerAscii(*enabled) == "true";
 }
 
 int64_t ParquetIntProperty(const WriteOptions& options, const std::string& name, int64_t fallback) {

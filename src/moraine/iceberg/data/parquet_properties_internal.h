@@ -20,6 +20,7 @@ namespace moraine::iceberg {
 /// "write.parquet.NAME", else nullptr.
 const std::string* FindParquetProperty(const WriteOptions& options, const std::string& name);
 int64_t ParquetIntProperty(const WriteOptions& options, const std::string& name, int64_t fallback);
+bool HasBloomFilter(const WriteOptions& options, const std::string& column);
 
 /// Bytes of encoded data after which a row group is closed.
 int64_t RowGroupBytes(const WriteOptions& options);

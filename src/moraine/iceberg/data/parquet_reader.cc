@@ -217,11 +217,14 @@ Status Reader::MakeFileReader(std::shared_ptr<arrow::io::RandomAccessFile> file)
     properties.enable_buffered_stream();
     properties.set_buffer_size(int64_t{256} << 10);
   }
+  const std::vector<int>& leaves = projection_->leaf_indices();
   if (options_.dictionaries == Dictionaries::kKeep && metadata_->num_row_groups() > 0) {
-    for (int leaf : projection_->leaf_indices()) {
-      const bool is_bytes =
-          metadata_->schema()->Column(leaf)->physical_type() == parquet::Type::BYTE_ARRAY;
-      const bool keep = is_bytes && IsDictionaryEncoded(*metadata_->RowGroup(0)->ColumnChunk(leaf));
+    for (const FileColumn& column : columns_) {
+      const int leaf = column.leaf_index;
+      if (leaf < 0 || !std::count(leaves.begin(), leaves.end(), leaf)) continue;
+      const bool is_string = arrow::is_binary_like(column.type->id());
+      const bool keep =
+          is_string && IsDictionaryEncoded(*metadata_->RowGroup(0)->ColumnChunk(leaf));
       arrow_properties.set_read_dictionary(leaf, keep);
     }
   }

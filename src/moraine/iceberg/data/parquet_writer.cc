@@ -1,5 +1,6 @@
 #include "moraine/iceberg/data/parquet_writer.h"
 
+#include <arrow/array.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
@@ -14,9 +15,12 @@
 #include "moraine/iceberg/data/column_metrics_internal.h"
 #include "moraine/iceberg/data/foreign_errors_internal.h"
 #include "moraine/iceberg/data/leaf_levels_internal.h"
+#include "moraine/iceberg/data/open_dictionary_internal.h"
 #include "moraine/iceberg/data/parquet_properties_internal.h"
 #include "moraine/iceberg/data/parquet_schema_internal.h"
+#include "moraine/iceberg/data/value_cast.h"
 #include "moraine/io/arrow_file.h"
+#include "moraine/io/arrow_status.h"
 
 namespace moraine::iceberg {
 namespace {
@@ -33,6 +37,8 @@ struct TopColumn {
   int index = 0;  // in batches
   size_t first_leaf = 0;
   size_t leaf_count = 0;
+  bool keeps_dictionaries = false;  // of a column that comes dictionary-encoded
+  OpenDictionary dictionary;
 };
 
 class Writer final : public ParquetWriter {
@@ -62,7 +68,7 @@ class Writer final : public ParquetWriter {
   void IndexColumns();
   Status WriteUnguarded(Call& call, const arrow::RecordBatch& batch);
   Status WriteStep(const arrow::RecordBatch& batch);
-  Status WriteColumn(const TopColumn& column, const std::shared_ptr<arrow::Array>& values);
+  Status WriteColumn(TopColumn* column, std::shared_ptr<arrow::Array> values);
   Status CloseRowGroup();
   int64_t OpenRowGroupBytes() const;
   Result<DataFile> CloseUnguarded(Call& call);
@@ -96,6 +102,9 @@ void Writer::IndexColumns() {
     column.first_leaf = leaves_.size();
     for (LeafColumn& leaf : ListLeaves({fields[i]})) leaves_.push_back(std::move(leaf));
     column.leaf_count = leaves_.size() - column.first_leaf;
+    const TypeKind kind = fields[i].type->kind();
+    column.keeps_dictionaries = (kind == TypeKind::kString || kind == TypeKind::kBinary) &&
+                                !HasBloomFilter(options_, fields[i].name);
     if (column.leaf_count > 0) columns_.push_back(std::move(column));
   }
   counts_.resize(leaves_.size());
@@ -135,9 +144,14 @@ Status Writer::OpenUnguarded(io::FileSystem& files) {
 }
 
 // Runs on any thread: touches nothing but the column's own leaves.
-Status Writer::WriteColumn(const TopColumn& column, const std::shared_ptr<arrow::Array>& values) {
-  size_t leaf = column.first_leaf;
-  return ShredColumn(column.field, values, pool_, [&](const LeafValues& shredded) -> Status {
+Status Writer::WriteColumn(TopColumn* column, std::shared_ptr<arrow::Array> values) {
+  if (column->keeps_dictionaries) {
+    MORAINE_ASSIGN(values, column->dictionary.Adapt(values, pool_));
+  } else if (values->type_id() == arrow::Type::DICTIONARY) {
+    MORAINE_ASSIGN(values, CastValues(values, ToArrowType(*column->field.type), pool_));
+  }
+  size_t leaf = column->first_leaf;
+  return ShredColumn(column->field, values, pool_, [&](const LeafValues& shredded) -> Status {
     AddCounts(leaves_[leaf], shredded, &counts_[leaf]);
     const arrow::Status written =
         row_group_->column(static_cast<int>(leaf))
@@ -153,7 +167,7 @@ Status Writer::WriteStep(const arrow::RecordBatch& batch) {
   if (row_group_ == nullptr) row_group_ = writer_->AppendBufferedRowGroup();
   const auto write = [&](size_t i) {
     return GuardFile(location_,
-                     [&] { return WriteColumn(columns_[i], batch.column(columns_[i].index)); });
+                     [&] { return WriteColumn(&columns_[i], batch.column(columns_[i].index)); });
   };
   if (options_.executor == nullptr || options_.helpers == 0) {
     for (size_t i = 0; i < columns_.size(); ++i) MORAINE_TRY(write(i));
@@ -193,6 +207,7 @@ Status Writer::CloseRowGroup() {
   if (row_group_ == nullptr) return {};
   row_group_->Close();
   row_group_ = nullptr;
+  for (TopColumn& column : columns_) column.dictionary.Reset();
   open_bytes_ = 0;
   MORAINE_FILE_ASSIGN(location_, closed_bytes_, sink_->Tell());
   return {};
