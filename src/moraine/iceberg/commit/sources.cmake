@@ -6,4 +6,4 @@ list(APPEND ICEBERG_TESTS commit/snapshot_producer_test.cc)
 list(APPEND ICEBERG_TESTING testing/test_table.cc)
 list(APPEND ICEBERG_TESTS
   commit/commit_loop_test.cc commit/conflict_check_test.cc commit/manifest_merge_test.cc)
-list(APPEND ICEBERG_TESTS commit/commit_history_test.cc commit/table_cases_test.cc)
+list(APPEND ICEBERG_TESTS commit/commit_history_test.cc commit/golden_v3_test.cc commit/table_cases_test.cc)
