@@ -329,8 +329,8 @@ TEST_F(RunTest, JsonIsTheServersAnswer) {
 TEST_F(RunTest, ATableThatNeverRanSaysSo) {
   const std::string times =
       fmt::format(R"("last-minor-ms":{0},"last-major-ms":{0},"last-full-ms":{0})", kNow - 5'000);
-  server_.On(std::string("GET ") + kTable, R"({"planned-ms":0,)" + times + "}");
-  server_.On(std::string("GET ") + kTable, R"({"planned-ms":1,)" + times + "}");
+  server_.On(std::string("GET ") + kTable, R"({"planned-ms":9,"written-bytes":0,)" + times + "}");
+  server_.On(std::string("GET ") + kTable, R"({"planned-ms":9,"written-bytes":1,)" + times + "}");
   EXPECT_EQ(Run({"table", "health", "db.t"}), kExitOk);
   EXPECT_THAT(out_, HasSubstr("last minor        never\n"));
   EXPECT_EQ(Run({"table", "health", "db.t"}), kExitOk);

@@ -86,7 +86,7 @@ void AddHealth(const Json& table, int64_t now_ms, FactList* facts) {
   facts->Add("looked at", FormatAgo(IntOf(table, "refreshed-ms"), now_ms));
   // Before the first run the timers begin with the table, which would read as if there had been
   // one.
-  bool has_run = IntOf(table, "planned-ms") > 0;
+  bool has_run = IntOf(table, "written-bytes") > 0;
   auto last = [&](std::string_view key) {
     return FormatAgo(has_run ? IntOf(table, key) : 0, now_ms);
   };
