@@ -34,6 +34,11 @@ struct Summary {
     auto lower = ValueFromBytes(*type, *field.lower_bound);
     auto upper = ValueFromBytes(*type, *field.upper_bound);
     if (!lower.ok() || !upper.ok()) return summary;
+    if (IsNaN(*lower) || IsNaN(*upper)) {
+      // Against the spec, but DuckDB does it, and says that there is no NaN.
+      summary.may_contain_nan = true;
+      return summary;
+    }
     summary.known = true;
     summary.lower = *std::move(lower);
     summary.upper = *std::move(upper);
