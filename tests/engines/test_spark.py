@@ -140,3 +140,29 @@ def test_namespaces_and_drop(catalog, namespace, sql):
         sql("SELECT * FROM {ns}.inner.t")
     sql("DROP NAMESPACE {ns}.inner")
     assert sql("SHOW NAMESPACES IN {ns}") == []
+
+
+def test_format_version_3(server, catalog, namespace, sql):
+    """Row ids and deletion vectors through the catalog; upgrades from version 2."""
+    sql(f"CREATE TABLE t (id bigint, kind string) USING iceberg TBLPROPERTIES ({MERGE_ON_READ.replace('2', '3', 1)})")
+    sql("INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    sql("INSERT INTO t VALUES (4, 'd')")
+    ids = dict(sql("SELECT id, _row_id FROM t"))
+    assert sorted(ids.values()) == [0, 1, 2, 3]
+    sql("UPDATE t SET kind = 'x' WHERE id = 2")
+    sql("DELETE FROM t WHERE id = 1")
+    assert sorted(sql("SELECT id, kind, _row_id FROM t")) == [(2, "x", ids[2]), (3, "c", ids[3]), (4, "d", ids[4])]
+    assert {row[0] for row in sql("SELECT file_format FROM {ns}.t.delete_files")} == {"PUFFIN"}
+    path = f"/iceberg/v1/default/namespaces/{namespace}/tables/"
+    if server.warehouse:
+        metadata = server.get(path + "t")[1]["metadata"]
+        assert metadata["format-version"] == 3 and metadata["next-row-id"] >= 5
+        assert all("first-row-id" in snapshot for snapshot in metadata["snapshots"])
+    sql(f"CREATE TABLE u (id bigint) USING iceberg TBLPROPERTIES ({MERGE_ON_READ})")
+    sql("INSERT INTO u SELECT id FROM range(6)")
+    sql("DELETE FROM u WHERE id = 0")
+    sql("ALTER TABLE u SET TBLPROPERTIES ('format-version' = '3')")
+    sql("DELETE FROM u WHERE id = 1")
+    rows = sql("SELECT id, _row_id FROM u ORDER BY id")
+    assert [row[0] for row in rows] == [2, 3, 4, 5] and len({row[1] for row in rows}) == 4
+    assert sql("SELECT count(*), min(file_format) FROM {ns}.u.delete_files") == [(1, "PUFFIN")]
