@@ -69,7 +69,7 @@ struct Block {
     for (const std::string& line : lines) json += (json.size() > 1 ? "," : "") + line;
     return json + "]";
   }
-  /// What follows a word of the head, up to the next one of the given, or "".
+  /// What follows a word of the head, or "".
   std::string After(std::string_view word) const {
     const size_t at = head.find(fmt::format(" {} ", word));
     return at == std::string::npos ? "" : head.substr(at + word.size() + 2);
