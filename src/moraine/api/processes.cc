@@ -21,6 +21,7 @@ void WriteProcess(const Process& process, JsonWriter* out) {
       .Field("type", planning::OptimizingTypeName(process.type))
       .Field("state", ProcessStateName(process.state))
       .Field("reason", process.reason)
+      .Field("started-by", process.started_by)
       .Field("snapshot-id", process.snapshot_id)
       .Field("committed-snapshot-id", process.committed_snapshot_id)
       .Field("created-ms", process.created_ms)

@@ -72,8 +72,10 @@ void AddHealth(const Json& table, int64_t now_ms, FactList* facts) {
   std::string status = TextOf(table, "status");
   facts->Add("status", {status, ColourOfStatus(status)});
   facts->Add("reason", TextOf(table, "reason"));
-  facts->Add("score", {fmt::format("{} of 100", score), ColourOfScore(score)});
-  if (health.is_object() && health.Find("score") != nullptr) {
+  bool known = health.is_object() && health.Find("data-files") != nullptr;
+  facts->Add("score",
+             known ? Cell(fmt::format("{} of 100", score), ColourOfScore(score)) : Cell("-"));
+  if (known && health.Find("score") != nullptr) {
     facts->Add("  small files", fmt::format("{} of 40", IntOf(health, "small-files-score")));
     facts->Add("  equality deletes",
                fmt::format("{} of 40", IntOf(health, "equality-deletes-score")));

@@ -56,9 +56,10 @@ TEST_F(BrokenTablesTest, ATruncatedManifestMarksItsTable) {
   Truncate(OnlyManifest("broken"));
   ExpectGoodOneIsOptimized();
   TableState state = world_.State(broken_).value();
-  EXPECT_EQ(state.status, TableStatus::kSkipped);
+  EXPECT_EQ(state.status, TableStatus::kFailed);
   EXPECT_THAT(state.reason, HasSubstr("the table can't be read, is tried again at 20"));
   EXPECT_THAT(state.reason, HasSubstr(OnlyManifest("broken")));
+  EXPECT_EQ(state.health_json, "{}");
   // Looked at again, less and less often.
   int64_t before = 0;
   for (int i = 0; i < 5; ++i) {
@@ -79,7 +80,7 @@ TEST_F(BrokenTablesTest, ATableThatCanBeReadAgainIsOptimizedAtOnce) {
   std::string whole = io::ReadFile(call, world_.disk(), manifest, 1 << 24).value();
   Truncate(manifest);
   ASSERT_TRUE(world_.Tick().ok());
-  ASSERT_EQ(world_.State(broken_)->status, TableStatus::kSkipped);
+  ASSERT_EQ(world_.State(broken_)->status, TableStatus::kFailed);
   world_.disk().Put(manifest, whole, 0);
   // A commit makes it due before its time.
   ASSERT_TRUE(world_.Append("broken", {"c"}).ok());
@@ -95,9 +96,48 @@ TEST_F(BrokenTablesTest, RubbishInPlaceOfTheMetadataMarksItsTable) {
   world_.Restart();
   ExpectGoodOneIsOptimized();
   TableState state = world_.State(broken_).value();
-  EXPECT_EQ(state.status, TableStatus::kSkipped);
+  EXPECT_EQ(state.status, TableStatus::kFailed);
   EXPECT_THAT(state.reason, HasSubstr("the table can't be read"));
   EXPECT_EQ(state.candidates, 0);
+}
+
+TEST_F(BrokenTablesTest, ATableWhoseMetadataFileIsGoneIsMarkedNotForgotten) {
+  for (bool restarted : {false, true}) {
+    SCOPED_TRACE(restarted);
+    OptimizingWorld world;
+    int64_t id = world.MakeTable("t");
+    ASSERT_TRUE(world.Append("t", {"a", "b"}).ok());
+    ASSERT_TRUE(world.Tick().ok());
+    ASSERT_EQ(world.State(id)->status, TableStatus::kPending);
+    world.disk().Remove(world.Load("t")->metadata_location);
+    Call call = world.call();
+    ASSERT_TRUE(world.store()
+                    .Run(call, store::Access::kWrite,
+                         [&](store::Transaction& t) { return MakeDue(t, id, 0); })
+                    .ok());
+    if (restarted) world.Restart();
+    ASSERT_TRUE(world.Tick().ok());
+    ASSERT_TRUE(world.State(id));
+    EXPECT_EQ(world.State(id)->status, TableStatus::kFailed);
+    EXPECT_THAT(world.State(id)->reason, HasSubstr("the table can't be read"));
+    EXPECT_THAT(world.State(id)->reason, HasSubstr(".metadata.json"));
+    EXPECT_EQ(world.State(id)->health_json, "{}");
+  }
+}
+
+TEST_F(BrokenTablesTest, AWishForADamagedTableIsConsumedByOneLook) {
+  MakeBoth();
+  Truncate(OnlyManifest("broken"));
+  ASSERT_TRUE(world_.Tick().ok());
+  Call call = world_.call();
+  Service service(world_.engine(), world_.disk(), world_.store(), world_.options());
+  ASSERT_TRUE(service.Request(call, broken_, "full").ok());
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(world_.Tick().ok());
+  TableState state = world_.State(broken_).value();
+  EXPECT_EQ(state.status, TableStatus::kFailed);
+  EXPECT_EQ(state.requested_type, "");
+  EXPECT_EQ(state.failures, 1);
+  EXPECT_GT(state.due_ms.value_or(0), ToMillis(call.clock().Wall()));
 }
 
 TEST_F(BrokenTablesTest, ATaskThatCantReadADataFileFailsAndIsNotTriedForEver) {

@@ -27,6 +27,7 @@ using store::Transaction;
 
 /// A worker's clock may be slow, and its last write under way.
 constexpr int64_t kWriteMarginMs = 60'000;
+constexpr int kRacesToLose = 2;
 
 iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const Process& process) {
   iceberg::SnapshotChanges changes;
@@ -209,6 +210,12 @@ DeadAttempt Committer::ToDead(const Attempt& attempt) const {
   return dead;
 }
 
+Millis Committer::TurnLimit(const Process& process, Call& call) const {
+  // A large table needs longer; it may have it when its work has waited for long.
+  Millis age(ToMillis(call.clock().Wall()) - process.created_ms);
+  return std::clamp(age / 20, options_.commit_turn_limit, options_.commit_timeout / 2);
+}
+
 Status Committer::Finish(Call& call, Process process) {
   Work work;
   ProcessProgress progress;
@@ -235,12 +242,22 @@ Status Committer::Finish(Call& call, Process process) {
 
 Status Committer::CommitWork(Call& call, Process process, const Work& work) {
   Status last;
+  int lost_races = 0;
   for (int attempt = 0; attempt <= options_.commit_retries; ++attempt) {
     if (attempt > 0) call.clock().SleepFor(Millis(20) * attempt, call.stop());
-    auto loaded = catalog_.LoadById(call, process.table_id);
+    // Quick writers would win for ever: after two lost races they wait for this commit.
+    auto limit = std::chrono::duration_cast<Millis>(call.remaining());
+    if (lost_races >= kRacesToLose) limit = std::min(limit, TurnLimit(process, call));
+    Call attempt_call(call.env(), limit, call.stop());
+    std::optional<catalog::TableTurns::Turn> turn;
+    if (lost_races >= kRacesToLose) {
+      auto taken = catalog_.TakeTurn(attempt_call, process.table_id);
+      if (taken.ok()) turn.emplace(std::move(*taken));
+    }
+    auto loaded = catalog_.LoadById(attempt_call, process.table_id);
     if (loaded.status().code() == Code::kNotFound) {
       process.state = ProcessState::kCancelled;
-      process.error = "the table was dropped";
+      process.error = fmt::format("the table is gone: {}", loaded.status().message());
       std::vector<DeadAttempt> dead;
       for (const auto& one : work.attempts) dead.push_back(ToDead(one));
       return End(call, process, dead);
@@ -263,7 +280,7 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
                   "the table was rolled back behind the planned snapshot, or its history since then"
                   " has expired");
     }
-    auto decision = Decide(call, process, metadata, work);
+    auto decision = Decide(attempt_call, process, metadata, work);
     last = decision.status();
     if (last.ok()) {
       if (decision->empty()) {
@@ -272,14 +289,22 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
             decision->dropped.empty() ? "no task has a result" : decision->dropped[0].reason);
       }
       process.commit_attempts += 1;
-      last = Land(call, **loaded, process, work, *decision);
+      bool lost = false;
+      last = Land(attempt_call, **loaded, process, work, *decision, turn ? &*turn : nullptr, &lost);
       if (last.ok()) return {};
+      lost_races += lost ? 1 : 0;
     }
     // Files that are gone may be those of a snapshot that has expired meanwhile.
     bool again = last.code() == Code::kConflict || last.code() == Code::kNotFound;
     if (again) continue;
     if (IsPassing(last)) return last;
     return Fail(call, std::move(process), work, last.ToString());
+  }
+  int64_t age_ms = ToMillis(call.clock().Wall()) - process.created_ms;
+  if (lost_races > options_.commit_retries && age_ms < options_.commit_give_up.count()) {
+    // The work is as good as before: it stays, and so does its turn.
+    return Unavailable(
+        fmt::format("others were quicker {} times: {}", lost_races, last.ToString()));
   }
   return Fail(call, std::move(process), work,
               fmt::format("the commit did not land in {} tries: {}", options_.commit_retries + 1,
@@ -316,7 +341,8 @@ Result<CommitDecision> Committer::Decide(Call& call, const Process& process,
 }
 
 Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process process,
-                       const Work& work, const CommitDecision& decision) {
+                       const Work& work, const CommitDecision& decision,
+                       const catalog::TableTurns::Turn* turn, bool* lost) {
   process.state = ProcessState::kSucceeded;
   process.error.clear();
   if (!decision.dropped.empty()) {
@@ -340,9 +366,11 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
     process.committed_snapshot_id = prepared->snapshot.snapshot_id;
     process.finished_ms = ToMillis(call.clock().Wall());
     status = catalog_
-                 .Commit(call, table.warehouse, table.name, prepared->request,
-                         [&](Transaction& t) { return EndRows(t, process, dead); })
+                 .Commit(
+                     call, table.warehouse, table.name, prepared->request,
+                     [&](Transaction& t) { return EndRows(t, process, dead); }, turn)
                  .status();
+    *lost = status.code() == Code::kConflict;
   }
   if (status.ok()) {
     metrics_.Ended(process);

@@ -41,11 +41,13 @@ class Committer {
   Result<planning::CommitDecision> Decide(Call& call, const Process& process,
                                           const iceberg::TableMetadata& metadata, const Work& work);
   Status Land(Call& call, const catalog::LoadedTable& table, Process process, const Work& work,
-              const planning::CommitDecision& decision);
+              const planning::CommitDecision& decision, const catalog::TableTurns::Turn* turn,
+              bool* lost);
   Status Fail(Call& call, Process process, const Work& work, std::string why);
   Status End(Call& call, const Process& process, const std::vector<DeadAttempt>& dead);
   Status EndRows(store::Transaction& t, const Process& process,
                  const std::vector<DeadAttempt>& dead) const;
+  Millis TurnLimit(const Process& process, Call& call) const;
   DeadAttempt ToDead(const Attempt& attempt) const;
 
   catalog::Catalog& catalog_;

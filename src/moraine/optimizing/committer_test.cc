@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "moraine/iceberg/commit/snapshot_producer.h"
+#include "moraine/optimizing/testing/hooked_files.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 
 namespace moraine::optimizing {
@@ -384,6 +386,70 @@ TEST_F(CommitterTest, SaysAtOnceHowTheProcessEnded) {
   ASSERT_TRUE(world_.parts().committer.Cancel(call, Last().process_id).ok());
   EXPECT_EQ(world_.State(id_)->reason, "the minor process was cancelled: cancelled by a person");
   EXPECT_THAT(world_.State(id_)->health_json, HasSubstr("was cancelled"));
+}
+
+/// A writer of the same process that commits between load and swap every time: after two lost races
+/// it has to wait, and the work lands.
+TEST_F(CommitterTest, AQuickWriterDoesNotStarveIt) {
+  Plan();
+  world_.RunTasks();
+  HookedFiles files(world_.disk());
+  HealthMonitor monitor(world_.engine(), files, world_.store(), Options());
+  Committer committer(world_.engine(), files, world_.store(), monitor, Options());
+  int appended = 0;
+  int kept_waiting = 0;
+  files.hook = [&] {
+    auto name = "w" + std::to_string(appended);
+    SnapshotChanges changes;
+    changes.operation = SnapshotOperation::kFastAppend;
+    changes.added.push_back({world_.DataFile(kTable, name, 3), std::nullopt});
+    iceberg::SnapshotProducer producer(world_.disk(), changes);
+    Call quick(world_.call().env(), Millis(100));
+    auto prepared = producer.Prepare(quick, world_.Load(kTable)->metadata);
+    ASSERT_TRUE(prepared.ok());
+    auto committed =
+        world_.engine().Commit(quick, "w", {{"ns"}, kTable}, prepared->request, nullptr);
+    ++(committed.ok() ? appended : kept_waiting);
+  };
+  Call call = world_.call();
+  EXPECT_EQ(committer.CommitTick(call).value(), 1u);
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded) << Last().error;
+  EXPECT_EQ(Last().commit_attempts, 3);
+  EXPECT_GE(appended, 2);
+  EXPECT_GE(kept_waiting, 1);
+  EXPECT_EQ(CountData(), 2u + static_cast<size_t>(appended));
+}
+
+/// Writers of other processes can't be kept waiting: the work stays until it lands, or is too old.
+TEST_F(CommitterTest, WorkThatLosesToOtherProcessesIsKept) {
+  for (bool in_time : {true, false}) {
+    SCOPED_TRACE(in_time);
+    OptimizingWorld world;
+    int64_t id = world.MakeTable(kTable);
+    ASSERT_TRUE(world.Append(kTable, {"a", "b"}).ok());
+    world.token();
+    ASSERT_TRUE(world.Tick().ok());
+    world.RunTasks();
+    HookedFiles files(world.disk());
+    catalog::Catalog catalog(world.store(), files, catalog::CatalogOptions());
+    HealthMonitor monitor(catalog, files, world.store(), Options());
+    Committer committer(catalog, files, world.store(), monitor, Options());
+    int number = 0;
+    files.hook = [&] {
+      ASSERT_TRUE(world.Append(kTable, {"w" + std::to_string(++number)}, 3).ok());
+    };
+    if (!in_time) world.Advance(Options().commit_give_up);
+    Call call = world.call();
+    EXPECT_EQ(committer.CommitTick(call).value(), in_time ? 0u : 1u);
+    EXPECT_EQ(world.LastProcess()->state,
+              in_time ? ProcessState::kCommitting : ProcessState::kFailed);
+    EXPECT_EQ(world.State(id)->failures, in_time ? 0 : 1);
+    if (!in_time) continue;
+    files.hook = nullptr;
+    EXPECT_EQ(committer.CommitTick(call).value(), 1u);
+    EXPECT_EQ(world.LastProcess()->state, ProcessState::kSucceeded) << world.LastProcess()->error;
+    EXPECT_EQ(world.LiveFiles(kTable).size(), 1u + static_cast<size_t>(number));
+  }
 }
 
 }  // namespace

@@ -173,10 +173,15 @@ Status HealthMonitor::MarkUnreadable(Call& call, const TableState& before, const
   int64_t now_ms = ToMillis(call.clock().Wall());
   TableState next = before;
   NoteFailure(&next, kUnreadable, why.ToString(), FailureKind::kPassing, options_, now_ms);
+  // A wish is consumed by one look; of a damaged table there is no health.
+  next.requested_type.clear();
+  next.score = 0;
+  next.health_json = "{}";
+  next.candidates = 0;
   next.last_refreshed_ms = now_ms;
   bool has_process =
       before.status == TableStatus::kRunning || before.status == TableStatus::kCommitting;
-  if (!has_process) next.status = TableStatus::kSkipped;
+  if (!has_process) next.status = TableStatus::kFailed;
   return Save(call, next);
 }
 
@@ -196,11 +201,18 @@ Status HealthMonitor::RefreshTable(Call& call, const TableState& before) {
 /// *problem: why the table could not be read; that is kept in its row and no error here.
 Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* problem) {
   int64_t now_ms = ToMillis(call.clock().Wall());
+  // A table that was dropped is forgotten by the feed; here it may as well be its file that is
+  // gone.
   auto loaded = catalog_.LoadById(call, before.table_id);
-  if (loaded.status().code() == Code::kNotFound) return Forget(call, before.table_id);
   *problem = loaded.status();
   if (!loaded.ok()) return {};
   const auto& table = **loaded;
+  // The metadata may come from memory; the file is what everybody else reads.
+  Status present = files_.Stat(call, table.metadata_location).status();
+  if (present.code() == Code::kNotFound) {
+    *problem = NotFound(fmt::format("its metadata file is gone: {}", table.metadata_location));
+    return {};
+  }
   const auto& metadata = *table.metadata;
   auto config = planning::ConfigOf(metadata.properties);
   TableState next = before;
@@ -230,16 +242,19 @@ Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* probl
   MORAINE_ASSIGN(auto process, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
                    return ActiveProcess(t, before.table_id);
                  }));
+  for (const auto& sentence : config.problems) {
+    health.explanation += (health.explanation.empty() ? "" : "; ") + sentence;
+  }
   next = DecideState(next, health, config, process ? HasProcess::kYes : HasProcess::kNo, now_ms);
   if (std::string obstacle = planning::Obstacle(metadata, config, table.origin == "registered");
       !obstacle.empty() && !process) {
-    next.status = TableStatus::kSkipped;
+    bool empty_table = obstacle == planning::kNoSnapshotYet;
+    next.status = empty_table ? TableStatus::kIdle : TableStatus::kSkipped;
     next.reason = obstacle;
     next.due_ms.reset();
-  } else if (!config.problems.empty() &&
-             next.reason.find(config.problems[0]) == std::string::npos) {
-    next.reason += "; " + config.problems[0];
   }
+  if (!config.problems.empty() && next.reason.find(config.problems[0]) == std::string::npos)
+    next.reason += "; " + config.problems[0];
   return Save(call, next);
 }
 

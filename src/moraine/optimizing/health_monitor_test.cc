@@ -60,7 +60,7 @@ class HealthMonitorTest : public testing::Test {
 TEST_F(HealthMonitorTest, ATableWithSmallFilesWaitsForAPlan) {
   int64_t id = world_.MakeTable("t");
   ASSERT_TRUE(FeedAndRefresh().ok());
-  EXPECT_EQ(world_.State(id)->status, TableStatus::kSkipped);
+  EXPECT_EQ(world_.State(id)->status, TableStatus::kIdle);
   EXPECT_EQ(world_.State(id)->reason, "the table has no snapshot yet");
   ASSERT_TRUE(world_.Append("t", {"a"}).ok());
   ASSERT_TRUE(FeedAndRefresh().ok());
@@ -92,6 +92,20 @@ TEST_F(HealthMonitorTest, SaysWhyATableIsSkipped) {
     ASSERT_TRUE(FeedAndRefresh().ok());
     EXPECT_EQ(world_.State(id)->status, TableStatus::kSkipped);
     EXPECT_THAT(world_.State(id)->reason, HasSubstr(c.reason));
+  }
+}
+
+TEST_F(HealthMonitorTest, SaysWhichPropertiesItCantRead) {
+  int64_t id = world_.MakeTable(
+      "t", {{"self-optimizing.quota", "banana"}, {"self-optimizing.enabeld", "false"}});
+  ASSERT_TRUE(world_.Append("t", {"a", "b"}).ok());
+  ASSERT_TRUE(FeedAndRefresh().ok());
+  TableState state = world_.State(id).value();
+  EXPECT_EQ(state.status, TableStatus::kPending);
+  for (const char* part : {"self-optimizing.quota is 'banana', expected a number",
+                           "did you mean self-optimizing.enabled?"}) {
+    EXPECT_THAT(state.reason, HasSubstr(part));
+    EXPECT_THAT(state.health_json, HasSubstr(part));
   }
 }
 
@@ -130,7 +144,7 @@ TEST_F(HealthMonitorTest, ATableThatCantBeReadIsMarkedAndTheOthersGoOn) {
   std::string list = world_.Load("broken")->metadata->CurrentSnapshot()->manifest_list;
   world_.disk().Put(list, "rubbish", 0);
   ASSERT_TRUE(FeedAndRefresh().ok());
-  EXPECT_EQ(world_.State(broken)->status, TableStatus::kSkipped);
+  EXPECT_EQ(world_.State(broken)->status, TableStatus::kFailed);
   EXPECT_TRUE(world_.State(broken)->due_ms);
   EXPECT_EQ(world_.State(good)->status, TableStatus::kPending);
 }

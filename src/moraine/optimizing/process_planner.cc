@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "moraine/base/text.h"
 #include "moraine/io/location.h"
 #include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/process_store.h"
@@ -56,6 +57,10 @@ void ApplyRequest(const std::string& requested, OptimizingConfig* config,
     config->full_trigger_interval = Millis(0);
     times->last_full_ms = 0;
   }
+}
+
+std::string NoOptimizer(const std::string& group) {
+  return fmt::format("no optimizer of the group {} is running", group);
 }
 
 void LeaveFilteredFiles(const std::vector<bool>& filtered_out, PartitionEvaluation* evaluation) {
@@ -158,7 +163,7 @@ Result<size_t> ProcessPlanner::PlanTick(Call& call) {
     for (auto& state : tables) {
       MORAINE_TRY(call.Check());
       if (threads == 0) {
-        std::string reason = fmt::format("no optimizer of the group {} is running", group);
+        std::string reason = NoOptimizer(group);
         if (state.reason != reason) {
           state.reason = reason;
           MORAINE_TRY(Save(call, state));
@@ -169,18 +174,47 @@ Result<size_t> ProcessPlanner::PlanTick(Call& call) {
                        return ThreadsInUse(t, group);
                      }));
       if (in_use >= threads) break;
+      // Waits for self-optimizing.min-plan-interval; a look at that time lets it go on.
+      if (state.due_ms && *state.due_ms > now_ms && state.requested_type.empty()) continue;
       MORAINE_ASSIGN(bool planned, PlanTable(call, std::move(state), threads));
       if (planned) ++made;
     }
   }
   if (made > 0) queue_.AnnounceWork();
+  MORAINE_TRY(ExplainRunning(call));
   return made;
+}
+
+/// Says of tables whose process nobody works on why that is so, and takes it back.
+Status ProcessPlanner::ExplainRunning(Call& call) {
+  MORAINE_ASSIGN(auto running, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                   return TablesWithStatus(t, TableStatus::kRunning, kMaxPendingSeen);
+                 }));
+  std::map<std::string, int64_t> threads;
+  for (auto& state : running) {
+    if (!threads.contains(state.group)) {
+      MORAINE_ASSIGN(threads[state.group], queue_.GroupThreads(call, state.group));
+    }
+    std::string alone = NoOptimizer(state.group);
+    bool is_alone = threads[state.group] == 0;
+    if (is_alone == (state.reason == alone)) continue;
+    if (is_alone) {
+      state.reason = alone;
+    } else {
+      MORAINE_ASSIGN(auto process, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                       return ActiveProcess(t, state.table_id);
+                     }));
+      if (!process) continue;
+      state.reason = process->reason;
+    }
+    MORAINE_TRY(Save(call, state));
+  }
+  return {};
 }
 
 Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t group_threads) {
   int64_t now_ms = ToMillis(call.clock().Wall());
   auto loaded = catalog_.LoadById(call, state.table_id);
-  if (loaded.status().code() == Code::kNotFound) return false;  // the feed will say so
   auto give_up = [&](const Status& why) -> Result<bool> {
     // A store that failed says nothing about the table.
     if (why.code() == Code::kCancelled || why.code() == Code::kCommitUnknown) return why;
@@ -194,12 +228,13 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
     return false;
   };
   if (!loaded.ok()) return give_up(loaded.status());
+  const bool asked_for = !state.requested_type.empty();
   const auto& metadata = *(*loaded)->metadata;
   auto config = planning::ConfigOf(metadata.properties);
   int64_t may_plan_ms = state.last_planned_ms + config.min_plan_interval.count();
   if (state.requested_type.empty() && now_ms < may_plan_ms) {
-    state.status = TableStatus::kIdle;
-    state.reason = "planned a moment ago: waits for self-optimizing.min-plan-interval";
+    state.reason = fmt::format("was planned a moment ago, waits for {}min-plan-interval until {}",
+                               "self-optimizing.", FormatTime(FromMillis(may_plan_ms)));
     state.due_ms = may_plan_ms;
     MORAINE_TRY(Save(call, state));
     return false;
@@ -229,6 +264,12 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   planning::PlanLimits limits;
   limits.budget_bytes = options_.max_input_per_thread_bytes * std::max<int64_t>(1, group_threads);
   auto plan = planning::PlanProcess(table->files, evaluations, config, limits);
+  if (asked_for) {
+    plan.reason = plan.tasks.empty()
+                      ? fmt::format("was asked for by a person, but: {}", plan.reason)
+                      : fmt::format("asked for by a person: {} files in {} partitions",
+                                    plan.input_files, plan.partitions);
+  }
   state.last_planned_ms = now_ms;
   state.due_ms = plan.due_ms;
   state.requested_type.clear();
@@ -247,6 +288,7 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   process.group = config.group;
   process.type = plan.type;
   process.reason = plan.reason;
+  process.started_by = asked_for ? kByPerson : kByRules;
   process.snapshot_id = table->files.snapshot_id;
   process.sequence_number = table->files.sequence_number;
   process.quota_threads = planning::QuotaThreads(config, group_threads);

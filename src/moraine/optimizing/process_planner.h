@@ -21,6 +21,7 @@ class ProcessPlanner {
 
  private:
   Result<bool> PlanTable(Call& call, TableState state, int64_t group_threads);
+  Status ExplainRunning(Call& call);
   Status Save(Call& call, const TableState& state);
 
   catalog::Catalog& catalog_;

@@ -126,6 +126,42 @@ TEST_F(ProcessPlannerTest, SaysThatNoOptimizerIsThere) {
   EXPECT_EQ(world_.State(id)->reason, "no optimizer of the group night is running");
 }
 
+TEST_F(ProcessPlannerTest, SaysThatTheLastOptimizerDied) {
+  int64_t id = world_.MakeTable("t");
+  ASSERT_TRUE(world_.Append("t", {"a", "b"}).ok());
+  world_.token();
+  ASSERT_TRUE(world_.Tick().ok());
+  ASSERT_EQ(world_.State(id)->status, TableStatus::kRunning);
+  std::string reason = world_.State(id)->reason;
+  EXPECT_EQ(world_.LastProcess()->started_by, kByRules);
+  world_.Advance(world_.options().heartbeat_timeout + Millis(1));
+  ASSERT_TRUE(world_.Tick().ok());
+  EXPECT_EQ(world_.State(id)->status, TableStatus::kRunning);
+  EXPECT_EQ(world_.State(id)->reason, "no optimizer of the group default is running");
+  Call call = world_.call();
+  ASSERT_TRUE(world_.parts().queue.Register(call, {.threads = 1}).ok());
+  ASSERT_TRUE(world_.Tick().ok());
+  EXPECT_EQ(world_.State(id)->reason, reason);
+}
+
+TEST_F(ProcessPlannerTest, ATableThatWasPlannedAMomentAgoIsPendingUntilItsTime) {
+  int64_t id = world_.MakeTable("t", {{"self-optimizing.min-plan-interval", "10000"}});
+  ASSERT_TRUE(world_.Append("t", {"a", "b"}).ok());
+  world_.token();
+  ASSERT_TRUE(world_.Tick().ok());
+  world_.RunTasks();
+  ASSERT_TRUE(world_.Append("t", {"c"}).ok());
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(world_.Tick().ok());
+  TableState state = world_.State(id).value();
+  EXPECT_EQ(state.status, TableStatus::kPending);
+  EXPECT_THAT(state.reason, HasSubstr("waits for self-optimizing.min-plan-interval until 20"));
+  std::string first = world_.LastProcess()->process_id;
+  world_.Advance(Millis(10'001));
+  ASSERT_TRUE(world_.Tick().ok());
+  EXPECT_EQ(world_.State(id)->status, TableStatus::kRunning);
+  EXPECT_NE(world_.LastProcess()->process_id, first);
+}
+
 TEST(RankPendingTest, WishesFirstThenScoreAndWaiting) {
   auto table = [](int64_t id, int64_t score, int64_t minutes, const std::string& wish = "") {
     TableState state;

@@ -17,7 +17,7 @@ constexpr std::string_view kColumns =
     "sequence_number,"
     " quota_threads, num_retries, partial_commit, created_ms, finished_ms, tasks, input_files, "
     "input_bytes,"
-    " output_files, output_bytes, committed_snapshot_id, commit_attempts, error";
+    " output_files, output_bytes, committed_snapshot_id, commit_attempts, error, started_by";
 
 Result<Process> FromRow(const Row& row) {
   Process p;
@@ -52,6 +52,8 @@ Result<Process> FromRow(const Row& row) {
   MORAINE_ASSIGN(p.committed_snapshot_id, row.Int(19));
   MORAINE_ASSIGN(p.commit_attempts, row.Int(20));
   MORAINE_ASSIGN(p.error, row.Text(21));
+  MORAINE_ASSIGN(auto started_by, row.OptText(22));
+  p.started_by = started_by.value_or(kByRules);
   return p;
 }
 
@@ -79,7 +81,7 @@ Status InsertProcess(Transaction& t, const Process& p,
                         {p.table_id, p.process_id}));
   MORAINE_TRY(t.Execute(fmt::format("INSERT INTO process ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
                                     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-                                    " ?, ?)",
+                                    " ?, ?, ?)",
                                     kColumns),
                         {p.process_id,
                          p.table_id,
@@ -102,7 +104,8 @@ Status InsertProcess(Transaction& t, const Process& p,
                          p.output_bytes,
                          p.committed_snapshot_id,
                          p.commit_attempts,
-                         p.error}));
+                         p.error,
+                         p.started_by}));
   for (const auto& task : tasks) {
     MORAINE_ASSIGN(auto packed, tasks::PackTask(task));
     MORAINE_TRY(t.Execute(

@@ -17,6 +17,9 @@ namespace moraine::optimizing {
 enum class ProcessState { kRunning, kCommitting, kSucceeded, kFailed, kCancelled };
 std::string_view ProcessStateName(ProcessState state);
 
+inline constexpr char kByRules[] = "rules";
+inline constexpr char kByPerson[] = "person";
+
 struct Process {
   std::string process_id;
   int64_t table_id = 0;
@@ -24,9 +27,10 @@ struct Process {
   std::string group;
   planning::OptimizingType type = planning::OptimizingType::kMinor;
   ProcessState state = ProcessState::kRunning;
-  std::string reason;           ///< why it was planned
-  int64_t snapshot_id = -1;     ///< that was planned
-  int64_t sequence_number = 0;  ///< of that snapshot: the outputs' data sequence number
+  std::string reason;                 ///< why it was planned
+  std::string started_by = kByRules;  ///< kByRules or kByPerson
+  int64_t snapshot_id = -1;           ///< that was planned
+  int64_t sequence_number = 0;        ///< of that snapshot: the outputs' data sequence number
   int64_t quota_threads = 1;
   int64_t num_retries = 5;
   bool partial_commit = false;

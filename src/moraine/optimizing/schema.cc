@@ -124,6 +124,10 @@ CREATE TABLE deletion (
   PRIMARY KEY (process_id, task_id, attempt)
 );
 CREATE INDEX deletion_due ON deletion (due_ms);
+)"},
+      {3, "who asked, waits of tasks", R"(
+ALTER TABLE process ADD COLUMN started_by {text};
+ALTER TABLE task ADD COLUMN not_before_ms {bigint} NOT NULL DEFAULT 0;
 )"}};
   return migrations;
 }

@@ -132,7 +132,15 @@ Status Service::Request(Call& call, int64_t table_id, const std::string& type) {
   if (type != "minor" && type != "major" && type != "full") {
     return InvalidArgument(fmt::format("type: expected minor, major or full, got {}", type));
   }
-  MORAINE_ASSIGN(auto loaded, catalog_.LoadById(call, table_id));
+  auto found = catalog_.LoadById(call, table_id);
+  if (!found.ok()) {
+    // A table that can't be read is marked by the next look at it.
+    MORAINE_TRY(database_.Run(call, Access::kWrite,
+                              [&](Transaction& t) { return LookAgain(t, table_id, 0); }));
+    Wake();
+    return found.status();
+  }
+  const auto& loaded = *found;
   auto config = planning::ConfigOf(loaded->metadata->properties);
   std::string obstacle =
       planning::Obstacle(*loaded->metadata, config, loaded->origin == "registered");

@@ -1,45 +1,15 @@
 #include "moraine/optimizing/service.h"
 
-#include <functional>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "moraine/optimizing/testing/hooked_files.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 
 namespace moraine::optimizing {
 namespace {
 
 using testing::HasSubstr;
-
-/// Runs something when a manifest list is opened: between a look's reading and its saving.
-class HookedFiles final : public io::FileSystem {
- public:
-  explicit HookedFiles(io::FileSystem& inner) : inner_(inner) {}
-  std::function<void()> hook;
-
-  Result<std::unique_ptr<io::RandomReader>> Open(Call& call, const std::string& location,
-                                                 std::optional<int64_t> known_size) override {
-    if (hook && location.find("/snap-") != std::string::npos) std::exchange(hook, nullptr)();
-    return inner_.Open(call, location, known_size);
-  }
-  Result<std::unique_ptr<io::Writer>> Create(Call& call, const std::string& location) override {
-    return inner_.Create(call, location);
-  }
-  Result<io::FileInfo> Stat(Call& call, const std::string& location) override {
-    return inner_.Stat(call, location);
-  }
-  Result<io::FileListing> List(Call& call, const std::string& prefix, const std::string& after,
-                               size_t limit) override {
-    return inner_.List(call, prefix, after, limit);
-  }
-  std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
-    return inner_.DeleteMany(call, locations);
-  }
-
- private:
-  io::FileSystem& inner_;
-};
 
 class ServiceTest : public testing::Test {
  protected:
@@ -75,6 +45,7 @@ TEST_F(ServiceTest, AWishThatComesDuringALookIsNotForgotten) {
   Request(id, "minor");
   // The look finds one file: nothing to do. Meanwhile a second file comes, and the same wish.
   files_.hook = [&] {
+    files_.hook = nullptr;
     ASSERT_TRUE(world_.Append("t", {"b"}).ok());
     Request(id, "minor");
   };
@@ -86,6 +57,8 @@ TEST_F(ServiceTest, AWishThatComesDuringALookIsNotForgotten) {
   Tick();
   ASSERT_TRUE(world_.LastProcess());
   EXPECT_EQ(world_.LastProcess()->input_files, 2);
+  EXPECT_EQ(world_.LastProcess()->started_by, kByPerson);
+  EXPECT_EQ(world_.LastProcess()->reason, "asked for by a person: 2 files in 1 partitions");
   EXPECT_EQ(world_.State(id)->requested_type, "");
 }
 
@@ -95,7 +68,10 @@ TEST_F(ServiceTest, AWishThatComesWhileATableIsPlannedIsNotForgotten) {
   Tick();
   ASSERT_EQ(world_.State(id)->status, TableStatus::kPending);
   world_.token();
-  files_.hook = [&] { Request(id, "full"); };
+  files_.hook = [&] {
+    files_.hook = nullptr;
+    Request(id, "full");
+  };
   Tick();
   EXPECT_FALSE(world_.LastProcess());
   EXPECT_EQ(world_.State(id)->requested_type, "full");
@@ -116,6 +92,7 @@ TEST_F(ServiceTest, AWishThatFindsNothingToDoEnds) {
   EXPECT_FALSE(world_.LastProcess());
   EXPECT_EQ(world_.State(id)->requested_type, "");
   EXPECT_EQ(world_.State(id)->status, TableStatus::kIdle);
+  EXPECT_THAT(world_.State(id)->reason, HasSubstr("was asked for by a person, but: "));
   Call call = world_.call();
   EXPECT_FALSE(service_.Tick(call).value());
 }

@@ -16,6 +16,7 @@ using tasks::HandedTask;
 using tasks::TaskKey;
 
 constexpr size_t kMaxCancelled = 1'000;
+constexpr Millis kLongestTaskWait{60'000};
 constexpr char kLostError[] = "Unavailable: its optimizer was lost or the attempt took too long";
 
 std::string NameOf(const TaskKey& key) {
@@ -35,7 +36,8 @@ Result<std::string> Touch(Transaction& t, const std::string& token, int64_t now_
 
 /// The process to serve next: least use of its quota first, then the oldest; one over its quota
 /// only when no other has anything to do.
-Result<std::optional<std::string>> ChooseProcess(Transaction& t, const std::string& group) {
+Result<std::optional<std::string>> ChooseProcess(Transaction& t, const std::string& group,
+                                                 int64_t now_ms) {
   MORAINE_ASSIGN(
       auto rows,
       t.Query(
@@ -44,9 +46,10 @@ Result<std::optional<std::string>> ChooseProcess(Transaction& t, const std::stri
           " FROM process p JOIN task k ON k.process_id = p.process_id"
           " WHERE p.state = 'running' AND p.resource_group = ?"
           " GROUP BY p.process_id, p.quota_threads, p.created_ms"
-          " HAVING SUM(CASE WHEN k.state = 'planned' THEN 1 ELSE 0 END) > 0"
+          " HAVING SUM(CASE WHEN k.state = 'planned' AND k.not_before_ms <= ? THEN 1 ELSE 0 END) > "
+          "0"
           " ORDER BY p.created_ms, p.process_id",
-          {group}));
+          {group, now_ms}));
   std::optional<std::string> best;
   double best_use = 0;
   for (const auto& row : rows) {
@@ -76,13 +79,13 @@ Result<std::optional<TakenTask>> TakeTask(Transaction& t, const std::string& tok
       "UPDATE task SET state = 'planned', optimizer = '' WHERE optimizer = ? AND thread = ?"
       " AND state IN ('scheduled', 'acknowledged')",
       {token, int64_t{thread}}));
-  MORAINE_ASSIGN(auto process, ChooseProcess(t, group));
+  MORAINE_ASSIGN(auto process, ChooseProcess(t, group, now_ms));
   if (!process) return std::optional<TakenTask>();
   MORAINE_ASSIGN(
       auto rows,
       t.Query("SELECT task_id, attempt, input FROM task WHERE process_id = ? AND state = 'planned'"
-              " ORDER BY input_bytes DESC, task_id LIMIT 1",
-              {*process}));
+              " AND not_before_ms <= ? ORDER BY input_bytes DESC, task_id LIMIT 1",
+              {*process, now_ms}));
   if (rows.empty()) return std::optional<TakenTask>();
   TakenTask taken;
   taken.key.process_id = *process;
@@ -109,7 +112,8 @@ Result<bool> IsHeld(Transaction& t, const std::string& token, const TaskKey& key
   return !rows.empty();
 }
 
-Status FailTask(Transaction& t, const tasks::TaskReport& report, int64_t now_ms) {
+Status FailTask(Transaction& t, const tasks::TaskReport& report, Millis first_wait,
+                int64_t now_ms) {
   MORAINE_ASSIGN(auto rows, t.Query("SELECT k.failures, p.num_retries FROM task k JOIN process p "
                                     "ON p.process_id = k.process_id"
                                     " WHERE k.process_id = ? AND k.task_id = ?",
@@ -119,15 +123,18 @@ Status FailTask(Transaction& t, const tasks::TaskReport& report, int64_t now_ms)
   MORAINE_ASSIGN(int64_t retries, rows[0].Int(1));
   // What another attempt can't change is not tried again.
   auto code = CodeFromName(report.error_code);
-  bool final =
-      code == Code::kCorruption || code == Code::kUnsupported || code == Code::kInvalidArgument;
+  bool final = code == Code::kCorruption || code == Code::kUnsupported ||
+               code == Code::kInvalidArgument || code == Code::kNotFound;
   // An optimizer that stops gives its tasks back: no failure of theirs.
   bool given_back = code == Code::kCancelled;
   bool again = given_back || (!final && failures < retries);
+  Millis wait = given_back ? Millis(0)
+                           : std::min(first_wait * (int64_t{1} << std::min<int64_t>(failures, 10)),
+                                      kLongestTaskWait);
   MORAINE_TRY(t.Execute(
-      "UPDATE task SET state = ?, failures = ?, optimizer = '', finished_ms = ?, error = ?"
-      " WHERE process_id = ? AND task_id = ?",
-      {again ? "planned" : "failed", failures + (given_back ? 0 : 1), now_ms,
+      "UPDATE task SET state = ?, failures = ?, not_before_ms = ?, optimizer = '', finished_ms = ?,"
+      " error = ? WHERE process_id = ? AND task_id = ?",
+      {again ? "planned" : "failed", failures + (given_back ? 0 : 1), now_ms + wait.count(), now_ms,
        fmt::format("{}: {}", report.error_code, report.error), report.key.process_id,
        int64_t{report.key.task_id}}));
   return {};
@@ -139,7 +146,7 @@ struct Received {
   bool failed = false;  ///< the attempt
 };
 
-Result<Received> Receive(Transaction& t, const tasks::TaskReport& report) {
+Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, Millis first_wait) {
   const TaskKey& key = report.key;
   MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
   MORAINE_ASSIGN(auto rows, t.Query("SELECT k.input, k.state, k.attempt, k.optimizer, p.table_id"
@@ -175,7 +182,7 @@ Result<Received> Receive(Transaction& t, const tasks::TaskReport& report) {
   }
   if (!report.output_json) {
     MORAINE_TRY(remove_files());
-    MORAINE_TRY(FailTask(t, report, now_ms));
+    MORAINE_TRY(FailTask(t, report, first_wait, now_ms));
     return Received{{}, true};
   }
   Status taken = task.status();
@@ -189,7 +196,7 @@ Result<Received> Receive(Transaction& t, const tasks::TaskReport& report) {
     failure.error_code = CodeName(Code::kInternal);
     failure.error = fmt::format("the report of success can't be taken: {}", taken.message());
     MORAINE_TRY(remove_files());
-    MORAINE_TRY(FailTask(t, failure, now_ms));
+    MORAINE_TRY(FailTask(t, failure, first_wait, now_ms));
     return Received{InvalidArgument(failure.error), true};
   }
   MORAINE_TRY(t.Execute(
@@ -318,7 +325,7 @@ Result<tasks::HeartbeatReply> TaskQueue::Heartbeat(Call& call,
 Status TaskQueue::Report(Call& call, const tasks::TaskReport& report) {
   Received received;
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(received, Receive(t, report));
+    MORAINE_ASSIGN(received, Receive(t, report, options_.task_retry_first));
     return {};
   }));
   if (received.failed) {
@@ -346,6 +353,7 @@ Status TaskQueue::Unregister(Call& call, const std::string& token) {
 
 Status TaskQueue::ReclaimTick(Call& call) {
   int64_t reclaimed = 0;
+  int64_t rested = 0;
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
     MORAINE_TRY(t.Execute("DELETE FROM optimizer WHERE heartbeat_ms < ?",
@@ -374,12 +382,16 @@ Status TaskQueue::ReclaimTick(Call& call) {
                              " FROM optimizer))",
                              {now_ms - options_.acknowledge_timeout.count()}));
     reclaimed = failed + again + unacknowledged;
+    // Failed attempts whose wait is over: pollers are parked and have to hear of it.
+    MORAINE_ASSIGN(rested, t.Execute("UPDATE task SET not_before_ms = 0 WHERE state = 'planned' AND"
+                                     " not_before_ms > 0 AND not_before_ms <= ?",
+                                     {now_ms}));
     return {};
   }));
   if (reclaimed > 0) {
     call.log().Warn("tasks taken back from lost optimizers", {{"tasks", reclaimed}});
-    AnnounceWork();
   }
+  if (reclaimed + rested > 0) AnnounceWork();
   return {};
 }
 

@@ -273,6 +273,9 @@ TEST_F(TaskQueueTest, TriesAgainUntilTheRetriesAreUsedUp) {
     auto key = Poll(token);
     ASSERT_TRUE(key) << attempt;
     ASSERT_TRUE(Fail(token, *key).ok());
+    // Not at once: what made it fail may pass.
+    EXPECT_FALSE(Poll(token));
+    world_.Advance(world_.options().task_retry_first * (1 << (attempt - 1)));
     EXPECT_EQ(Row("p").failures, attempt);
     EXPECT_EQ(Refused(), std::vector<std::string>{Prefix("p", attempt)});
   }
@@ -282,7 +285,8 @@ TEST_F(TaskQueueTest, TriesAgainUntilTheRetriesAreUsedUp) {
 }
 
 TEST_F(TaskQueueTest, WhatAnotherAttemptCantChangeIsNotTriedAgain) {
-  for (Code code : {Code::kCorruption, Code::kUnsupported, Code::kInvalidArgument}) {
+  for (Code code :
+       {Code::kCorruption, Code::kUnsupported, Code::kInvalidArgument, Code::kNotFound}) {
     std::string id(CodeName(code));
     MakeProcess(id, 1, 1, 5);
     std::string token = Register();
@@ -355,7 +359,21 @@ TEST_F(TaskQueueTest, ASuccessThatCantBeReadFailsTheAttemptAtOnce) {
         std::string::npos)
         << Row("p").error;
     EXPECT_EQ(Refused(), std::vector<std::string>{Prefix("p", key->attempt)});
+    world_.Advance(world_.options().task_retry_first);
   }
+}
+
+TEST_F(TaskQueueTest, PollersHearOfATaskWhoseWaitIsOver) {
+  MakeProcess("p", 1, 1, 1);
+  std::string token = Register();
+  ASSERT_TRUE(Fail(token, *Poll(token)).ok());
+  uint64_t before = queue().work_count();
+  Reclaim();
+  EXPECT_EQ(queue().work_count(), before);
+  world_.Advance(world_.options().task_retry_first);
+  Reclaim();
+  EXPECT_GT(queue().work_count(), before);
+  EXPECT_TRUE(Poll(token));
 }
 
 TEST_F(TaskQueueTest, ASuccessWithFilesThatAreNotTheAttemptsFailsIt) {

@@ -1,5 +1,6 @@
 #include "moraine/planning/config.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -10,6 +11,42 @@ namespace moraine::planning {
 namespace {
 
 constexpr std::string_view kPrefix = "self-optimizing.";
+
+/// All names of the reference system, those that mean nothing here among them, and our own.
+const std::vector<std::string>& KnownNames() {
+  static const std::vector<std::string> names = {
+      "enabled",
+      "allow-partial-commit",
+      "group",
+      "quota",
+      "execute.num-retries",
+      "target-size",
+      "max-file-count",
+      "max-task-size-bytes",
+      "fragment-ratio",
+      "min-target-size-ratio",
+      "minor.trigger.file-count",
+      "minor.trigger.interval",
+      "major.trigger.duplicate-ratio",
+      "full.trigger.interval",
+      "full.rewrite-all-files",
+      "filter",
+      "min-plan-interval",
+      "hot-partition-delay",
+      "evaluation.fallback-interval",
+      "evaluation.file-size.mse-tolerance",
+      "refresh-table.adaptive.max-interval-ms",
+      "refresh-table.adaptive.increase-step-ms",
+      "rewrite.use-parquet-row-group-merge.enabled",
+      "rewrite.use-parquet-row-group-merge.min-avg-row-group-size-bytes"};
+  return names;
+}
+
+std::string UnknownName(std::string_view name) {
+  std::string nearest = Nearest(name, KnownNames());
+  return fmt::format("{}{} is not a property of self-optimizing{}", kPrefix, name.substr(0, 60),
+                     nearest.empty() ? "" : fmt::format("; did you mean {}{}?", kPrefix, nearest));
+}
 
 /// Reads properties one by one and collects a sentence for each that can't be read.
 class PropertyReader {
@@ -92,6 +129,13 @@ OptimizingConfig ConfigOf(const iceberg::StringMap& properties) {
   read.Text("filter", &config.filter);
   read.Interval("min-plan-interval", &config.min_plan_interval);
   read.Interval("hot-partition-delay", &config.hot_partition_delay);
+  for (const auto& [key, _] : properties) {
+    if (!key.starts_with(kPrefix)) continue;
+    std::string name = key.substr(kPrefix.size());
+    const auto& known = KnownNames();
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      config.problems.push_back(UnknownName(name));
+  }
   return config;
 }
 
@@ -118,7 +162,7 @@ std::string Obstacle(const iceberg::TableMetadata& metadata, const OptimizingCon
   if (!metadata.BoolProperty("gc.enabled", true)) {
     return "gc.enabled is false: the files of the table belong to another table, too";
   }
-  if (metadata.CurrentSnapshot() == nullptr) return "the table has no snapshot yet";
+  if (metadata.CurrentSnapshot() == nullptr) return kNoSnapshotYet;
   return "";
 }
 

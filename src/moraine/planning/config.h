@@ -30,7 +30,8 @@ struct OptimizingConfig {
   std::string filter;
   Millis min_plan_interval{60'000};
   Millis hot_partition_delay{120'000};
-  /// One sentence per property whose value could not be read; its default is used.
+  /// One sentence per property that is not known, or whose value can't be read and counts as its
+  /// default.
   std::vector<std::string> problems;
 
   int64_t fragment_size() const { return target_size / fragment_ratio; }
@@ -45,6 +46,9 @@ OptimizingConfig ConfigOf(const iceberg::StringMap& properties);
 /// The threads that a table may use of a group: quota > 1 is a number, else a part of them, at
 /// least 1.
 int64_t QuotaThreads(const OptimizingConfig& config, int64_t group_threads);
+
+/// The last of the obstacles: nothing else is in the way of a table that was just made.
+inline constexpr char kNoSnapshotYet[] = "the table has no snapshot yet";
 
 /// Why a table can't be optimized at all, in one sentence; empty when it can.
 std::string Obstacle(const iceberg::TableMetadata& metadata, const OptimizingConfig& config,

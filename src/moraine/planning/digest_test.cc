@@ -137,6 +137,46 @@ TEST(Health, ScoresSmallFilesAndDeletes) {
   EXPECT_EQ(ScorePartition(shredded, config).equality_deletes, 0);
 }
 
+HealthSum SumOf(const ManifestDigest& digest) {
+  HealthSum sum;
+  auto shared = std::make_shared<const ManifestDigest>(digest);
+  EXPECT_TRUE(
+      sum.Update({Manifest("a")},
+                 [&](const ManifestFile&) -> Result<HealthSum::DigestPtr> { return shared; })
+          .ok());
+  return sum;
+}
+
+TEST(Health, ScoresAHundredExactlyWhenThereIsNothingToDo) {
+  OptimizingConfig config;
+  // 298 of 298 files are tiny: no bytes to speak of, and yet as bad as small files can be.
+  ManifestDigest tiny;
+  for (int i = 0; i < 298; ++i) AddToDigest(File({Value(int32_t{1})}, 3'000), &tiny);
+  Health shredded = DecideHealth(SumOf(tiny), {}, config, false, 10);
+  EXPECT_LE(shredded.score.small_files, 1);
+  EXPECT_LE(shredded.score.total, 61);
+
+  // One position delete file of a large partition hardly counts, but it is something.
+  ManifestDigest slight;
+  for (int i = 0; i < 50; ++i) {
+    auto file = File({Value(int32_t{1})}, 1 << 27);
+    file.record_count = 1'000'000'000;
+    AddToDigest(file, &slight);
+  }
+  AddToDigest(File({Value(int32_t{1})}, 50, FileContent::kPositionDeletes), &slight);
+  Health almost = DecideHealth(SumOf(slight), {}, config, false, 10);
+  EXPECT_EQ(almost.candidate_count, 1);
+  EXPECT_EQ(almost.score.total, 99);
+  EXPECT_EQ(almost.score.position_deletes, 19);
+
+  // Two files that fill no file of the target size are nothing to do.
+  ManifestDigest fine;
+  for (int i = 0; i < 2; ++i) AddToDigest(File({Value(int32_t{1})}, 40 << 20), &fine);
+  Health nothing = DecideHealth(SumOf(fine), {}, config, false, 10);
+  EXPECT_EQ(nothing.candidate_count, 0);
+  EXPECT_EQ(nothing.score.total, 100);
+}
+
 /// Two partitions of spec 1, of which one is newer than the deletes of the unpartitioned spec 0.
 TEST(Health, GlobalEqualityDeletesMakeOlderPartitionsCandidates) {
   ManifestDigest old_data, new_data, global, dangling;

@@ -18,12 +18,11 @@ constexpr double kFullPenaltyFiles = 12;
 constexpr double kWorstEqualityRatio = 0.1;
 constexpr double kWorstPositionRatio = 0.2;
 
-/// How much a number of files with so many bytes weighs: 0 for at most one, 1 for a dozen of some
-/// size.
-double Penalty(double files, double bytes, double threshold) {
-  if (files <= 1 || threshold <= 0) return 0;
-  return std::min(files, kFullPenaltyFiles) / kFullPenaltyFiles * std::min(bytes, threshold) /
-         threshold;
+/// How much a number of files weighs: 0 for at most one, 1 for a dozen. Their bytes do not count:
+/// a reader pays for each file that it opens.
+double Penalty(int64_t files) {
+  if (files <= 1) return 0;
+  return std::min(static_cast<double>(files), kFullPenaltyFiles) / kFullPenaltyFiles;
 }
 
 int Share(double share, double penalty) {
@@ -142,14 +141,11 @@ HealthScore ScorePartition(const PartitionCounts& counts, const OptimizingConfig
   HealthScore score;
   if (small.files > 0) {
     double average = static_cast<double>(small.bytes) / static_cast<double>(small.files);
-    double penalty =
-        Penalty(static_cast<double>(small.files), static_cast<double>(small.bytes), threshold);
-    score.small_files =
-        Share(kSmallFileShare, penalty * (1 - std::min(average, threshold) / threshold));
+    score.small_files = Share(
+        kSmallFileShare, Penalty(small.files) * (1 - std::min(average, threshold) / threshold));
   }
   int64_t deletes = counts.position_delete_files + counts.equality_delete_files;
-  double penalty = Penalty(static_cast<double>(counts.data_files + deletes),
-                           static_cast<double>(counts.data_bytes + counts.delete_bytes), threshold);
+  double penalty = Penalty(counts.data_files + deletes);
   double equality = DeletedRatio(counts.equality_delete_records, counts.data_records);
   double position = DeletedRatio(counts.position_delete_records, counts.data_records);
   score.equality_deletes =
@@ -162,6 +158,17 @@ HealthScore ScorePartition(const PartitionCounts& counts, const OptimizingConfig
   return score;
 }
 
+/// Takes one point from the part that the work is about.
+void LowerOne(const PartitionCounts& total, HealthScore* score) {
+  if (total.equality_delete_files > 0) {
+    --score->equality_deletes;
+  } else if (total.position_delete_files > 0) {
+    --score->position_deletes;
+  } else {
+    --score->small_files;
+  }
+}
+
 Health DecideHealth(const HealthSum& sum, const std::set<std::string>& reached,
                     const OptimizingConfig& config, bool full_due, size_t max_candidates) {
   Health health;
@@ -172,19 +179,20 @@ Health DecideHealth(const HealthSum& sum, const std::set<std::string>& reached,
   health.small_files = small.files;
   health.small_bytes = small.bytes;
 
+  bool any_work = false;
   int64_t small_score = 0;
   int64_t equality_score = 0;
   int64_t position_score = 0;
   std::vector<std::pair<int, const std::string*>> ranked;
   for (const auto& [key, counts] : sum.partitions()) {
-    HealthScore score = ScorePartition(counts, config);
+    bool has_data = counts.data_files > 0;  // deletes without data are no work for anybody
+    bool needs_work = has_data && (MayNeedWork(counts, config) || reached.contains(key));
+    HealthScore score = needs_work ? ScorePartition(counts, config) : HealthScore();
     small_score += score.small_files;
     equality_score += score.equality_deletes;
     position_score += score.position_deletes;
-    // Deletes without data are no work for anybody.
-    bool candidate =
-        counts.data_files > 0 && (full_due || MayNeedWork(counts, config) || reached.contains(key));
-    if (candidate) ranked.emplace_back(score.total, &key);
+    any_work |= needs_work;
+    if (needs_work || (full_due && has_data)) ranked.emplace_back(score.total, &key);
   }
   if (health.partitions > 0) {
     auto mean = [&](int64_t scores) {
@@ -193,6 +201,11 @@ Health DecideHealth(const HealthSum& sum, const std::set<std::string>& reached,
     health.score.small_files = mean(small_score);
     health.score.equality_deletes = mean(equality_score);
     health.score.position_deletes = mean(position_score);
+    // 100 is for tables that need nothing, however small the need is by the numbers.
+    bool perfect =
+        health.score.small_files + health.score.equality_deletes + health.score.position_deletes ==
+        100;
+    if (any_work && perfect) LowerOne(sum.total(), &health.score);
     health.score.total =
         health.score.small_files + health.score.equality_deletes + health.score.position_deletes;
   }
