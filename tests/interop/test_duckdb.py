@@ -69,6 +69,13 @@ def test_duckdb_writes_and_pyiceberg_reads(catalog, namespace, connection):
     assert not catalog.table_exists(f"{namespace}.t")
 
 
+def test_duckdb_creates_a_table_from_a_query(catalog, namespace, connection):
+    """A staged create: DuckDB writes its files before the table is there, and makes no folders."""
+    connection.execute(f"CREATE TABLE ice.{namespace}.t AS SELECT i AS a, 'x' AS b FROM range(3) r(i)")
+    assert connection.execute(f"SELECT a, b FROM ice.{namespace}.t ORDER BY a").fetchall() == [(0, "x"), (1, "x"), (2, "x")]
+    assert sorted(catalog.load_table(f"{namespace}.t").scan().to_arrow()["a"].to_pylist()) == [0, 1, 2]
+
+
 def test_duckdb_writes_partitions_and_alters(catalog, namespace, connection):
     connection.execute(f"CREATE TABLE ice.{namespace}.p (id BIGINT, kind VARCHAR) PARTITIONED BY (kind) WITH ('format-version' = '2')")
     connection.execute(f"INSERT INTO ice.{namespace}.p VALUES (1, 'a'), (2, 'b')")

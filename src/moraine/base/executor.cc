@@ -1,5 +1,9 @@
 #include "moraine/base/executor.h"
 
+#include <cstdio>
+#include <exception>
+#include <new>
+
 #include <fmt/format.h>
 #include <pthread.h>
 
@@ -58,11 +62,30 @@ void ThreadPool::Work() {
       task = std::move(queue_.front());
       queue_.pop_front();
     }
-    task();
+    try {
+      task();
+    } catch (const std::exception& error) {
+      // Out of memory, most likely; the thread serves on. Nobody waits for a task's outcome here.
+      std::fprintf(stderr, "moraine: a task of %s ended early: %s\n", options_.name.c_str(),
+                   error.what());
+    } catch (...) {
+      std::fprintf(stderr, "moraine: a task of %s ended early\n", options_.name.c_str());
+    }
   }
 }
 
 namespace {
+
+/// A body that throws has failed as one that says so.
+Status RunBody(const std::function<Status(size_t)>& body, size_t index) {
+  try {
+    return body(index);
+  } catch (const std::bad_alloc&) {
+    return Exhausted("out of memory");
+  } catch (const std::exception& error) {
+    return Internal(error.what());
+  }
+}
 
 /// Shared by the caller and its helpers; a helper that starts late finds nothing left and never
 /// touches the body again.
@@ -82,7 +105,7 @@ struct Fan {
       size_t index = next++;
       ++running;
       lock.unlock();
-      Status status = (*body)(index);
+      Status status = RunBody(*body, index);
       lock.lock();
       --running;
       if (!status.ok() && index < error_index) {

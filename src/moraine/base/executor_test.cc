@@ -39,6 +39,28 @@ TEST(ForEach, WorksInsideAFullPool) {
   EXPECT_EQ(count, 64);
 }
 
+TEST(ForEach, ABodyThatThrowsHasFailed) {
+  ThreadPool pool({.name = "t", .threads = 2});
+  for (size_t thrower : {0, 5}) {
+    Status status = ForEach(pool, 8, 2, [&](size_t i) -> Status {
+      if (i == thrower) throw std::bad_alloc();
+      return {};
+    });
+    EXPECT_EQ(status.code(), Code::kExhausted);
+  }
+}
+
+TEST(ThreadPool, OutlivesATaskThatThrows) {
+  std::atomic<int> done = 0;
+  {
+    ThreadPool pool({.name = "t", .threads = 1});
+    EXPECT_TRUE(pool.Submit([] { throw std::bad_alloc(); }).ok());
+    EXPECT_TRUE(pool.Submit([] { throw 7; }).ok());
+    EXPECT_TRUE(pool.Submit([&] { ++done; }).ok());
+  }
+  EXPECT_EQ(done, 1);
+}
+
 TEST(ThreadPool, RefusesWhenFull) {
   std::mutex gate;
   gate.lock();

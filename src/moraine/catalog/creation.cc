@@ -120,6 +120,17 @@ Result<std::string> Catalog::State::LocationForNew(Call& call, const Warehouse& 
   return DefaultLocation(base->second, {{}, name.name}, table_uuid);
 }
 
+Status Catalog::State::MakeFolders(Call& call, const TableMetadata& metadata) {
+  for (const auto& [property, folder] :
+       {std::pair("write.metadata.path", "/metadata"), std::pair("write.data.path", "/data")}) {
+    std::string location = metadata.Property(property, metadata.location + folder);
+    if (!IsLocal(location)) continue;
+    // A file that is begun makes its folder, and is gone when it is not closed.
+    MORAINE_TRY(files.Create(call, location + "/staged-" + MakeUuid(call.random())).status());
+  }
+  return {};
+}
+
 Result<LoadedTablePtr> Catalog::Create(Call& call, const std::string& warehouse,
                                        const CreateTable& request) {
   MORAINE_TRY(CheckName("name", request.name.name));
@@ -147,6 +158,7 @@ Result<LoadedTablePtr> Catalog::Create(Call& call, const std::string& warehouse,
   creation.now_ms = ToMillis(call.clock().Wall());
   MORAINE_ASSIGN(auto metadata, iceberg::MakeTableMetadata(creation));
   if (!request.stage) return state_->Insert(call, home, request.name, std::move(metadata), nullptr);
+  MORAINE_TRY(state_->MakeFolders(call, metadata));
   CachedMetadata staged;
   staged.json = std::make_shared<const std::string>(iceberg::TableMetadataToJson(metadata));
   staged.metadata = std::make_shared<const TableMetadata>(std::move(metadata));

@@ -18,16 +18,15 @@ constexpr int kGzipLevel = 6;
 constexpr char kGzipMagic[] = "\x1f\x8b";
 constexpr Millis kCleanupLimit{10'000};
 
-/// Asking for the file again is cheap here; on object stores it is done when the cache is filled.
-bool IsLocal(std::string_view location) {
-  return location.starts_with('/') || location.starts_with("file:");
-}
-
 Status NoMetadataFile(const std::string& location) {
   return NotFound(fmt::format("{}{}", kNoMetadataFile, location));
 }
 
 }  // namespace
+
+bool IsLocal(std::string_view location) {
+  return location.starts_with('/') || location.starts_with("file:");
+}
 
 LoadedTablePtr MakeLoaded(const TableRow& row, const CachedMetadata& cached) {
   auto table = std::make_shared<LoadedTable>();
@@ -71,6 +70,8 @@ Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TableRow& row, Fre
       MORAINE_ASSIGN(cached, ReadMetadata(call, row.metadata_location));
       cache.Put(row.metadata_location, cached);
     }
+    // Asking for the file again is cheap here; on object stores it is done when the cache is
+    // filled.
   } else if (freshness == Freshness::kFilePresent && IsLocal(row.metadata_location)) {
     Status present = files.Stat(call, row.metadata_location).status();
     if (present.code() == Code::kNotFound) return NoMetadataFile(row.metadata_location);

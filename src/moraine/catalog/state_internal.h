@@ -63,6 +63,9 @@ struct Catalog::State {
 
   // creation.cc
 
+  /// The folders of a table that is only staged: its client writes there before it commits, and
+  /// some make no folders. Nothing to do where files need none.
+  Status MakeFolders(Call& call, const iceberg::TableMetadata& metadata);
   /// Makes a table from whole metadata: writes the file and inserts the row.
   Result<LoadedTablePtr> Insert(Call& call, const Warehouse& warehouse, const TableName& name,
                                 iceberg::TableMetadata metadata, const Note& note);
@@ -102,6 +105,9 @@ struct Catalog::State {
   /// row is the one that the swap replaces, or nullptr for a new table.
   Settled Settle(Call& call, const TableRow* row, const std::string& metadata_location);
 };
+
+/// Where files lie in folders of this machine.
+bool IsLocal(std::string_view location);
 
 /// The row with its metadata.
 LoadedTablePtr MakeLoaded(const TableRow& row, const CachedMetadata& cached);

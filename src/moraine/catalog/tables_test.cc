@@ -1,3 +1,6 @@
+#include <cstdlib>
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -34,6 +37,28 @@ TEST(Tables, CreatedOnesLoadAsWritten) {
   auto again = world.catalog().Create(call, kTestWarehouse, SimpleTable({{"ns"}, "t"}));
   EXPECT_EQ(again.status(), AlreadyExists("Table already exists: ns.t"));
   EXPECT_EQ(world.files().size(), 1u);
+}
+
+TEST(Tables, StagedOnesHaveTheirFoldersWhereFilesLieInFolders) {
+  std::string folder = testing::TempDir() + "/tables_test_XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  CatalogWorld world;
+  Call call = world.call();
+  auto files = io::MakeLocalFileSystem();
+  Catalog catalog(world.database(), *files, {});
+  ASSERT_TRUE(catalog.Open(call).ok());
+  ASSERT_TRUE(catalog.PutWarehouse(call, {.name = "local", .root = "file://" + folder}).ok());
+  ASSERT_TRUE(catalog.CreateNamespace(call, "local", {"ns"}, {}).ok());
+  CreateTable create = SimpleTable({{"ns"}, "t"});
+  create.stage = true;
+  create.location = "file://" + folder + "/t";
+  create.properties["write.data.path"] = "file://" + folder + "/t/elsewhere";
+  ASSERT_TRUE(catalog.Create(call, "local", create).ok());
+  for (const char* made : {"/t/metadata", "/t/elsewhere"}) {
+    EXPECT_TRUE(std::filesystem::is_directory(folder + made)) << made;
+    EXPECT_TRUE(std::filesystem::is_empty(folder + made)) << made;
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Tables, StagedOnesLeaveNothingAndAreMadeByTheirCommit) {

@@ -1,5 +1,6 @@
 #include "moraine/cli/arguments.h"
 
+#include <deque>
 #include <memory>
 #include <sstream>
 
@@ -20,16 +21,24 @@ struct Flags {
   OptimizerFlags optimizer;
   ServerFlags server;
   std::string no_color;
+  std::deque<ClientOptions> connections;  ///< of each command its own
 };
 
-void AddConnection(CLI::App* app, std::string* server, std::string* token_file) {
-  app->add_option("--server", *server, "URL of the Moraine server")
-      ->envname("MORAINE_SERVER")
-      ->capture_default_str()
-      ->type_name("URL");
-  app->add_option("--token-file", *token_file, "File whose first line is the server's bearer token")
-      ->envname("MORAINE_TOKEN_FILE")
-      ->type_name("FILE");
+enum class Variables { kNo, kYes };
+
+/// CLI11 reads the variables for every command there is, named or not: commands that read them must
+/// not share what they write to, or the variable would win over the flag of another.
+void AddConnection(CLI::App* app, std::string* server, std::string* token_file,
+                   Variables variables) {
+  auto* url = app->add_option("--server", *server, "URL of the Moraine server")
+                  ->capture_default_str()
+                  ->type_name("URL");
+  auto* file = app->add_option("--token-file", *token_file,
+                               "File whose first line is the server's bearer token")
+                   ->type_name("FILE");
+  if (variables == Variables::kNo) return;
+  url->envname("MORAINE_SERVER");
+  file->envname("MORAINE_TOKEN_FILE");
 }
 
 /// The commands against a server: each gets the connection's flags, an action and examples.
@@ -48,15 +57,35 @@ class Commands {
   CLI::App* Add(CLI::App* group, const char* name, const char* what, const char* examples,
                 Action action) {
     auto* app = group->add_subcommand(name, what);
-    AddConnection(app, &flags_->invocation.client.server, &flags_->invocation.client.token_file);
-    app->add_flag("--json", flags_->invocation.client.json, "Print the server's answer as JSON");
-    app->footer(fmt::format("\nExamples:\n{}", examples));
-    Flags* flags = flags_;
-    app->callback([flags, action] { flags->invocation.remote = action; });
+    ClientOptions* connection = &flags_->connections.emplace_back();
+    AddConnection(app, &connection->server, &connection->token_file, Variables::kYes);
+    AddAction(app, examples, connection, std::move(action));
     return app;
   }
 
+  /// As Add, in a group that has the connection's flags itself: those are read, too.
+  template <typename Action>
+  void AddBelow(CLI::App* group, const char* name, const char* what, const char* examples,
+                ClientOptions* connection, Action action) {
+    auto* app = group->add_subcommand(name, what);
+    AddConnection(app, &connection->server, &connection->token_file, Variables::kNo);
+    AddAction(app, examples, connection, std::move(action));
+  }
+
  private:
+  template <typename Action>
+  void AddAction(CLI::App* app, const char* examples, const ClientOptions* connection,
+                 Action action) {
+    app->add_flag("--json", flags_->invocation.client.json, "Print the server's answer as JSON");
+    app->footer(fmt::format("\nExamples:\n{}", examples));
+    Flags* flags = flags_;
+    app->callback([flags, connection, action] {
+      flags->invocation.client.server = connection->server;
+      flags->invocation.client.token_file = connection->token_file;
+      flags->invocation.remote = action;
+    });
+  }
+
   Flags* flags_;
 };
 
@@ -185,8 +214,8 @@ void AddLogFlags(CLI::App* app, LogFlags* log) {
       ->type_name("FILE");
 }
 
-void AddOptimizerFlags(CLI::App* app, OptimizerFlags* flags) {
-  AddConnection(app, &flags->server, &flags->token_file);
+void AddOptimizerFlags(CLI::App* app, OptimizerFlags* flags, Variables variables) {
+  AddConnection(app, &flags->connection.server, &flags->connection.token_file, variables);
   app->add_option("--group", flags->group, "Resource group whose tables it serves")
       ->capture_default_str()
       ->type_name("NAME");
@@ -216,7 +245,7 @@ void AddOptimizerCommands(CLI::App* root, Flags* flags) {
       root->add_subcommand("optimizer", "Run an optimizer process, or list those of a server");
   group->require_subcommand(0, 1);
   group->footer(kExamples);
-  AddOptimizerFlags(group, &flags->optimizer);
+  AddOptimizerFlags(group, &flags->optimizer, Variables::kYes);
   auto run = [flags](Console&) { return RunOptimizerProcess(flags->optimizer); };
   // The group's own callback runs after that of a subcommand.
   group->callback([flags, run] {
@@ -224,10 +253,11 @@ void AddOptimizerCommands(CLI::App* root, Flags* flags) {
   });
   auto* start =
       group->add_subcommand("start", "Run an optimizer process until it is stopped (the default)");
-  AddOptimizerFlags(start, &flags->optimizer);
+  AddOptimizerFlags(start, &flags->optimizer, Variables::kNo);
   start->footer(kExamples);
-  commands.Add(group, "list", "List the optimizers that a server knows",
-               "  moraine optimizer list\n", [](Session& s) { return ListOptimizers(s); });
+  commands.AddBelow(group, "list", "List the optimizers that a server knows",
+                    "  moraine optimizer list\n", &flags->optimizer.connection,
+                    [](Session& s) { return ListOptimizers(s); });
 }
 
 void AddServerCommand(CLI::App* root, Flags* flags) {
@@ -262,12 +292,15 @@ void AddServerCommand(CLI::App* root, Flags* flags) {
   app->add_option_function<std::vector<std::string>>(
          "--set",
          [values](const std::vector<std::string>& pairs) {
+           std::vector<std::pair<std::string, std::string>> set;
            for (const auto& pair : pairs) {
              size_t equals = pair.find('=');
              if (equals == std::string::npos)
                throw CLI::ValidationError("--set", "expected KEY=VALUE, got " + pair);
-             values->emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+             set.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
            }
+           // A flag of its own wins, wherever it stands.
+           values->insert(values->begin(), set.begin(), set.end());
          },
          "Any other setting; may be repeated")
       ->type_name("KEY=VALUE");

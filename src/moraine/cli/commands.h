@@ -71,8 +71,7 @@ struct LogFlags {
 };
 
 struct OptimizerFlags {
-  std::string server = "http://127.0.0.1:1630";
-  std::string token_file;
+  ClientOptions connection;
   std::string group = "default";
   int32_t threads = 1;
   std::string memory = "512MiB";

@@ -1,10 +1,12 @@
 #include "moraine/cli/run.h"
 
+#include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -135,6 +137,50 @@ TEST_F(RunTest, ExitCodesSayWhatHappened) {
   EXPECT_EQ(Run({"table", "list", "--server", "http://10.0.0.1:1"}), kExitUnreachable);
   EXPECT_THAT(err_, HasSubstr("cannot reach http://10.0.0.1:1: is `moraine server` running?"));
   EXPECT_THAT(err_, HasSubstr("--server"));
+}
+
+/// A variable of the environment, as long as it lives.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) {
+    ::setenv(name, value.c_str(), 1);
+  }
+  ~Variable() { ::unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+TEST_F(RunTest, AFlagWinsOverTheEnvironment) {
+  std::string folder = testing::TempDir();
+  std::ofstream(folder + "/variable-token") << "from-variable\n";
+  std::ofstream(folder + "/flag-token") << "from-flag\n";
+  Variable server("MORAINE_SERVER", "http://variable:1");
+  Variable token("MORAINE_TOKEN_FILE", folder + "/variable-token");
+  server_.On("GET /api/v1/tables", R"({"tables":[]})");
+  server_.On("GET /api/v1/processes", R"({"processes":[]})");
+  server_.On("GET /api/v1/warehouses", R"({"warehouses":[]})");
+  server_.On("GET /api/v1/optimizers", R"({"optimizers":[]})");
+  const std::vector<std::vector<std::string>> commands = {
+      {"table", "list"}, {"process", "list"}, {"catalog", "warehouses"}, {"optimizer", "list"}};
+  const std::vector<std::string> flags = {"--server", "http://flag:1", "--token-file",
+                                          folder + "/flag-token"};
+  auto joined = [](std::vector<std::string> line, const std::vector<std::string>& more) {
+    line.insert(line.end(), more.begin(), more.end());
+    return line;
+  };
+  auto expect = [&](const std::vector<std::string>& line, const std::string& from) {
+    SCOPED_TRACE(fmt::format("{}", fmt::join(line, " ")));
+    EXPECT_EQ(Run(line), kExitOk) << err_;
+    EXPECT_EQ(server_.base_url, fmt::format("http://{}:1", from));
+    EXPECT_EQ(server_.authorization, "Bearer from-" + from);
+  };
+  for (const auto& command : commands) {
+    expect(command, "variable");
+    expect(joined(command, flags), "flag");
+  }
+  // Of a group that has the flags itself, they hold for what is in it.
+  expect(joined(joined({"optimizer"}, flags), {"list"}), "flag");
 }
 
 TEST_F(RunTest, UsageErrorsAskNoServer) {

@@ -68,9 +68,9 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   options.memory_bytes = *memory;
   options.host = HostName();
   options.pid = getpid();
-  auto url = net::ParseUrl(flags.server);
+  auto url = net::ParseUrl(flags.connection.server);
   if (!url.ok()) return std::move(url).status().Annotate("--server");
-  MORAINE_ASSIGN(auto token, ReadTokenFile(flags.token_file));
+  MORAINE_ASSIGN(auto token, ReadTokenFile(flags.connection.token_file));
   auto files = io::MakeLocalFileSystem();
   if (!flags.allowed_locations.empty()) {
     auto restricted = io::MakeRestrictedFileSystem(std::move(files), flags.allowed_locations);
@@ -84,8 +84,8 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   net::HttpClientOptions http_options;
   http_options.idle_connections = static_cast<size_t>(flags.threads) + 2;
   auto http = net::MakeHttpClient(http_options);
-  auto transport = worker::MakeHttpTaskTransport(*http, flags.server, token);
-  log->Info("optimizer starts", {{"server", flags.server},
+  auto transport = worker::MakeHttpTaskTransport(*http, flags.connection.server, token);
+  log->Info("optimizer starts", {{"server", flags.connection.server},
                                  {"group", flags.group},
                                  {"threads", flags.threads},
                                  {"version", MORAINE_VERSION}});

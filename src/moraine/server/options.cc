@@ -90,6 +90,15 @@ Result<catalog::Warehouse> WarehouseOf(const Config& config) {
   return warehouse;
 }
 
+Status CheckWarehouse(Call& call, io::FileSystem& files, const catalog::Warehouse& warehouse) {
+  // A file that is begun and never closed leaves nothing but its folder.
+  std::string probe = io::JoinLocation(warehouse.root, "moraine-probe-" + MakeUuid(call.random()));
+  Status made = files.Create(call, probe).status();
+  if (made.ok()) return {};
+  return InvalidArgument(fmt::format("warehouse.root: no files can be kept at '{}': {}",
+                                     warehouse.root, made.message()));
+}
+
 optimizing::Options OptimizingOptions(const Config& config) {
   optimizing::Options options;
   options.refresh_interval = config.Duration("optimizing.refresh-interval");

@@ -2,9 +2,11 @@
 // From settings to what the modules take: each setting that can't be is refused here, in a sentence
 // that names it, before anything is opened. Called by server.cc.
 
+#include "moraine/base/call.h"
 #include "moraine/base/config.h"
 #include "moraine/base/status.h"
 #include "moraine/catalog/catalog.h"
+#include "moraine/io/file_system.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/options.h"
 
@@ -16,6 +18,9 @@ Result<net::ServerOptions> HttpOptions(const Config& config);
 
 /// The warehouse "default". Errors: InvalidArgument for a location where no files can be kept.
 Result<catalog::Warehouse> WarehouseOf(const Config& config);
+
+/// Whether files can be made at the warehouse's root; makes the folder. Errors: InvalidArgument.
+Status CheckWarehouse(Call& call, io::FileSystem& files, const catalog::Warehouse& warehouse);
 
 optimizing::Options OptimizingOptions(const Config& config);
 

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "moraine/base/testing/test_env.h"
 #include "moraine/server/settings.h"
 
 namespace moraine::server {
@@ -78,6 +79,10 @@ TEST_F(OptionsTest, AWrongSettingIsNamedWithTheNearestAndItsPlace) {
   auto no_file = LoadSettings({folder_ + "/none.yaml", {}});
   EXPECT_EQ(no_file.status().code(), Code::kInvalidArgument);
   EXPECT_THAT(no_file.status().message(), HasSubstr("none.yaml"));
+  auto folder = LoadSettings({folder_, {}});
+  EXPECT_EQ(folder.status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(folder.status().message(),
+            fmt::format("config file: {} is a folder, expected a file", folder_));
 }
 
 TEST_F(OptionsTest, AddressesOfOthersNeedAToken) {
@@ -141,6 +146,24 @@ TEST_F(OptionsTest, AWarehouseLiesWhereFilesCanBeKept) {
   auto more = WarehouseOf(With({{"warehouse.allowed-locations", "/more, gopher://host/w"}}));
   EXPECT_THAT(more.status().message(),
               HasSubstr("warehouse.allowed-locations: no files can be kept at 'gopher://host/w'"));
+}
+
+TEST_F(OptionsTest, AWarehouseWhereNoFileCanBeMadeIsRefused) {
+  testing::TestEnv env(1);
+  auto files = io::MakeLocalFileSystem();
+  auto check = [&](const std::string& root) {
+    Call call = env.call();
+    return CheckWarehouse(call, *files, {.name = "default", .root = root});
+  };
+  EXPECT_TRUE(check("file://" + folder_ + "/new/warehouse").ok());
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/new/warehouse"));
+  for (const std::string& bad :
+       {std::string("file:///proc/nope"), "file://" + Write("file", "x"), std::string("/proc")}) {
+    Status status = check(bad);
+    EXPECT_EQ(status.code(), Code::kInvalidArgument) << bad;
+    EXPECT_THAT(status.message(), testing::StartsWith(fmt::format(
+                                      "warehouse.root: no files can be kept at '{}': ", bad)));
+  }
 }
 
 }  // namespace

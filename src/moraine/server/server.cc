@@ -1,5 +1,7 @@
 #include "moraine/server/server.h"
 
+#include <atomic>
+
 #include <unistd.h>
 
 #include "moraine/api/service.h"
@@ -50,6 +52,7 @@ struct Server::Parts {
   std::unique_ptr<rest::Service> rest;
   std::unique_ptr<api::Service> api;
   net::Router router{rest::RefusalOf};
+  std::atomic<net::HttpServer*> serving{nullptr};  ///< http, once it is made
   std::unique_ptr<net::HttpServer> http;
   std::stop_source stop;
   std::vector<Thread> threads;
@@ -70,6 +73,7 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   auto restricted = io::MakeRestrictedFileSystem(io::MakeLocalFileSystem(), roots);
   if (!restricted.ok()) return std::move(restricted).status().Annotate("warehouse.root");
   files = std::move(*restricted);
+  MORAINE_TRY(CheckWarehouse(call, *files, warehouse));
   catalog::CatalogOptions catalog_options;
   catalog_options.metadata_cache_bytes = config.Number("catalog.metadata-cache");
   catalog_options.max_metadata_bytes = config.Number("catalog.max-metadata");
@@ -98,10 +102,14 @@ Status Server::Parts::Serve(net::ServerOptions options) {
   router.Add(net::Method::kGet, "/metrics",
              [this](Call& call, const net::Request&, const net::PathParams&) -> net::Answer {
                auto counts = optimizing::CountAll(call, *database, *catalog);
-               return net::Response::Text(200, metrics_page.Text(counts, http->stats()));
+               const net::HttpServer* server = serving.load();
+               // Requests come as soon as the server is made, before anyone has it in hand.
+               auto stats = server == nullptr ? net::ServerStats() : server->stats();
+               return net::Response::Text(200, metrics_page.Text(counts, stats));
              });
   options.on_finished = [this](const net::RequestRecord& record) { request_metrics.Count(record); };
   MORAINE_ASSIGN(http, net::HttpServer::Start(env, std::move(options), router.AsHandler()));
+  serving = http.get();
   return {};
 }
 

@@ -1,5 +1,9 @@
 #include "moraine/server/settings.h"
 
+#include <filesystem>
+
+#include <fmt/format.h>
+
 namespace moraine::server {
 
 std::vector<Setting> Settings() {
@@ -72,6 +76,11 @@ std::vector<Setting> Settings() {
 Result<Config> LoadSettings(const SettingSources& sources) {
   Config config(Settings());
   if (!sources.file.empty()) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(sources.file, ignored)) {
+      return InvalidArgument(
+          fmt::format("config file: {} is a folder, expected a file", sources.file));
+    }
     Status loaded = config.LoadFile(sources.file);
     // A file that is not there is the command line's fault.
     if (loaded.code() == Code::kNotFound)
