@@ -235,3 +235,32 @@ def test_files_of_duckdb(tmp_path):
     assert duckdb.sql(f"SELECT count(*) FROM '{again}'").fetchone() == (10000,)
     assert duckdb.sql(f"(SELECT * FROM '{path}') EXCEPT (SELECT * FROM '{again}')").fetchall() == []
     assert duckdb.sql(f"(SELECT * FROM '{again}') EXCEPT (SELECT * FROM '{path}')").fetchall() == []
+
+
+def test_deep_nesting_with_nulls_and_nothing_at_every_level(tmp_path):
+    inner = StructType(NestedField(6, "c", DoubleType()), NestedField(7, "d", DecimalType(30, 3)))
+    schema = Schema(NestedField(1, "id", LongType(), required=True), NestedField(2, "v", ListType(3, StructType(
+        NestedField(4, "a", IntegerType(), required=True),
+        NestedField(5, "b", MapType(8, StringType(), 9, ListType(10, inner, element_required=False), value_required=False))), element_required=False)))
+    leaf = {"c": NAN, "d": decimal.Decimal("-1.500")}
+    values = [None, [], [None], [{"a": 1, "b": None}], [{"a": 2, "b": []}], [{"a": 3, "b": [("k", None)]}], [{"a": 4, "b": [("", []), ("l", [None])]}],
+              [{"a": 5, "b": [("m", [leaf, None, {"c": None, "d": None}])]}, None, {"a": 6, "b": [("n", [leaf])]}]]
+    rows = [{"id": i, "v": values[i % len(values)]} for i in range(400)]
+    table = pa.Table.from_pylist(rows, schema=schema_to_pyarrow(schema, include_field_ids=True))
+    for i in range(2):
+        pq.write_table(table.slice(i * 200, 200), tmp_path / f"{i}.parquet", row_group_size=37, data_page_version=f"{i + 1}.0")
+    output = rewrite(tmp_path, schema, [tmp_path / "0.parquet", tmp_path / "1.parquet"], {"write.parquet.row-group-size-bytes": "3000"})
+    [file] = output["data-files"]
+    again = pq.read_table(file["path"])
+    assert again.schema.remove_metadata().names == ["id", "v"] and repr(again.to_pylist()) == repr(rows)
+    assert pyarrow_to_schema(pq.read_schema(file["path"])).as_struct() == schema.as_struct()
+    old = f"read_parquet(['{tmp_path}/0.parquet', '{tmp_path}/1.parquet'])"
+    for left, right in ((old, f"'{file['path']}'"), (f"'{file['path']}'", old)):
+        assert duckdb.sql(f"SELECT id, v::VARCHAR FROM {left} EXCEPT SELECT id, v::VARCHAR FROM {right}").fetchall() == []
+
+
+def test_members_without_ids_are_not_lost(tmp_path):
+    kind = pa.struct([("x", pa.int64())])
+    pq.write_table(pa.table([pa.array([{"x": 1}], kind)], schema=pa.schema([with_id("v", kind, 1)])), tmp_path / "in.parquet")
+    done = run_rewrite(tmp_path, Schema(NestedField(1, "v", StructType(NestedField(2, "x", LongType())))), [tmp_path / "in.parquet"])
+    assert done.returncode != 0 and "its column x has no field id" in done.stderr

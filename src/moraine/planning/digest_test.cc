@@ -35,6 +35,27 @@ TEST(PartitionKey, IsEqualExactlyForTheSameTuple) {
   EXPECT_NE(PartitionKey(0, {Value(0.0)}), PartitionKey(0, {Value(-0.0)}));
 }
 
+TEST(Digest, ClaimsBeyondAllNumbersDoNotWrap) {
+  ManifestDigest digest;
+  DataFile file = File({}, INT64_MAX - 5);
+  file.record_count = INT64_MAX - 5;
+  for (FileContent content :
+       {FileContent::kData, FileContent::kPositionDeletes, FileContent::kEqualityDeletes}) {
+    file.content = content;
+    for (int i = 0; i < 3; ++i) AddToDigest(file, &digest);
+  }
+  PartitionCounts sum = digest.begin()->second;
+  EXPECT_EQ(sum.data_bytes, INT64_MAX);
+  EXPECT_EQ(sum.equality_delete_records, INT64_MAX);
+  EXPECT_EQ(DigestFromText(DigestToText(digest)).value(), digest);
+  sum.Merge(digest.begin()->second, 1);
+  EXPECT_EQ(sum.delete_bytes, INT64_MAX);
+  EXPECT_EQ(sum.sizes.AtMost(INT64_MAX).bytes, INT64_MAX);
+  EXPECT_EQ(sum.data_files, 6);
+  for (int i = 0; i < 4; ++i) sum.Merge(digest.begin()->second, -1);
+  EXPECT_EQ(sum.delete_bytes, -INT64_MAX);
+}
+
 TEST(PartitionKey, ReadsBack) {
   PartitionTuple tuple = {Value(true), Value(int32_t{-7}),         Value(int64_t{1} << 60),
                           Value(1.5f), Value(iceberg::Int128{-5}), Value(std::string("ä\0b", 4)),

@@ -87,6 +87,44 @@ const FileColumn* FindColumn(const std::vector<FileColumn>& columns, int32_t id)
   return nullptr;
 }
 
+bool IsGiven(int32_t id, const ColumnConstants& constants) {
+  return id >= kFilePathFieldId ||  // reserved: metadata columns
+         std::any_of(constants.begin(), constants.end(),
+                     [id](const auto& constant) { return constant.first == id; });
+}
+
+// A column without an id beside one that is wanted and not there: it may be that very one.
+// (Elements, keys and values are told by their place.) nullptr if there is none.
+const FileColumn* FindDoubtful(const std::vector<Field>& wanted,
+                               const std::vector<FileColumn>& columns,
+                               const ColumnConstants& constants) {
+  const auto nameless = std::find_if(columns.begin(), columns.end(),
+                                     [](const FileColumn& c) { return !c.id.has_value(); });
+  for (const Field& field : wanted) {
+    const FileColumn* column = FindColumn(columns, field.id);
+    if (column == nullptr) {
+      if (nameless != columns.end() && !IsGiven(field.id, constants)) return &*nameless;
+      continue;
+    }
+    // Down through lists and maps, by place, to structs.
+    std::vector<std::pair<const Type*, const FileColumn*>> open = {{field.type.get(), column}};
+    while (!open.empty()) {
+      const auto [type, at] = open.back();
+      open.pop_back();
+      if (!type->is_nested()) continue;
+      if (type->kind() == TypeKind::kStruct) {
+        if (const FileColumn* found = FindDoubtful(type->fields(), at->children, {})) return found;
+        continue;
+      }
+      const size_t places = std::min(type->fields().size(), at->children.size());
+      for (size_t i = 0; i < places; ++i) {
+        open.emplace_back(type->fields()[i].type.get(), &at->children[i]);
+      }
+    }
+  }
+  return nullptr;
+}
+
 class Reader final : public ParquetReader {
  public:
   Reader(const Call& call, std::string location, ReadOptions options)
@@ -170,7 +208,15 @@ Status Reader::CheckMetadata() const {
 
 Status Reader::ReadColumns(const parquet::arrow::SchemaManifest& manifest) {
   columns_ = ToFileColumns(manifest);
-  if (columns_.empty() || HasFieldIds(columns_)) return {};
+  if (columns_.empty()) return {};
+  if (HasFieldIds(columns_)) {
+    if (options_.without_ids != WithoutIds::kRefuse) return {};
+    const FileColumn* doubtful = FindDoubtful(options_.fields, columns_, options_.constants);
+    if (doubtful == nullptr) return {};
+    return Unsupported(location_ + ": its column " + doubtful->name +
+                       " has no field id, while others have, and a column of the table is not "
+                       "there: whether they are the same would be a guess");
+  }
   if (options_.mapping != nullptr) {
     ApplyNameMapping(*options_.mapping, &columns_);
     return {};

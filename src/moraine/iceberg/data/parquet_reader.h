@@ -31,7 +31,8 @@ struct RowGroupFilter {
   std::string upper;
 };
 
-/// What becomes of a file none of whose columns has a field id, where no name mapping is given.
+/// What becomes of a file none of whose columns has a field id, where no name mapping is given; and
+/// of one where only some have, if a column that is wanted seems not to be there.
 enum class WithoutIds : uint8_t {
   kRefuse,  ///< names and places change: a guess that a rewrite makes final
   kByName,  ///< for columns whose names never change (position deletes) and for looking at files

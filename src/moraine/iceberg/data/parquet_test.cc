@@ -5,12 +5,14 @@
 #include <limits>
 
 #include <arrow/array.h>
+#include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/io/memory.h>
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 
@@ -335,6 +337,44 @@ TEST(Parquet, FilesWithoutIdsAreNotGuessedAt) {
   EXPECT_EQ(RowsText(*ReadRows(files, "/f", options).value()), "null\nnull\n");
   options.fields = {Optional(1, "a", P(TypeKind::kLong))};
   EXPECT_EQ(RowsText(*ReadRows(files, "/f", options).value()), "1\n2\n");
+}
+
+TEST(Parquet, ColumnsWithoutIdsBesideOthersAreNotLost) {
+  const auto id = [](int value) {
+    return arrow::key_value_metadata({{"PARQUET:field_id", std::to_string(value)}});
+  };
+  // v has an id, what it holds has none; extra has none either.
+  const auto write = [&](const std::shared_ptr<arrow::DataType>& type, const char* json,
+                         io::MemoryFileSystem* files) {
+    const auto schema = arrow::schema(
+        {arrow::field("v", type, true, id(1)), arrow::field("extra", arrow::int64())});
+    const auto values = arrow::json::ArrayFromJSONString(type, json).ValueOrDie();
+    const auto extra = arrow::MakeArrayOfNull(arrow::int64(), values->length()).ValueOrDie();
+    const auto sink = arrow::io::BufferOutputStream::Create().ValueOrDie();
+    ASSERT_TRUE(parquet::arrow::WriteTable(*arrow::Table::Make(schema, {values, extra}),
+                                           arrow::default_memory_pool(), sink)
+                    .ok());
+    files->Put("/f", sink->Finish().ValueOrDie()->ToString(), 0);
+  };
+  io::MemoryFileSystem files;
+  const auto read = [&](std::vector<Field> fields) {
+    ReadOptions options;
+    options.fields = std::move(fields);
+    return ReadRows(files, "/f", options);
+  };
+  const auto x = arrow::struct_({arrow::field("x", arrow::int64())});
+  const TypePtr inner = Type::Struct({Optional(3, "x", P(TypeKind::kLong))});
+  write(x, R"([{"x":7}])", &files);
+  EXPECT_EQ(read({Optional(1, "v", inner)}).status().code(), Code::kUnsupported);
+  write(arrow::list(x), R"([[{"x":7}]])", &files);
+  EXPECT_EQ(read({Optional(1, "v", Type::List(Optional(2, "element", inner)))}).status().code(),
+            Code::kUnsupported);
+  write(arrow::list(arrow::int64()), "[[7]]", &files);
+  const Field list = Optional(1, "v", Type::List(Optional(2, "element", P(TypeKind::kLong))));
+  EXPECT_EQ(RowsText(*read({list}).value()), "list<element: int64>[7]\n");
+  // extra could be the new column.
+  EXPECT_EQ(read({list, Optional(4, "extra", P(TypeKind::kLong))}).status().code(),
+            Code::kUnsupported);
 }
 
 TEST(Parquet, NameMappingGivesIds) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "moraine/base/testing/test_env.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/manifest/manifest_writer.h"
 #include "moraine/iceberg/testing/manifest_samples.h"
@@ -140,6 +141,17 @@ TEST(Manifest, FilesAreWrittenOnceAndReadBack) {
   EXPECT_EQ(read_all({}).code(), Code::kCorruption);
   read.manifest_path = "/memory/none.avro";
   EXPECT_EQ(read_all({}).code(), Code::kNotFound);
+}
+
+TEST(CappedSum, StopsAtTheEnds) {
+  EXPECT_EQ(AddCapped(2, 3), 5);
+  EXPECT_EQ(AddCapped(INT64_MAX, 1), INT64_MAX);
+  EXPECT_EQ(AddCapped(-INT64_MAX, -1), -INT64_MAX);
+  EXPECT_EQ(AddCapped(INT64_MIN, -1), -INT64_MAX);
+  EXPECT_EQ(MultiplyCapped(-3, 4), -12);
+  EXPECT_EQ(MultiplyCapped(INT64_MAX, 2), INT64_MAX);
+  EXPECT_EQ(MultiplyCapped(INT64_MIN, -1), INT64_MAX);
+  EXPECT_EQ(MultiplyCapped(INT64_MAX, -2), -INT64_MAX);
 }
 
 }  // namespace
