@@ -173,11 +173,14 @@ Status HealthMonitor::MarkUnreadable(Call& call, const TableState& before, const
   int64_t now_ms = ToMillis(call.clock().Wall());
   TableState next = before;
   NoteFailure(&next, kUnreadable, why.ToString(), FailureKind::kPassing, options_, now_ms);
-  // A wish is consumed by one look; of a damaged table there is no health.
-  next.requested_type.clear();
-  next.score = 0;
-  next.health_json = "{}";
-  next.candidates = 0;
+  next.requested_type.clear();  // a wish is consumed by one look
+  bool passing = why.code() == Code::kUnavailable || why.code() == Code::kDeadline ||
+                 why.code() == Code::kExhausted;
+  if (!passing) {  // of a damaged table there is no health
+    next.score = 0;
+    next.health_json = "{}";
+    next.candidates = 0;
+  }
   next.last_refreshed_ms = now_ms;
   bool has_process =
       before.status == TableStatus::kRunning || before.status == TableStatus::kCommitting;
