@@ -112,17 +112,17 @@ class Figures:
             if len(set(counts.values())) > 1:
                 raise SystemExit(f"{case}: not the same rows: {counts}")
 
-    def ratios(self) -> dict:
-        """Moraine's wall time as a multiple of the others'."""
-        return {case: {name: round(runs["moraine"]["wall_s"] / run["wall_s"], 3) for name, run in runs.items() if name != "moraine"}
+    def ratios(self, figure: str) -> dict:
+        """Moraine's seconds as a multiple of the others'."""
+        return {case: {name: round(runs["moraine"][figure] / run[figure], 3) for name, run in runs.items() if name != "moraine" and figure in run}
                 for case, runs in self.cases.items()}
 
     def show(self):
-        print(f"\n{'':27} {'':8} {'wall s':>8} {'CPU s':>8} {'MB out':>8} {'peak MiB':>9}   moraine's time / this one's")
-        ratios = self.ratios()
+        print(f"\n{'':27} {'':8} {'wall s':>8} {'CPU s':>8} {'MB out':>8} {'peak MiB':>9}   moraine's wall, CPU time / this one's")
+        wall, cpu = self.ratios("wall_s"), self.ratios("cpu_s")
         for case, runs in self.cases.items():
             for name, run in runs.items():
-                ratio = ratios[case].get(name, "")
+                ratio = "  ".join(f"{ratios[case][name]:6.3f}" for ratios in (wall, cpu) if name in ratios[case])
                 print(f"{case:27} {name:8} {run['wall_s']:8.2f} {run.get('cpu_s', 0):8.2f} {run.get('bytes', 0) / 1e6:8.1f} {run.get('peak_mib', ''):>9}   {ratio}")
 
 
@@ -144,12 +144,14 @@ def compare_deletes(figures: Figures, folder: Path, flags: list[str]):
         figures.add(UPSERTS, "moraine", run_moraine(folder / "pyarrow", *flags))
 
 
-def compare_spark(figures: Figures, folder: Path):
+def compare_spark(figures: Figures, folder: Path, flags: list[str]):
     spark = Spark(folder / "warehouse", THREADS, target_bytes=100 << 20)
     spark.rewrite("db.plain")  # warms up
     for _ in range(RUNS):
         figures.add("pyarrow files", "spark", spark.rewrite("db.plain"))
+        figures.add("pyarrow files", "moraine", run_moraine(folder / "pyarrow"))
     figures.add(UPSERTS, "spark", spark.rewrite("db.upserts"))
+    figures.add(UPSERTS, "moraine", run_moraine(folder / "pyarrow", *flags))
     spark.stop()
 
 
@@ -169,11 +171,12 @@ def main():
         print("equality deletes: cat, DuckDB, Moraine", flush=True)
         compare_deletes(figures, folder, flags)
         print("Spark", flush=True)
-        compare_spark(figures, folder)
+        compare_spark(figures, folder, flags)
     figures.check_rows()
     figures.show()
     # The last line is for tools/run_bench.py.
-    print(json.dumps({"threads": THREADS, "rounds": RUNS, "cases": figures.cases, "moraine_time_over": figures.ratios()}))
+    print(json.dumps({"threads": THREADS, "rounds": RUNS, "cases": figures.cases, "moraine_wall_over": figures.ratios("wall_s"),
+                      "moraine_cpu_over": figures.ratios("cpu_s")}))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
-#include <sys/resource.h>
 
 #include "moraine/base/check.h"
 #include "moraine/base/text.h"
@@ -201,15 +200,13 @@ int Main(int count, char** values) {
     Result<tasks::RewriteOutput> output =
         RunRewrite(call, *files, task, arguments.options, nullptr);
     MORAINE_CHECK(output.ok(), output.status().ToString());
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
     std::printf(
         "{\"wall_s\": %.3f, \"cpu_s\": %.3f, \"rows\": %lld, \"deleted\": %lld, "
-        "\"files\": %zu, \"bytes\": %lld, \"peak_mib\": %ld}\n",
+        "\"files\": %zu, \"bytes\": %lld, \"peak_mib\": %.0f}\n",
         static_cast<double>(output->duration_ms) / 1000, bench::CpuSeconds() - cpu,
         static_cast<long long>(output->rows_written), static_cast<long long>(output->rows_deleted),
         output->data_files.size(), static_cast<long long>(output->bytes_written),
-        usage.ru_maxrss / 1024);
+        bench::PeakMebibytes());
     std::fflush(stdout);
     if (run + 1 == arguments.runs) break;
     for (const DataFile& file : output->data_files) std::filesystem::remove(file.file_path);
