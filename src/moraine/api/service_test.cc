@@ -120,6 +120,23 @@ TEST_F(ApiTest, ShowsATableBeforeAndAfterItWasLookedAt) {
   EXPECT_EQ(listed.Find("status")->as_string(), "idle");
 }
 
+TEST_F(ApiTest, TellsOfADamagedTableFromItsRows) {
+  MakeTable(2);
+  api_.Settle();
+  api_.world().disk().Remove(api_.world().Load("t")->metadata_location);
+  for (int i = 0; i < 2; ++i) {
+    Json table = api_.Get(kTable);
+    EXPECT_EQ(table.Find("name")->as_string(), "t");
+    EXPECT_EQ(table.Find("status")->as_string(), "failed");
+    EXPECT_THAT(table.Find("reason")->as_string(), HasSubstr("the table can't be read"));
+    EXPECT_THAT(table.Find("reason")->as_string(), HasSubstr(".metadata.json"));
+    EXPECT_EQ(table.Find("health")->ToString(), "{}");
+    api_.Settle();
+  }
+  Json listed = api_.Get("/api/v1/tables").Find("tables")->as_array().at(0);
+  EXPECT_EQ(listed.Find("status")->as_string(), "failed");
+}
+
 TEST_F(ApiTest, ListsSnapshotsAndFiles) {
   MakeTable(0);
   EXPECT_EQ(api_.Get(std::string(kTable) + "/files").ToString(), R"({"files":[],"complete":true})");

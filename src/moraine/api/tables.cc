@@ -91,6 +91,26 @@ std::string ShowText(const LoadedTable& table, const TableState& state) {
   return text;
 }
 
+/// What rows know of a table that is there, and whose metadata can't be read; else the error.
+Result<std::string> DamagedText(Call& call, catalog::Catalog& catalog,
+                                optimizing::Service& optimizing, const PathParams& params,
+                                const Status& why) {
+  auto ns = NamespaceOf(params);
+  if (!ns.ok()) return why;
+  const std::string& warehouse = params.Get("warehouse");
+  catalog::TableName name{*ns, params.Get("table")};
+  if (!catalog.TableExists(call, warehouse, name).ok()) return why;
+  auto state = optimizing.DamagedTable(call, warehouse, name, why);
+  if (!state.ok()) return why;
+  std::string text;
+  JsonWriter out(&text);
+  out.BeginObject().Field("id", state->table_id).Field("warehouse", warehouse);
+  WriteName(name, &out);
+  WriteState(*state, &out);
+  out.EndObject();
+  return text;
+}
+
 void WriteSnapshotLine(const iceberg::Snapshot& snapshot, bool current, JsonWriter* out) {
   out->BeginObject()
       .Field("snapshot-id", snapshot.snapshot_id)
@@ -193,9 +213,12 @@ void Service::Impl::AddTables(net::Router& router) {
   router.Add(Method::kGet, kTablePath,
              [this](Call& call, const Request&, const PathParams& params) {
                return AnswerJson([&]() -> Result<std::string> {
-                 MORAINE_ASSIGN(auto table, LoadFrom(call, catalog, params));
-                 MORAINE_ASSIGN(auto state, StateOf(call, optimizing, table->table_id));
-                 return ShowText(*table, state);
+                 auto table = LoadFrom(call, catalog, params);
+                 if (!table.ok()) {
+                   return DamagedText(call, catalog, optimizing, params, table.status());
+                 }
+                 MORAINE_ASSIGN(auto state, StateOf(call, optimizing, (*table)->table_id));
+                 return ShowText(**table, state);
                });
              });
   router.Add(Method::kGet, std::string(kTablePath) + "/snapshots",

@@ -240,6 +240,11 @@ Status ShowTable(Session& session, const TableOptions& options) {
   facts.Add("table", {ShowTable(TableOf(table)), Colour::kBold});
   facts.Add("warehouse", TextOf(table, "warehouse"));
   facts.Add("id", std::to_string(IntOf(table, "id")));
+  if (table.Find("uuid") == nullptr) {  // its metadata can't be read
+    AddHealth(table, now_ms, &facts);
+    session.console.out(facts.Text(session.console));
+    return {};
+  }
   facts.Add("uuid", TextOf(table, "uuid"));
   facts.Add("location", TextOf(table, "location"));
   facts.Add("metadata", TextOf(table, "metadata-location"));

@@ -111,6 +111,23 @@ Result<TableState> Service::Table(Call& call, int64_t table_id) {
   return std::move(*state);
 }
 
+Result<TableState> Service::DamagedTable(Call& call, const std::string& warehouse,
+                                         const catalog::TableName& name, const Status& why) {
+  MORAINE_ASSIGN(auto state, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                   return FindTableStateByName(t, warehouse, catalog::ToText(name));
+                 }));
+  if (!state) return NotFound("the table has not been looked at yet");
+  if (state->status == TableStatus::kFailed) return std::move(*state);
+  MORAINE_TRY(database_.Run(call, Access::kWrite,
+                            [&](Transaction& t) { return LookAgain(t, state->table_id, 0); }));
+  Wake();
+  state->status = TableStatus::kFailed;
+  state->reason = fmt::format("the table can't be read: {}", why.ToString());
+  state->score = 0;
+  state->health_json = "{}";
+  return std::move(*state);
+}
+
 Result<std::vector<Process>> Service::Processes(Call& call, int64_t table_id, size_t limit) {
   return RunFor(call, database_, Access::kRead,
                 [&](Transaction& t) { return RecentProcesses(t, table_id, limit); });

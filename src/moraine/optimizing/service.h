@@ -44,6 +44,10 @@ class Service {
   Result<std::vector<TableState>> Tables(Call& call, int64_t after_table_id, size_t limit);
   /// Errors: NotFound.
   Result<TableState> Table(Call& call, int64_t table_id);
+  /// The same for a table whose metadata can't be read just now; if its row does not say so yet, it
+  /// is looked at soon.
+  Result<TableState> DamagedTable(Call& call, const std::string& warehouse,
+                                  const catalog::TableName& name, const Status& why);
   Result<std::vector<Process>> Processes(Call& call, int64_t table_id, size_t limit);
   Result<ProcessDetail> ProcessById(Call& call, const std::string& process_id);
   /// Asks for a run now: "minor", "major" or "full". Errors: NotFound, InvalidArgument; Conflict

@@ -123,6 +123,14 @@ Result<std::optional<TableState>> FindTableState(Transaction& t, int64_t table_i
   return std::optional<TableState>(std::move(states[0]));
 }
 
+Result<std::optional<TableState>> FindTableStateByName(Transaction& t, const std::string& warehouse,
+                                                       const std::string& name) {
+  MORAINE_ASSIGN(auto states, Select(t, "WHERE warehouse = ? AND name = ? ORDER BY table_id DESC",
+                                     {warehouse, name}));
+  if (states.empty()) return std::optional<TableState>();
+  return std::optional<TableState>(std::move(states[0]));
+}
+
 Result<bool> SaveTableState(Transaction& t, const TableState& s) {
   std::vector<Value> values = ValuesOf(s);
   values.emplace_back(s.table_id);

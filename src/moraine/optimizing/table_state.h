@@ -48,6 +48,10 @@ struct TableState {
 inline constexpr int64_t kWaitForPerson = INT64_MAX;
 
 Result<std::optional<TableState>> FindTableState(store::Transaction& t, int64_t table_id);
+/// By its name as last seen ("db.t").
+Result<std::optional<TableState>> FindTableStateByName(store::Transaction& t,
+                                                       const std::string& warehouse,
+                                                       const std::string& name);
 /// Replaces the row if it is still the one that was read. False: somebody else has changed it
 /// meanwhile, or it is gone; nothing is written then, and the caller looks again.
 Result<bool> SaveTableState(store::Transaction& t, const TableState& state);
