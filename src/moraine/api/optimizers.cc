@@ -39,6 +39,19 @@ std::string OptimizersText(const std::vector<optimizing::OptimizerInfo>& optimiz
   return text;
 }
 
+/// Every prefix below which tables may lie.
+Result<std::vector<std::string>> LocationsOf(Call& call, catalog::Catalog& catalog) {
+  MORAINE_ASSIGN(auto warehouses, catalog.Warehouses(call));
+  std::vector<std::string> locations;
+  for (const auto& warehouse : warehouses) {
+    locations.push_back(warehouse.root);
+    for (const auto& location : warehouse.allowed_locations) locations.push_back(location);
+  }
+  std::sort(locations.begin(), locations.end());
+  locations.erase(std::unique(locations.begin(), locations.end()), locations.end());
+  return locations;
+}
+
 struct PollRequest {
   std::string token;
   int32_t thread = 0;
@@ -103,12 +116,14 @@ void Service::Impl::AddOptimizers(net::Router& router) {
                });
              });
   router.Add(Method::kPost, "/api/v1/optimizers",
-             [&queue](Call& call, const Request& request, const PathParams&) {
+             [this, &queue](Call& call, const Request& request, const PathParams&) {
                return AnswerJson([&]() -> Result<std::string> {
                  MORAINE_ASSIGN(auto body, BodyOf(request));
                  MORAINE_ASSIGN(auto registration,
                                 tasks::RegisterRequestFromJson(JsonCursor(body)));
+                 MORAINE_ASSIGN(auto locations, LocationsOf(call, catalog));
                  MORAINE_ASSIGN(auto reply, queue.Register(call, registration));
+                 reply.allowed_locations = std::move(locations);
                  return ToJson(reply);
                });
              });

@@ -75,7 +75,9 @@ void Service::Impl::AddProcesses(net::Router& router) {
                  MORAINE_ASSIGN(size_t limit, LimitOf(request, kDefaultLimit, kMaxLimit));
                  int64_t table_id = 0;
                  if (auto text = request.Query("table-id")) {
-                   MORAINE_ASSIGN(table_id, ParseInt64(*text));
+                   auto id = ParseInt64(*text);
+                   if (!id.ok()) return std::move(id).status().Annotate("table-id");
+                   table_id = *id;
                  }
                  MORAINE_ASSIGN(auto processes, optimizing.Processes(call, table_id, limit));
                  std::string text;

@@ -9,19 +9,61 @@
 
 namespace moraine::api {
 
-net::Response ErrorResponse(const Status& status) {
-  int http = net::HttpStatusOf(status.code());
+namespace {
+
+net::Response ErrorWith(int http, Code code, std::string_view message) {
   std::string body;
   JsonWriter(&body)
       .BeginObject()
       .Key("error")
       .BeginObject()
-      .Field("message", status.message())
-      .Field("type", CodeName(status.code()))
+      .Field("message", message)
+      .Field("type", CodeName(code))
       .Field("code", http)
       .EndObject()
       .EndObject();
-  auto response = net::Response::Json(http, std::move(body));
+  return net::Response::Json(http, std::move(body));
+}
+
+Code CodeOfRefusal(int http) {
+  switch (http) {
+    case 401:
+      return Code::kUnauthenticated;
+    case 403:
+    case 421:
+      return Code::kPermissionDenied;
+    case 404:
+      return Code::kNotFound;
+    case 405:
+    case 406:
+    case 501:
+      return Code::kUnsupported;
+    case 408:
+    case 504:
+      return Code::kDeadline;
+    case 409:
+      return Code::kConflict;
+    case 429:
+      return Code::kExhausted;
+    case 499:
+      return Code::kCancelled;
+    case 503:
+      return Code::kUnavailable;
+    default:
+      return http >= 500 ? Code::kInternal : Code::kInvalidArgument;
+  }
+}
+
+}  // namespace
+
+net::Response RefusalOf(const net::Refusal& refusal) {
+  auto response = ErrorWith(refusal.status, CodeOfRefusal(refusal.status), refusal.message);
+  for (const auto& [name, value] : refusal.headers.all()) response.headers.Add(name, value);
+  return response;
+}
+
+net::Response ErrorResponse(const Status& status) {
+  auto response = ErrorWith(net::HttpStatusOf(status.code()), status.code(), status.message());
   if (status.code() == Code::kExhausted || status.code() == Code::kUnavailable)
     response.headers.Set("Retry-After", "1");
   return response;
@@ -41,6 +83,7 @@ Result<size_t> LimitOf(const net::Request& request, size_t fallback, size_t max)
 Result<Json> BodyOf(const net::Request& request) {
   auto json = Json::Parse(request.body);
   if (!json.ok()) return std::move(json).status().Annotate("request body");
+  if (!json->is_object()) return InvalidArgument("request body: expected a JSON object");
   return json;
 }
 

@@ -35,5 +35,7 @@ class Service {
 
 /// The answer to an error, in this API's form; other modules of the same port use it, too.
 net::Response ErrorResponse(const Status& status);
+/// As ErrorResponse for 404, 405 and the like of the HTTP layer.
+net::Response RefusalOf(const net::Refusal& refusal);
 
 }  // namespace moraine::api

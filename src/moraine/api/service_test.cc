@@ -189,7 +189,58 @@ TEST_F(ApiTest, RefusesLimitsThatAreNone) {
     }
     api_.Get(path + "?limit=1000");
   }
-  ExpectError(api_.Send(Method::kGet, "/api/v1/processes?table-id=x"), 400, "InvalidArgument", "x");
+  ExpectError(api_.Send(Method::kGet, "/api/v1/processes?table-id=x"), 400, "InvalidArgument",
+              "table-id: expected a whole number, got 'x'");
+  ExpectError(api_.Send(Method::kGet, "/api/v1/tables?page-token=zz"), 400, "InvalidArgument",
+              "page-token: not a token of this listing");
+}
+
+TEST_F(ApiTest, AMetadataFileThatIsGoneIsNo404) {
+  MakeTable(1);
+  std::string location = api_.Get(kTable).Find("metadata-location")->as_string();
+  Call call = api_.call();
+  EXPECT_TRUE(api_.world().disk().DeleteMany(call, {&location, 1})[0].ok());
+  for (const char* rest : {"", "/snapshots", "/files"}) {
+    ExpectError(api_.Send(Method::kGet, std::string(kTable) + rest), 500, "Corruption", location);
+  }
+  EXPECT_EQ(api_.Get("/api/v1/tables").Find("tables")->as_array().size(), 1u);
+}
+
+TEST_F(ApiTest, RefusalsOfTheHttpLayerHaveTheTypesOfTheDocument) {
+  struct Case {
+    int status;
+    Code type;
+  };
+  for (const Case& c :
+       {Case{400, Code::kInvalidArgument}, Case{401, Code::kUnauthenticated},
+        Case{403, Code::kPermissionDenied}, Case{404, Code::kNotFound},
+        Case{405, Code::kUnsupported}, Case{406, Code::kUnsupported}, Case{408, Code::kDeadline},
+        Case{413, Code::kInvalidArgument}, Case{415, Code::kInvalidArgument},
+        Case{421, Code::kPermissionDenied}, Case{429, Code::kExhausted},
+        Case{431, Code::kInvalidArgument}, Case{500, Code::kInternal},
+        Case{501, Code::kUnsupported}, Case{503, Code::kUnavailable}, Case{504, Code::kDeadline}}) {
+    net::Refusal refusal{c.status, "because", {}};
+    refusal.headers.Add("Allow", "GET");
+    net::Response response = RefusalOf(refusal);
+    ExpectError(response, c.status, CodeName(c.type), "because");
+    EXPECT_EQ(response.headers.Get("Allow"), "GET");
+  }
+}
+
+TEST_F(ApiTest, ARegistrationSaysWhereTheTablesLie) {
+  Json reply = api_.Post("/api/v1/optimizers",
+                         R"({"protocol":1,"group":"default","threads":1,"memory-bytes":1})");
+  Json warehouse = api_.Get("/api/v1/warehouses").Find("warehouses")->as_array().at(0);
+  std::set<std::string> expected = {warehouse.Find("root")->as_string()};
+  for (const auto& more : warehouse.Find("allowed-locations")->as_array())
+    expected.insert(more.as_string());
+  std::vector<std::string> locations;
+  for (const auto& location : reply.Find("allowed-locations")->as_array())
+    locations.push_back(location.as_string());
+  EXPECT_THAT(locations, testing::ElementsAreArray(expected));
+  auto read = tasks::RegisterReplyFromJson(JsonCursor(reply));
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->allowed_locations, locations);
 }
 
 TEST_F(ApiTest, RefusesBodiesThatAreNone) {

@@ -5,6 +5,7 @@
 #include "moraine/api/impl_internal.h"
 #include "moraine/base/text.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
+#include "moraine/iceberg/scan/table_filter.h"
 
 namespace moraine::api {
 namespace {
@@ -29,7 +30,13 @@ Result<catalog::NamespaceName> NamespaceOf(const PathParams& params) {
 Result<catalog::LoadedTablePtr> LoadFrom(Call& call, catalog::Catalog& catalog,
                                          const PathParams& params) {
   MORAINE_ASSIGN(auto ns, NamespaceOf(params));
-  return catalog.Load(call, params.Get("warehouse"), {ns, params.Get("table")});
+  auto table = catalog.Load(call, params.Get("warehouse"), {ns, params.Get("table")});
+  // The table is there and its file is not: that is no 404 to whoever asked for the table.
+  if (catalog::ExceptionName(table.status()) == "NotFoundException") {
+    return Corruption(fmt::format("the metadata file of a table that is there is missing: {}",
+                                  table.status().message()));
+  }
+  return table;
 }
 
 /// The state, or that of a table which was not looked at yet.
@@ -134,7 +141,7 @@ Result<std::string> FilesText(Call& call, io::FileSystem& files, const LoadedTab
   size_t count = 0;
   bool complete = true;
   if (const auto* snapshot = metadata.CurrentSnapshot()) {
-    MORAINE_ASSIGN(auto manifests, iceberg::ReadManifestList(call, files, snapshot->manifest_list));
+    MORAINE_ASSIGN(auto manifests, iceberg::LoadManifests(call, files, metadata, *snapshot));
     iceberg::ManifestReadOptions options;
     options.counts = false;
     options.bounds = false;
@@ -144,9 +151,7 @@ Result<std::string> FilesText(Call& call, io::FileSystem& files, const LoadedTab
         complete = false;
         break;
       }
-      auto spec = metadata.FindSpec(manifest.partition_spec_id);
-      if (spec == nullptr)
-        return Corruption(fmt::format("manifest {} names an unknown spec", manifest.manifest_path));
+      MORAINE_ASSIGN(auto spec, iceberg::SpecOf(metadata, manifest));
       MORAINE_TRY(iceberg::ReadManifest(
           call, files, manifest, *spec, metadata.CurrentSchema(), options,
           [&](iceberg::ManifestEntry& entry) {
@@ -184,7 +189,12 @@ void Service::Impl::AddTables(net::Router& router) {
         return AnswerJson([&]() -> Result<std::string> {
           MORAINE_ASSIGN(size_t limit, LimitOf(request, kDefaultLimit, kMaxLimit));
           catalog::PageRequest page{std::string(request.Query("page-token").value_or("")), limit};
-          MORAINE_ASSIGN(auto tables, catalog.AllTables(call, page));
+          auto tables_found = catalog.AllTables(call, page);
+          // The catalog's words for it are those of the Iceberg protocol.
+          if (tables_found.status().code() == Code::kInvalidArgument) {
+            return InvalidArgument("page-token: not a token of this listing");
+          }
+          MORAINE_ASSIGN(auto tables, std::move(tables_found));
           int64_t before = tables.items.empty() ? 0 : tables.items.front().table_id - 1;
           MORAINE_ASSIGN(auto states, optimizing.Tables(call, before, limit));
           std::map<int64_t, const TableState*> by_id;

@@ -9,7 +9,7 @@ TEST(Namespaces, AreATreeOfAnyNames) {
   CatalogWorld world;
   Call call = world.call();
   Catalog& catalog = world.catalog();
-  const NamespaceName odd = {"a.b", "c d/é%1F", "..", "\xF0\x9F\xA7\x8A"};
+  const NamespaceName odd = {"a.b", "c d/é%1F", "...", "\xF0\x9F\xA7\x8A"};
   for (size_t depth = 1; depth <= odd.size(); ++depth) {
     NamespaceName name(odd.begin(), odd.begin() + static_cast<ptrdiff_t>(depth));
     ASSERT_TRUE(catalog.CreateNamespace(call, kTestWarehouse, name, {{"depth", "x"}}).ok());
@@ -35,6 +35,8 @@ TEST(Namespaces, RefuseBadNames) {
                                {"a\x1f"
                                 "b"},
                                {"a\nb"},
+                               {"."},
+                               {"a", ".."},
                                {"\xff\xfe"},
                                {"\x7f"},
                                {std::string(2'000, 'x')},

@@ -86,6 +86,10 @@ Status CheckName(std::string_view what, std::string_view name) {
         fmt::format("{}: expected at most {} bytes, got {}", what, kMaxNameBytes, name.size()));
   }
   if (!IsValidUtf8(name)) return InvalidArgument(fmt::format("{}: expected UTF-8", what));
+  // As parts of a path they would lead elsewhere.
+  if (name == "." || name == "..") {
+    return InvalidArgument(fmt::format("{}: '{}' is not allowed as a name", what, name));
+  }
   for (char c : name) {
     auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f) {

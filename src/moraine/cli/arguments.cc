@@ -226,8 +226,9 @@ void AddOptimizerFlags(CLI::App* app, OptimizerFlags* flags, Variables variables
   app->add_option("--memory", flags->memory, "Memory of one thread, such as 512MiB or 2GiB")
       ->capture_default_str()
       ->type_name("SIZE");
-  app->add_option("--allowed-location", flags->allowed_locations,
-                  "Only touch files below this location; may be repeated")
+  app->add_option(
+         "--allowed-location", flags->allowed_locations,
+         "Of the files that the server allows, only touch those below this; may be repeated")
       ->type_name("LOCATION");
   AddLogFlags(app, &flags->log);
 }

@@ -1,6 +1,8 @@
 #include "moraine/cli/client.h"
 
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -88,9 +90,14 @@ Result<Answer> Client::Send(net::Request request) {
     }
     return status;
   }
+  reached_ = true;
   Answer answer;
   answer.text = response->BodyText();
   if (response->status == 401) {
+    if (!bearer_token_.empty()) {
+      return Unauthenticated(fmt::format(
+          "{} refused the bearer token: it is not the one of the server's token file", server_));
+    }
     return Unauthenticated(fmt::format(
         "{} asks for a bearer token: give the file that holds it with --token-file FILE", server_));
   }
@@ -124,9 +131,11 @@ Result<std::string> ReadTokenFile(const std::string& path) {
   if (path.empty()) return std::string();
   std::ifstream file(path);
   std::string line;
-  if (!file || !std::getline(file, line)) {
+  std::error_code error;
+  if (!file || std::filesystem::is_directory(path, error)) {
     return InvalidArgument(fmt::format("--token-file: can't read {}", path));
   }
+  std::getline(file, line);
   std::string token(Trim(line));
   if (token.empty()) {
     return InvalidArgument(fmt::format("--token-file: the first line of {} is empty", path));

@@ -291,7 +291,12 @@ TEST_F(RunTest, SendsTheTokenAndSaysWhenOneIsMissing) {
   server_.On("GET /api/v1/optimizers", "{}", 401);
   EXPECT_EQ(Run({"optimizer", "list"}), kExitFailed);
   EXPECT_THAT(err_, HasSubstr("--token-file FILE"));
+  EXPECT_EQ(Run({"optimizer", "list", "--token-file", file}), kExitFailed);
+  EXPECT_THAT(err_, HasSubstr("refused the bearer token"));
   EXPECT_THAT(err_ + out_, Not(HasSubstr("secret")));
+  std::ofstream(file) << "";
+  EXPECT_EQ(Run({"optimizer", "list", "--token-file", file}), kExitUsage);
+  EXPECT_THAT(err_, HasSubstr("the first line of"));
 }
 
 TEST_F(RunTest, ListsTables) {
@@ -460,6 +465,37 @@ TEST_F(RunTest, OptimizeWatchFollowsTheProcessThatItMade) {
   EXPECT_THAT(out_, HasSubstr("waiting (pending): asked for\nmajor new of default.db.t"));
   EXPECT_THAT(out_, HasSubstr("succeeded in 4.0 s"));
   EXPECT_THAT(out_, Not(HasSubstr("old")));
+}
+
+TEST_F(RunTest, OptimizeWatchFollowsARunThatIsGoingAlready) {
+  server_.On(std::string("GET ") + kTable,
+             R"({"id":7,"status":"optimizing","refreshed-ms":5,"reason":"major"})");
+  for (const char* state : {"running", "running", "succeeded"}) {
+    server_.On("GET /api/v1/processes",
+               fmt::format(R"({{"processes":[{}]}})", ProcessText("old", state)));
+  }
+  server_.On("GET /api/v1/processes",
+             fmt::format(R"({{"processes":[{}]}})", ProcessText("new", "running")));
+  server_.On("GET /api/v1/processes/old", ProcessText("old", "running", 5'242'880));
+  server_.On("GET /api/v1/processes/new", ProcessText("new", "succeeded"));
+  server_.On(std::string("POST ") + kTable + "/optimize", "", 204);
+  EXPECT_EQ(Run({"table", "optimize", "db.t", "--watch"}), kExitOk);
+  EXPECT_THAT(out_, testing::StartsWith("a run is going: [##################------]  75%"));
+  EXPECT_THAT(out_, HasSubstr("succeeded in 4.0 s"));
+}
+
+TEST_F(RunTest, AWatchOutlivesARestartOfTheServerButNotItsEnd) {
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "running"));
+  server_.On("GET /api/v1/processes/p1", ProcessText("p1", "succeeded"));
+  int sent = 0;
+  server_.on_send = [&] {
+    ++sent;
+    server_.unreachable = sent >= 2 && sent < 20;
+  };
+  EXPECT_EQ(Run({"process", "show", "p1", "--watch"}), kExitOk) << err_;
+  EXPECT_EQ(sent, 20);
+  server_.on_send = [&] { server_.unreachable = true; };
+  EXPECT_EQ(Run({"process", "show", "p1", "--watch"}), kExitUnreachable);
 }
 
 TEST_F(RunTest, OptimizeWatchEndsWhenThereIsNothingToDo) {

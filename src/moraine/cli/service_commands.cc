@@ -7,8 +7,8 @@
 
 #include "moraine/base/text.h"
 #include "moraine/cli/commands.h"
+#include "moraine/cli/optimizer_fence.h"
 #include "moraine/cli/signals.h"
-#include "moraine/io/allowed.h"
 #include "moraine/server/server.h"
 #include "moraine/server/settings.h"
 #include "moraine/worker/http_task_transport.h"
@@ -71,12 +71,11 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   auto url = net::ParseUrl(flags.connection.server);
   if (!url.ok()) return std::move(url).status().Annotate("--server");
   MORAINE_ASSIGN(auto token, ReadTokenFile(flags.connection.token_file));
-  auto files = io::MakeLocalFileSystem();
-  if (!flags.allowed_locations.empty()) {
-    auto restricted = io::MakeRestrictedFileSystem(std::move(files), flags.allowed_locations);
-    if (!restricted.ok()) return std::move(restricted).status().Annotate("--allowed-location");
-    files = std::move(*restricted);
-  }
+  OptimizerFence::Options fence_options{.allowed_locations = flags.allowed_locations,
+                                        .server = flags.connection.server,
+                                        .sends_token = !token.empty()};
+  Status locations = OptimizerFence::Check(fence_options);
+  if (!locations.ok()) return std::move(locations).Annotate("--allowed-location");
 
   StopOnSignals signals;
   MORAINE_ASSIGN(auto log, OpenLog(flags.log));
@@ -89,9 +88,12 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
                                  {"group", flags.group},
                                  {"threads", flags.threads},
                                  {"version", MORAINE_VERSION}});
-  worker::RunOptimizer(env, signals.token(), *transport, *files, options);
+  std::stop_source stop;
+  std::stop_callback on_signal(signals.token(), [&] { stop.request_stop(); });
+  OptimizerFence fence(*transport, std::move(fence_options), stop);
+  worker::RunOptimizer(env, stop.get_token(), fence.transport(), fence.files(), options);
   log->Info("optimizer stopped", {});
-  return {};
+  return fence.outcome();
 }
 
 }  // namespace moraine::cli

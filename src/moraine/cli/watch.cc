@@ -12,6 +12,8 @@ namespace {
 
 constexpr Millis kInterval{500};
 constexpr int kBarCells = 24;
+/// A server that is started again is waited for this long.
+constexpr Millis kPatience{60'000};
 
 /// Redraws one line on a terminal; elsewhere prints a line whenever it has changed.
 class LiveLine {
@@ -80,11 +82,24 @@ std::string ProcessPath(const std::string& process_id) {
   return "/api/v1/processes/" + net::EncodePart(process_id);
 }
 
+/// As Client::Get, over a restart of the server.
+Result<Answer> PatientGet(Session& session, const std::string& path,
+                          const net::QueryParams& query = {}) {
+  Clock& clock = session.client.env().clock;
+  MonoTime until = clock.Mono() + kPatience;
+  while (true) {
+    auto answer = session.client.Get(path, query);
+    if (answer.ok() || answer.status().code() != Code::kUnavailable || clock.Mono() >= until) {
+      return answer;
+    }
+    MORAINE_TRY(Pause(session));
+  }
+}
+
 /// The newest process of a table, or null.
 Result<Json> NewestProcess(Session& session, int64_t table_id) {
-  MORAINE_ASSIGN(auto answer,
-                 session.client.Get("/api/v1/processes",
-                                    {{"table-id", std::to_string(table_id)}, {"limit", "1"}}));
+  MORAINE_ASSIGN(auto answer, PatientGet(session, "/api/v1/processes",
+                                         {{"table-id", std::to_string(table_id)}, {"limit", "1"}}));
   const auto& processes = ListOf(answer.json, "processes");
   if (processes.empty()) return Json();
   return processes[0];
@@ -127,7 +142,7 @@ Status WatchProcess(Session& session, const std::string& process_id) {
   LiveLine line(session.console);
   bool introduced = false;
   while (true) {
-    MORAINE_ASSIGN(auto answer, session.client.Get(ProcessPath(process_id)));
+    MORAINE_ASSIGN(auto answer, PatientGet(session, ProcessPath(process_id)));
     const Json& process = answer.json;
     if (!introduced && !session.json) {
       session.console.out(
@@ -160,12 +175,21 @@ Status WatchRequest(Session& session, const std::string& table_path, int64_t tab
   LiveLine line(session.console);
   while (true) {
     // The table first: what it says is then older than the list, so an end between the two is seen.
-    MORAINE_ASSIGN(auto table, session.client.Get(table_path));
+    MORAINE_ASSIGN(auto table, PatientGet(session, table_path));
     MORAINE_ASSIGN(auto newest, NewestProcess(session, table_id));
     std::string newest_id = TextOf(newest, "process-id");
     if (!newest_id.empty() && (newest_id != newest_before)) {
       line.End();
       return WatchProcess(session, newest_id);
+    }
+    if (!newest_id.empty() && !HasEnded(newest)) {
+      // It goes on from before; what was asked for comes after it.
+      if (!session.json) {
+        MORAINE_ASSIGN(auto running, PatientGet(session, ProcessPath(newest_id)));
+        line.Show("a run is going: " + ProgressLine(running.json));
+      }
+      MORAINE_TRY(Pause(session));
+      continue;
     }
     std::string status = TextOf(table.json, "status");
     std::string reason = TextOf(table.json, "reason");

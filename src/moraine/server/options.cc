@@ -1,10 +1,13 @@
 #include "moraine/server/options.h"
 
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include "moraine/api/service.h"
 #include "moraine/base/text.h"
 #include "moraine/io/location.h"
 #include "moraine/net/uri.h"
@@ -26,8 +29,10 @@ Result<std::string> ReadToken(const std::string& path) {
   if (path.empty()) return std::string();
   std::ifstream file(path);
   std::string token;
-  if (!file || !std::getline(file, token))
+  std::error_code error;
+  if (!file || std::filesystem::is_directory(path, error))
     return InvalidArgument(fmt::format("server.token-file: can't read {}", path));
+  std::getline(file, token);
   token = Trim(token);
   if (token.empty())
     return InvalidArgument(fmt::format("server.token-file: the first line of {} is empty", path));
@@ -74,8 +79,13 @@ Result<net::ServerOptions> HttpOptions(const Config& config) {
   options.request_deadline = config.Duration("server.request-timeout");
   options.body_limit_bytes = static_cast<size_t>(config.Number("server.max-body"));
   options.connection_limit = static_cast<size_t>(config.Number("server.max-connections"));
-  options.refuse = rest::RefusalOf;
+  options.refuse = RefusalOf;
   return options;
+}
+
+net::Response RefusalOf(const net::Refusal& refusal, std::string_view path) {
+  bool iceberg = path == "/iceberg" || path.starts_with("/iceberg/");
+  return iceberg ? rest::RefusalOf(refusal, path) : api::RefusalOf(refusal);
 }
 
 Result<catalog::Warehouse> WarehouseOf(const Config& config) {

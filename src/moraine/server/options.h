@@ -16,6 +16,9 @@ namespace moraine::server {
 /// there is no token.
 Result<net::ServerOptions> HttpOptions(const Config& config);
 
+/// 404, 405 and the like, in the form of the protocol that the path belongs to.
+net::Response RefusalOf(const net::Refusal& refusal, std::string_view path);
+
 /// The warehouse "default". Errors: InvalidArgument for a location where no files can be kept.
 Result<catalog::Warehouse> WarehouseOf(const Config& config);
 

@@ -127,7 +127,8 @@ TEST_F(OptionsTest, ATokenFileMustHoldAToken) {
   };
   EXPECT_THAT(problem(folder_ + "/none"), HasSubstr("server.token-file: can't read"));
   EXPECT_THAT(problem(Write("empty", "  \nsecret\n")), HasSubstr("is empty"));
-  EXPECT_THAT(problem(Write("nothing", "")), HasSubstr("can't read"));
+  EXPECT_THAT(problem(Write("nothing", "")), HasSubstr("is empty"));
+  EXPECT_THAT(problem(folder_), HasSubstr("can't read"));
 }
 
 TEST_F(OptionsTest, AWarehouseLiesWhereFilesCanBeKept) {

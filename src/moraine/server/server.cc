@@ -10,7 +10,6 @@
 #include "moraine/io/allowed.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/service.h"
-#include "moraine/rest/errors.h"
 #include "moraine/rest/service.h"
 #include "moraine/server/metrics_page.h"
 #include "moraine/server/options.h"
@@ -51,7 +50,7 @@ struct Server::Parts {
   std::unique_ptr<optimizing::Service> optimizing;
   std::unique_ptr<rest::Service> rest;
   std::unique_ptr<api::Service> api;
-  net::Router router{rest::RefusalOf};
+  net::Router router{RefusalOf};
   std::atomic<net::HttpServer*> serving{nullptr};  ///< http, once it is made
   std::unique_ptr<net::HttpServer> http;
   std::stop_source stop;

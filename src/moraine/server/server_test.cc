@@ -101,6 +101,21 @@ TEST_F(ServerTest, ServesUntilItIsStopped) {
   EXPECT_EQ(Get(**third, "/iceberg/v1/config", "default").status, 200);
 }
 
+TEST_F(ServerTest, RefusalsHaveTheFormOfTheirProtocol) {
+  auto server = Server::Start(
+      env_.env(), Settings({{"server.token-file", WriteToken()}, {"optimizing.enabled", "false"}}));
+  ASSERT_TRUE(server.ok()) << server.status().ToString();
+  auto type = [&](const std::string& path, const std::string& token) {
+    auto json = Json::Parse(Get(**server, path, "", token).BodyText());
+    return json.ok() ? json->Find("error")->Find("type")->as_string() : "no JSON";
+  };
+  EXPECT_EQ(type("/api/v1/nothing", "secret"), "NotFound");
+  EXPECT_EQ(type("/iceberg/v1/nothing", "secret"), "NotFoundException");
+  EXPECT_EQ(type("/api/v1/tables", "wrong"), "Unauthenticated");
+  EXPECT_EQ(type("/iceberg/v1/namespaces", "wrong"), "NotAuthorizedException");
+  EXPECT_EQ(type("/api/v1/optimizers/poll", "secret"), "Unsupported") << "only POST";
+}
+
 TEST_F(ServerTest, APortThatIsTakenIsNamed) {
   auto first = Server::Start(env_.env(), Settings());
   ASSERT_TRUE(first.ok()) << first.status().ToString();

@@ -77,12 +77,17 @@ Result<RegisterRequest> RegisterRequestFromJson(const JsonCursor& json) {
 
 std::string ToJson(const RegisterReply& reply) {
   std::string text;
-  JsonWriter(&text)
-      .BeginObject()
+  JsonWriter out(&text);
+  out.BeginObject()
       .Field("token", reply.token)
       .Field("heartbeat-interval-ms", reply.heartbeat_interval_ms)
-      .Field("poll-timeout-ms", reply.poll_timeout_ms)
-      .EndObject();
+      .Field("poll-timeout-ms", reply.poll_timeout_ms);
+  if (reply.allowed_locations) {
+    out.Key("allowed-locations").BeginArray();
+    for (const auto& location : *reply.allowed_locations) out.String(location);
+    out.EndArray();
+  }
+  out.EndObject();
   return text;
 }
 
@@ -91,6 +96,14 @@ Result<RegisterReply> RegisterReplyFromJson(const JsonCursor& json) {
   MORAINE_ASSIGN(reply.token, json.String("token"));
   MORAINE_ASSIGN(reply.heartbeat_interval_ms, json.Int64("heartbeat-interval-ms"));
   MORAINE_ASSIGN(reply.poll_timeout_ms, json.Int64("poll-timeout-ms"));
+  MORAINE_ASSIGN(auto locations, json.Find("allowed-locations"));
+  if (locations) {
+    MORAINE_TRY(locations->ExpectArray());
+    reply.allowed_locations.emplace();
+    for (size_t i = 0; i < locations->size(); ++i) {
+      MORAINE_ASSIGN(reply.allowed_locations->emplace_back(), locations->At(i).String());
+    }
+  }
   return reply;
 }
 

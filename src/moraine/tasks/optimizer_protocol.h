@@ -40,6 +40,9 @@ struct RegisterReply {
   std::string token;  ///< names the optimizer in every later call
   int64_t heartbeat_interval_ms = 0;
   int64_t poll_timeout_ms = 0;
+  /// Where the tables lie: an optimizer touches no file elsewhere. Set by the server's door, absent
+  /// in embedded registrations.
+  std::optional<std::vector<std::string>> allowed_locations;
 };
 
 struct HandedTask {

@@ -17,7 +17,10 @@ Json LoadDocument() { return Json::Parse(YamlToJson(OpenApiYaml()).value()).valu
 
 }  // namespace
 
-ApiWorld::ApiWorld() : router_(net::FormatRefusal), document_(LoadDocument()), schema_(document_) {
+ApiWorld::ApiWorld()
+    : router_([](const net::Refusal& refusal, std::string_view) { return RefusalOf(refusal); }),
+      document_(LoadDocument()),
+      schema_(document_) {
   optimizing_ = std::make_unique<optimizing::Service>(world_.engine(), world_.disk(),
                                                       world_.store(), world_.options());
   service_ = std::make_unique<Service>(world_.engine(), world_.disk(), *optimizing_,
