@@ -222,12 +222,12 @@ std::vector<iceberg::DataFile> OptimizingWorld::LiveFiles(const std::string& tab
   if (snapshot == nullptr) return live;
   auto manifests = iceberg::ReadManifestList(call, disk_, snapshot->manifest_list).value();
   for (const auto& manifest : manifests) {
-    MustBeOk(iceberg::ReadManifest(call, disk_, manifest, *metadata.FindSpec(manifest.partition_spec_id),
-                                   metadata.CurrentSchema(), {},
-                                   [&](iceberg::ManifestEntry& entry) {
-                                     if (entry.is_live()) live.push_back(entry.file);
-                                     return Status();
-                                   }));
+    MustBeOk(
+        iceberg::ReadManifest(call, disk_, manifest, *metadata.FindSpec(manifest.partition_spec_id),
+                              metadata.CurrentSchema(), {}, [&](iceberg::ManifestEntry& entry) {
+                                if (entry.is_live()) live.push_back(entry.file);
+                                return Status();
+                              }));
   }
   return live;
 }
