@@ -47,6 +47,21 @@ def test_survives_a_restart_and_a_kill(tmp_path):
         assert sorted(catalog.load_table("db.t").scan().to_arrow()["id"].to_pylist()) == [1, 2, 3]
 
 
+def test_an_optimizer_that_is_refused_ends(tmp_path):
+    token, wrong = tmp_path / "token", tmp_path / "wrong"
+    token.write_text("secret\n")
+    wrong.write_text("guess\n")
+    with Server(tmp_path, "--token-file", str(token)) as server:
+        ended = run("optimizer", "--server", server.url, "--token-file", wrong)
+        assert ended.returncode == 1, ended.stderr
+        assert "refused the bearer token" in ended.stderr
+        listed = run("optimizer", "list", MORAINE_SERVER="http://127.0.0.1:9", MORAINE_TOKEN_FILE=str(wrong))
+        assert listed.returncode == 4, listed.stderr
+        listed = run("optimizer", "--server", server.url, "--token-file", token, "list", MORAINE_SERVER="http://127.0.0.1:9",
+                     MORAINE_TOKEN_FILE=str(wrong))
+        assert listed.returncode == 0, listed.stderr
+
+
 def test_one_server_owns_a_store(tmp_path):
     with Server(tmp_path) as server:
         second = run("server", "--listen", f"127.0.0.1:{free_port()}", "--store", f"sqlite:///{server.store}",

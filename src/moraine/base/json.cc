@@ -95,7 +95,33 @@ class JsonParser {
 
  private:
   static Status Failed(simdjson::error_code error) {
-    return InvalidArgument(fmt::format("invalid JSON: {}", simdjson::error_message(error)));
+    return InvalidArgument(fmt::format("invalid JSON: {}", Words(error)));
+  }
+
+  /// Without the library's names and advice.
+  static std::string_view Words(simdjson::error_code error) {
+    switch (error) {
+      case simdjson::EMPTY:
+        return "there is nothing";
+      case simdjson::TAPE_ERROR:
+      case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
+        return "a comma, colon, bracket or value is missing, or one too many is there";
+      case simdjson::STRING_ERROR:
+      case simdjson::UNCLOSED_STRING:
+      case simdjson::UNESCAPED_CHARS:
+        return "a string that is not closed, or with what must be escaped";
+      case simdjson::UTF8_ERROR:
+        return "not UTF-8";
+      case simdjson::N_ATOM_ERROR:
+      case simdjson::T_ATOM_ERROR:
+      case simdjson::F_ATOM_ERROR:
+        return "expected null, true or false";
+      case simdjson::NUMBER_ERROR:
+      case simdjson::NUMBER_OUT_OF_RANGE:
+        return "not a number, or one out of range";
+      default:
+        return "not well-formed";
+    }
   }
 
   template <typename Source>

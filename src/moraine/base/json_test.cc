@@ -26,6 +26,10 @@ class JsonRefuses : public testing::TestWithParam<const char*> {};
 TEST_P(JsonRefuses, BadText) {
   auto json = Json::Parse(GetParam());
   EXPECT_EQ(json.status().code(), Code::kInvalidArgument) << GetParam();
+  std::string message(json.status().message());
+  EXPECT_TRUE(message.starts_with("invalid JSON: ")) << message;
+  EXPECT_EQ(message.find("_ERROR"), message.npos) << message;
+  EXPECT_EQ(message.find("fatal"), message.npos) << message;
 }
 INSTANTIATE_TEST_SUITE_P(All, JsonRefuses,
                          testing::Values("", " ", "{", "}", "[1,]", "{\"a\":1,}",

@@ -31,6 +31,10 @@ std::string PathOf(const std::string& process_id) {
   return "/api/v1/processes/" + net::EncodePart(process_id);
 }
 
+Status CheckId(const std::string& process_id) {
+  return process_id.empty() ? InvalidArgument("ID: expected the id of a process") : Status();
+}
+
 std::string TasksText(const Json& process, const Console& console) {
   TextTable table({{"TASK", Align::kRight},
                    {"STATE"},
@@ -69,7 +73,7 @@ Status ListProcesses(Session& session, const ProcessOptions& options) {
   if (session.PrintedJson(answer)) return {};
   int64_t now_ms = session.client.now_ms();
   TextTable table({{"PROCESS"},
-                   {"TABLE"},
+                   {"TABLE", Align::kLeft, TextTable::Cut::kYes},
                    {"TYPE"},
                    {"STATE"},
                    {"STARTED", Align::kRight},
@@ -99,6 +103,7 @@ Status ListProcesses(Session& session, const ProcessOptions& options) {
 }
 
 Status ShowProcess(Session& session, const ProcessOptions& options) {
+  MORAINE_TRY(CheckId(options.process_id));
   if (options.watch) return WatchProcess(session, options.process_id);
   MORAINE_ASSIGN(auto answer, session.client.Get(PathOf(options.process_id)));
   if (session.PrintedJson(answer)) return {};
@@ -132,6 +137,7 @@ Status ShowProcess(Session& session, const ProcessOptions& options) {
 }
 
 Status CancelProcess(Session& session, const ProcessOptions& options) {
+  MORAINE_TRY(CheckId(options.process_id));
   MORAINE_TRY(session.client.Post(PathOf(options.process_id) + "/cancel", "{}"));
   if (!session.json) {
     session.console.out(

@@ -197,6 +197,9 @@ TEST_F(RunTest, UsageErrorsAskNoServer) {
       {"table", "optimize", "db.t", "--type", "huge"},
       {"catalog", "tables"},
       {"process", "cancel"},
+      {"process", "cancel", ""},
+      {"process", "show", ""},
+      {"process", "show", "", "--watch"},
       {"table", "list", "--server", "ftp://x"},
       {"table", "list", "--token-file", "/nowhere/token"},
   };

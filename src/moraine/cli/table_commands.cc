@@ -123,8 +123,8 @@ class TableLines {
  public:
   explicit TableLines(Session& session)
       : session_(session),
-        table_({{"WAREHOUSE"},
-                {"TABLE"},
+        table_({{"WAREHOUSE", Align::kLeft, TextTable::Cut::kYes},
+                {"TABLE", Align::kLeft, TextTable::Cut::kYes},
                 {"STATUS"},
                 {"SCORE", Align::kRight},
                 {"FILES", Align::kRight},

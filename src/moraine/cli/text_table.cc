@@ -49,13 +49,39 @@ std::string TextTable::TakeText(const Console& console) {
   return text;
 }
 
+void TextTable::FitTo(int columns, std::vector<int>* widths) const {
+  int before = 0;
+  for (size_t i = 0; i + 1 < widths->size(); ++i) before += (*widths)[i] + kGap;
+  int over = before + std::min(widths->back(), kNarrowest) - columns;
+  while (over > 0) {
+    // The widest gives way down to the next one, so that many long names share what there is.
+    size_t widest = columns_.size();
+    int next = kNarrowest;
+    for (size_t i = 0; i + 1 < widths->size(); ++i) {
+      int width = (*widths)[i];
+      if (columns_[i].cut == Cut::kNo || width <= kNarrowest) continue;
+      if (widest == columns_.size() || width > (*widths)[widest]) {
+        if (widest != columns_.size()) next = std::max(next, (*widths)[widest]);
+        widest = i;
+      } else {
+        next = std::max(next, width);
+      }
+    }
+    if (widest == columns_.size()) break;
+    int& width = (*widths)[widest];
+    int less = std::clamp(width - next, 1, over);
+    width -= less;
+    before -= less;
+    over -= less;
+  }
+  widths->back() = std::min(widths->back(), std::max(kNarrowest, columns - before));
+}
+
 std::string TextTable::Lines(const Console& console, const std::vector<int>& all_widths,
                              Heading heading) const {
   std::vector<int> widths = all_widths;
   if (console.terminal && !widths.empty()) {
-    int before = 0;
-    for (size_t i = 0; i + 1 < widths.size(); ++i) before += widths[i] + kGap;
-    widths.back() = std::min(widths.back(), std::max(kNarrowest, console.columns - before));
+    FitTo(console.columns, &widths);
   }
   std::string text;
   auto line = [&](auto&& cell_at) {

@@ -10,13 +10,16 @@
 
 namespace moraine::cli {
 
-/// Columns are as wide as their widest cell; the last one is cut at the terminal's edge.
+/// Columns are as wide as their widest cell; on a terminal those that may be cut give way, then the
+/// last one is cut at the edge.
 class TextTable {
  public:
   enum class Align { kLeft, kRight };
+  enum class Cut { kNo, kYes };
   struct Column {
     std::string title;
     Align align = Align::kLeft;
+    Cut cut = Cut::kNo;  ///< gives way where the terminal is too narrow
   };
   struct Cell {
     Cell(std::string text_in, Colour colour_in = Colour::kNone)  // NOLINT: implicit
@@ -39,6 +42,7 @@ class TextTable {
  private:
   enum class Heading { kNo, kYes };
   std::vector<int> Widths() const;
+  void FitTo(int columns, std::vector<int>* widths) const;
   std::string Lines(const Console& console, const std::vector<int>& widths, Heading heading) const;
 
   std::vector<Column> columns_;

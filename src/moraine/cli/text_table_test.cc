@@ -21,6 +21,31 @@ TEST(TextTable, AlignsByCellsNotBytes) {
             "plain      5  a longer note\n");
 }
 
+TEST(TextTable, LongNamesGiveWayOnATerminal) {
+  using Cut = TextTable::Cut;
+  using Align = TextTable::Align;
+  TextTable table({{"A", Align::kLeft, Cut::kYes},
+                   {"B", Align::kLeft, Cut::kYes},
+                   {"COUNT", Align::kRight},
+                   {"NOTE"}});
+  table.Add({std::string(300, 'a'), std::string(20, 'b'), "1,234", std::string(50, 'n')});
+  Console narrow;
+  narrow.terminal = true;
+  for (int columns : {60, 80, 200}) {
+    narrow.columns = columns;
+    std::string text = table.Text(narrow);
+    std::string line = text.substr(text.find('\n') + 1);
+    line.pop_back();
+    EXPECT_EQ(DisplayWidth(line), columns) << text;
+    EXPECT_NE(line.find("1,234"), line.npos) << "numbers are never cut";
+    EXPECT_NE(line.find("aaaaaaaaaaa"), line.npos);
+  }
+  narrow.columns = 5;
+  EXPECT_NE(table.Text(narrow).find("aaaaaaaaaaa…  bbbbbbbbbbb…  1,234  nnnnnnnnnnn…"),
+            std::string::npos);
+  EXPECT_NE(table.Text(Plain()).find(std::string(300, 'a')), std::string::npos);
+}
+
 TEST(TextTable, CutsTheLastColumnAtTheTerminalsEdge) {
   Console narrow;
   narrow.terminal = true;

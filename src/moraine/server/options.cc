@@ -43,10 +43,12 @@ Result<std::string> ReadToken(const std::string& path) {
 Status CheckLocation(std::string_view key, const std::string& location) {
   auto normal = io::NormalizeLocation(location);
   if (normal.ok() && normal->starts_with("file:///")) return {};
-  return InvalidArgument(fmt::format(
-      "{}: no files can be kept at '{}': expected file:///absolute/path or "
-      "/absolute/path{}",
-      key, location, normal.ok() ? "" : fmt::format(" ({})", normal.status().message())));
+  return InvalidArgument(
+      fmt::format("{}: no files can be kept at '{}': expected file:///absolute/path or "
+                  "/absolute/path{}",
+                  key, location,
+                  normal.ok() ? " (object stores are not there yet)"
+                              : fmt::format(" ({})", normal.status().message())));
 }
 
 }  // namespace

@@ -58,6 +58,8 @@ struct Server::Parts {
 };
 
 Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
+  auto local = io::MakeLocalFileSystem();
+  MORAINE_TRY(CheckWarehouse(call, *local, warehouse));
   store::StoreOptions store_options;
   store_options.busy_timeout = config.Duration("store.busy-timeout");
   store_options.metrics = &metrics;
@@ -69,10 +71,9 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   database = std::move(*opened);
   std::vector<std::string> roots = warehouse.allowed_locations;
   roots.push_back(warehouse.root);
-  auto restricted = io::MakeRestrictedFileSystem(io::MakeLocalFileSystem(), roots);
+  auto restricted = io::MakeRestrictedFileSystem(std::move(local), roots);
   if (!restricted.ok()) return std::move(restricted).status().Annotate("warehouse.root");
   files = std::move(*restricted);
-  MORAINE_TRY(CheckWarehouse(call, *files, warehouse));
   catalog::CatalogOptions catalog_options;
   catalog_options.metadata_cache_bytes = config.Number("catalog.metadata-cache");
   catalog_options.max_metadata_bytes = config.Number("catalog.max-metadata");

@@ -178,6 +178,11 @@ TEST_F(ServerTest, RefusesSettingsThatCantBeAndOpensNothing) {
            {"server.listen", "nonsense", "server.listen: expected an IP address"},
            {"warehouse.root", "gopher://host/w",
             "warehouse.root: no files can be kept at 'gopher://host/w'"},
+           {"warehouse.root", "s3://bucket/w", "object stores are not there yet"},
+           {"warehouse.root", "file:///proc/nope",
+            "warehouse.root: no files can be kept at 'file:///proc/nope': "},
+           {"warehouse.root", "file:///etc/passwd",
+            "warehouse.root: no files can be kept at 'file:///etc/passwd': "},
        }) {
     auto server = Server::Start(env_.env(), Settings({{c.key, c.value}}));
     EXPECT_EQ(server.status().code(), Code::kInvalidArgument) << c.message;

@@ -26,8 +26,8 @@ Result<int> FormatVersionOf(const TableCreation& creation) {
     version = *parsed;
   }
   if (version < 1 || version > kMaxFormatVersion) {
-    return InvalidArgument(fmt::format("Unsupported format version: v{} (supported: v{})", version,
-                                       kMaxFormatVersion));
+    return InvalidArgument(fmt::format("Unsupported format version: v{} (supported: v1 to v{})",
+                                       version, kMaxFormatVersion));
   }
   return static_cast<int>(version);
 }

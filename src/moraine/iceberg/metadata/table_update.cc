@@ -90,7 +90,7 @@ Result<TableMetadata> ApplyCreateUpdates(const std::vector<TableUpdate>& updates
     break;
   }
   if (format_version < 1 || format_version > kMaxFormatVersion) {
-    return InvalidArgument(fmt::format("Unsupported format version: v{} (supported: v{})",
+    return InvalidArgument(fmt::format("Unsupported format version: v{} (supported: v1 to v{})",
                                        format_version, kMaxFormatVersion));
   }
   return ApplyAll(MetadataBuilder(format_version, context), updates);
