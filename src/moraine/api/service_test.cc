@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "moraine/api/testing/api_world.h"
+#include "moraine/iceberg/manifest/manifest_reader.h"
+#include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/tasks/rewrite_task.h"
 
 namespace moraine::api {
@@ -161,6 +163,28 @@ TEST_F(ApiTest, ListsSnapshotsAndFiles) {
   EXPECT_EQ(some.Find("files")->as_array().size(), 2u);
   EXPECT_FALSE(some.Find("complete")->as_bool());
   EXPECT_TRUE(api_.Get(std::string(kTable) + "/files?limit=3").Find("complete")->as_bool());
+}
+
+TEST_F(ApiTest, ListsFilesOfAVersion1SnapshotWithoutAManifestList) {
+  api_.world().MakeTable("t", {{"format-version", "1"}});
+  ASSERT_TRUE(api_.world().Append("t", {"a", "b"}).ok());
+  auto& disk = api_.world().disk();
+  Call call = api_.call();
+  const catalog::TableName name{{"ns"}, "t"};
+  auto table = api_.world().engine().Load(call, "w", name).value();
+  iceberg::TableMetadata metadata = *table->metadata;
+  ASSERT_EQ(metadata.snapshots.size(), 1u);
+  iceberg::Snapshot snapshot = *metadata.snapshots[0];
+  auto manifests = iceberg::ReadManifestList(call, disk, snapshot.manifest_list).value();
+  snapshot.manifest_list.clear();
+  for (const auto& manifest : manifests) snapshot.manifests.push_back(manifest.manifest_path);
+  metadata.snapshots[0] = std::make_shared<const iceberg::Snapshot>(snapshot);
+  std::string location = metadata.location + "/metadata/inline.metadata.json";
+  ASSERT_TRUE(io::WriteFile(call, disk, location, iceberg::TableMetadataToJson(metadata)).ok());
+  ASSERT_TRUE(api_.world().engine().RegisterOver(call, "w", name, location).ok());
+  Json files = api_.Get(std::string(kTable) + "/files");
+  EXPECT_EQ(files.Find("files")->as_array().size(), 2u);
+  EXPECT_TRUE(files.Find("complete")->as_bool());
 }
 
 TEST_F(ApiTest, AnswersWhatIsNotThereWith404) {
