@@ -13,6 +13,7 @@ namespace moraine::planning {
 namespace {
 
 using iceberg::AddCapped;
+using iceberg::MultiplyCapped;
 
 constexpr char kDigestFormat = 1;
 
@@ -161,6 +162,19 @@ SizeHistogram::Bucket SizeHistogram::AtMost(int64_t threshold) const {
     sum.bytes = AddCapped(sum.bytes, content.bytes);
   }
   return sum;
+}
+
+int64_t SizeHistogram::LeastOfTwo() const {
+  int64_t smallest = -1;  // known once its bucket holds it alone
+  for (const auto& [bucket, content] : buckets_) {
+    // A hair less than the bucket's edge, for sizes that doubles round up to it.
+    auto least = bucket == 0 ? 0 : static_cast<int64_t>(std::exp2(bucket / 4.0) * (1 - 1e-12));
+    if (smallest >= 0) return AddCapped(smallest, content.files == 1 ? content.bytes : least);
+    if (content.files == 2) return content.bytes;
+    if (content.files > 2) return MultiplyCapped(2, least);
+    smallest = content.bytes;
+  }
+  return INT64_MAX;
 }
 
 void PartitionCounts::Merge(const PartitionCounts& other, int64_t sign) {

@@ -46,6 +46,8 @@ class SizeHistogram {
   /// Files that may be as small as the threshold (pessimistic: the threshold's whole bucket
   /// counts).
   Bucket AtMost(int64_t threshold) const;
+  /// No two files together are smaller than this; INT64_MAX if there are fewer than two.
+  int64_t LeastOfTwo() const;
   const std::map<int, Bucket>& buckets() const { return buckets_; }
   void AddBucket(int bucket, Bucket content) { Merge(bucket, content, 1); }
   bool operator==(const SizeHistogram&) const = default;

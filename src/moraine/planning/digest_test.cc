@@ -1,10 +1,13 @@
 #include "moraine/planning/digest.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <random>
 
 #include <gtest/gtest.h>
 
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/planning/health.h"
 
 namespace moraine::planning {
@@ -199,6 +202,46 @@ TEST(Health, ScoresAHundredExactlyWhenThereIsNothingToDo) {
 }
 
 /// Two partitions of spec 1, of which one is newer than the deletes of the unpartitioned spec 0.
+TEST(Health, SmallFilesOfWhichNoTwoFitIntoOneAreNothingToDo) {
+  OptimizingConfig config;  // target 128 MiB, small up to 96 MiB
+  struct {
+    std::vector<int64_t> mib;
+    int64_t candidates;
+  } cases[] = {
+      {{70, 70}, 0},      // what remains of 140 MiB
+      {{90, 90, 90}, 0},  // known by their class of sizes only
+      {{60, 90, 90}, 0}, {{60, 60, 30}, 1}, {{50, 60, 70}, 1}, {{64, 64}, 1},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.mib[0]);
+    ManifestDigest digest;
+    for (int64_t size : c.mib) AddToDigest(File({Value(int32_t{1})}, size << 20), &digest);
+    Health health = DecideHealth(SumOf(digest), {}, config, false, 10);
+    EXPECT_EQ(health.candidate_count, c.candidates);
+    EXPECT_EQ(health.score.total == 100, c.candidates == 0);
+  }
+}
+
+TEST(SizeHistogram, KnowsALeastForAnyTwoFiles) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 2000; ++round) {
+    SizeHistogram sizes;
+    std::vector<int64_t> all;
+    for (uint64_t i = random() % 6; i > 0; --i) {
+      all.push_back(static_cast<int64_t>(random() >> (1 + random() % 62)));
+      sizes.Add(all.back());
+    }
+    std::sort(all.begin(), all.end());
+    int64_t least = sizes.LeastOfTwo();
+    if (all.size() < 2) {
+      EXPECT_EQ(least, INT64_MAX);
+    } else {
+      EXPECT_LE(least, iceberg::AddCapped(all[0], all[1]));
+      EXPECT_TRUE(all.size() > 2 || least == iceberg::AddCapped(all[0], all[1]));
+    }
+  }
+}
+
 TEST(Health, GlobalEqualityDeletesMakeOlderPartitionsCandidates) {
   ManifestDigest old_data, new_data, global, dangling;
   AddToDigest(File({Value(int32_t{1})}, 1 << 27), &old_data);

@@ -37,8 +37,11 @@ double DeletedRatio(int64_t deletes, int64_t rows) {
 bool MayNeedWork(const PartitionCounts& counts, const OptimizingConfig& config) {
   auto fragments = counts.sizes.AtMost(config.fragment_size());
   auto small = counts.sizes.AtMost(config.undersized_size());
+  // Small files that fill a file of the target size are no work if no two of them fit into one.
+  bool major = small.files > 1 && small.bytes >= config.target_size &&
+               counts.sizes.LeastOfTwo() <= config.target_size;
   return counts.equality_delete_files > 0 || counts.position_delete_files > 0 ||
-         fragments.files > 1 || (small.files > 1 && small.bytes >= config.target_size);
+         fragments.files > 1 || major;
 }
 
 std::string Explain(const Health& health, const OptimizingConfig& config) {
