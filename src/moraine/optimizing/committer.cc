@@ -210,6 +210,12 @@ DeadAttempt Committer::ToDead(const Attempt& attempt) const {
   return dead;
 }
 
+std::vector<DeadAttempt> Committer::ToDead(const std::vector<Attempt>& attempts) const {
+  std::vector<DeadAttempt> dead;
+  for (const auto& one : attempts) dead.push_back(ToDead(one));
+  return dead;
+}
+
 Millis Committer::TurnLimit(const Process& process, Call& call) const {
   // A large table needs longer; it may have it when its work has waited for long.
   Millis age(ToMillis(call.clock().Wall()) - process.created_ms);
@@ -258,9 +264,7 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
     if (loaded.status().code() == Code::kNotFound) {
       process.state = ProcessState::kCancelled;
       process.error = fmt::format("the table is gone: {}", loaded.status().message());
-      std::vector<DeadAttempt> dead;
-      for (const auto& one : work.attempts) dead.push_back(ToDead(one));
-      return End(call, process, dead);
+      return End(call, process, ToDead(work.attempts));
     }
     if (!loaded.ok()) {
       if (IsPassing(loaded.status())) return loaded.status();
@@ -422,9 +426,7 @@ Status Committer::EndRows(Transaction& t, const Process& process,
 Status Committer::Fail(Call& call, Process process, const Work& work, std::string why) {
   process.state = ProcessState::kFailed;
   process.error = std::move(why);
-  std::vector<DeadAttempt> dead;
-  for (const auto& one : work.attempts) dead.push_back(ToDead(one));
-  return End(call, process, dead);
+  return End(call, process, ToDead(work.attempts));
 }
 
 Status Committer::End(Call& call, const Process& process, const std::vector<DeadAttempt>& dead) {
@@ -450,8 +452,7 @@ Status Committer::Cancel(Call& call, const std::string& process_id) {
                                   ProcessStateName(process->state)));
     }
     MORAINE_ASSIGN(auto attempts, Attempts(t, process_id));
-    std::vector<DeadAttempt> dead;
-    for (const auto& one : attempts) dead.push_back(ToDead(one));
+    auto dead = ToDead(attempts);
     process->state = ProcessState::kCancelled;
     process->error = "cancelled by a person";
     MORAINE_ASSIGN(process->finished_ms, t.NowMs());

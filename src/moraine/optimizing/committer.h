@@ -49,6 +49,7 @@ class Committer {
                  const std::vector<DeadAttempt>& dead) const;
   Millis TurnLimit(const Process& process, Call& call) const;
   DeadAttempt ToDead(const Attempt& attempt) const;
+  std::vector<DeadAttempt> ToDead(const std::vector<Attempt>& attempts) const;
 
   catalog::Catalog& catalog_;
   io::FileSystem& files_;

@@ -90,7 +90,7 @@ void Service::Run(const Env& env, std::stop_token stop) {
     Call call(env, kTickLimit, stop);
     auto busy = Tick(call);
     if (busy.ok() && *busy) continue;
-    // Sleeps until the next timer of a table, at most an idle tick, or until woken.
+    // Timers of tables are met within an idle tick; a change wakes at once.
     MonoTime until = env.clock.Mono() + options_.idle_tick;
     std::unique_lock lock(mutex_);
     while (!wake_ && env.clock.Mono() < until && !stop.stop_requested()) {

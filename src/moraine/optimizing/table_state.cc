@@ -176,11 +176,6 @@ Result<std::vector<TableState>> AllTableStates(Transaction& t, int64_t after_tab
                 {after_table_id, static_cast<int64_t>(limit)});
 }
 
-Result<std::optional<int64_t>> NextDue(Transaction& t) {
-  MORAINE_ASSIGN(auto rows, t.Query("SELECT MIN(due_ms) FROM optimizing_table", {}));
-  return rows[0].OptInt(0);
-}
-
 Status MakeDue(Transaction& t, int64_t table_id, int64_t at_ms) {
   MORAINE_ASSIGN(auto state, FindTableState(t, table_id));
   if (!state) {

@@ -64,8 +64,6 @@ Result<std::vector<TableState>> TablesWithStatus(store::Transaction& t, TableSta
                                                  size_t limit);
 Result<std::vector<TableState>> AllTableStates(store::Transaction& t, int64_t after_table_id,
                                                size_t limit);
-/// The earliest due time of any table, or nothing.
-Result<std::optional<int64_t>> NextDue(store::Transaction& t);
 /// Makes the table due no later than at the time; inserts a row if there is none.
 Status MakeDue(store::Transaction& t, int64_t table_id, int64_t at_ms);
 /// The same, but a table without a row (dropped) stays without.
