@@ -26,29 +26,15 @@ net::Response ErrorWith(int http, Code code, std::string_view message) {
 }
 
 Code CodeOfRefusal(int http) {
+  if (auto code = net::CodeOfHttpStatus(http)) return *code;
   switch (http) {
-    case 401:
-      return Code::kUnauthenticated;
-    case 403:
-    case 421:
-      return Code::kPermissionDenied;
-    case 404:
-      return Code::kNotFound;
     case 405:
-    case 406:
     case 501:
       return Code::kUnsupported;
     case 408:
-    case 504:
       return Code::kDeadline;
-    case 409:
-      return Code::kConflict;
-    case 429:
-      return Code::kExhausted;
     case 499:
       return Code::kCancelled;
-    case 503:
-      return Code::kUnavailable;
     default:
       return http >= 500 ? Code::kInternal : Code::kInvalidArgument;
   }

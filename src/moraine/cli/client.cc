@@ -13,28 +13,9 @@ namespace {
 
 constexpr Millis kRequestLimit{120'000};
 
-Code CodeOfHttp(int status) {
-  switch (status) {
-    case 401:
-      return Code::kUnauthenticated;
-    case 403:
-    case 421:
-      return Code::kPermissionDenied;
-    case 404:
-      return Code::kNotFound;
-    case 406:
-      return Code::kUnsupported;
-    case 409:
-      return Code::kConflict;
-    case 429:
-      return Code::kExhausted;
-    case 503:
-      return Code::kUnavailable;
-    case 504:
-      return Code::kDeadline;
-    default:
-      return status < 500 ? Code::kInvalidArgument : Code::kInternal;
-  }
+Code CodeOfAnswer(int status) {
+  if (auto code = net::CodeOfHttpStatus(status)) return *code;
+  return status < 500 ? Code::kInvalidArgument : Code::kInternal;
 }
 
 /// The message of {"error": {"message"}}, or the text's beginning.
@@ -104,7 +85,7 @@ Result<Answer> Client::Send(net::Request request) {
   if (response->status < 200 || response->status >= 300) {
     std::string message = MessageOf(answer.text);
     if (message.empty()) message = fmt::format("{} answered {}", server_, response->status);
-    return Status(CodeOfHttp(response->status), message);
+    return Status(CodeOfAnswer(response->status), message);
   }
   if (answer.text.empty()) return answer;
   auto json = Json::Parse(answer.text);

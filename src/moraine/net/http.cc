@@ -185,6 +185,30 @@ int HttpStatusOf(Code code) {
   return 500;
 }
 
+std::optional<Code> CodeOfHttpStatus(int status) {
+  switch (status) {
+    case 401:
+      return Code::kUnauthenticated;
+    case 403:
+    case 421:
+      return Code::kPermissionDenied;
+    case 404:
+      return Code::kNotFound;
+    case 406:
+      return Code::kUnsupported;
+    case 409:
+      return Code::kConflict;
+    case 429:
+      return Code::kExhausted;
+    case 503:
+      return Code::kUnavailable;
+    case 504:
+      return Code::kDeadline;
+    default:
+      return std::nullopt;
+  }
+}
+
 std::string_view StatusReason(int status) {
   switch (status) {
     case 100:

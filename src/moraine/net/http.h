@@ -120,6 +120,9 @@ using Handler = std::function<Answer(Call&, const Request&)>;
 /// The HTTP status of a code, by the table of docs/guide errors (rest has its own on commit
 /// routes).
 int HttpStatusOf(Code code);
+/// The code of a status that means one of them; nothing for the others, whose meaning depends on
+/// who asks.
+std::optional<Code> CodeOfHttpStatus(int status);
 
 /// "Not Found"; "" for a status that has no name.
 std::string_view StatusReason(int status);

@@ -39,6 +39,18 @@ TEST(Http, EveryCodeHasAStatus) {
   }
 }
 
+TEST(Http, AStatusThatMeansOneCodeIsReadAsItIsWritten) {
+  for (Code code :
+       {Code::kUnauthenticated, Code::kPermissionDenied, Code::kNotFound, Code::kUnsupported,
+        Code::kConflict, Code::kExhausted, Code::kUnavailable, Code::kDeadline}) {
+    EXPECT_EQ(CodeOfHttpStatus(HttpStatusOf(code)), code) << CodeName(code);
+  }
+  EXPECT_EQ(CodeOfHttpStatus(421), Code::kPermissionDenied);
+  for (int status : {200, 400, 405, 408, 413, 415, 422, 499, 500, 501, 502}) {
+    EXPECT_EQ(CodeOfHttpStatus(status), std::nullopt) << status;
+  }
+}
+
 Call MakeCall(std::chrono::nanoseconds limit, std::stop_token stop = {}) {
   return Call(SystemEnv(NullLogger()), limit, std::move(stop));
 }

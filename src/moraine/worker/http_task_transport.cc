@@ -13,31 +13,14 @@ constexpr char kRoot[] = "/api/v1/optimizers";
 /// The answer of a long poll is on its way when the server's wait ends.
 constexpr Millis kPollMargin{10'000};
 
-Code CodeOfHttp(int status) {
+Code CodeOfAnswer(int status) {
+  if (auto code = net::CodeOfHttpStatus(status)) return *code;
   switch (status) {
     case 400:
     case 413:
     case 415:
     case 422:
       return Code::kInvalidArgument;
-    case 401:
-      return Code::kUnauthenticated;
-    case 403:
-    case 421:
-      return Code::kPermissionDenied;
-    case 404:
-      return Code::kNotFound;
-    case 406:
-      return Code::kUnsupported;
-    case 409:
-      return Code::kConflict;
-    case 429:
-      return Code::kExhausted;
-    case 502:
-    case 503:
-      return Code::kUnavailable;
-    case 504:
-      return Code::kDeadline;
     default:
       return Code::kUnavailable;
   }
@@ -105,8 +88,9 @@ class HttpTaskTransport final : public tasks::TaskTransport {
     MORAINE_ASSIGN(auto response, http_.Send(call, server_, request));
     std::string text = response.BodyText();
     if (response.status >= 300) {
-      return Status(CodeOfHttp(response.status), fmt::format("the server answered {}: {}",
-                                                             response.status, text.substr(0, 500)));
+      return Status(
+          CodeOfAnswer(response.status),
+          fmt::format("the server answered {}: {}", response.status, text.substr(0, 500)));
     }
     if (text.empty()) return Json();
     return Json::Parse(text);
