@@ -1,0 +1,88 @@
+#include "moraine/rewrite/bin_pack.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <arrow/record_batch.h>
+#include <fmt/format.h>
+
+#include "moraine/iceberg/data/data_file_writer.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
+#include "moraine/rewrite/batch_queue.h"
+
+namespace moraine::rewrite {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+constexpr size_t kQueuedBatches = 3;
+
+int64_t RewriteBytes(const tasks::RewriteTask& task) {
+  int64_t bytes = 0;
+  for (const tasks::InputFile& input : task.rewrite) {
+    bytes = iceberg::AddCapped(bytes, input.file.file_size_in_bytes);
+  }
+  return bytes;
+}
+
+Status WriteBatch(Call& call, TaskRun* run, const arrow::RecordBatch& batch,
+                  iceberg::DataFileWriter* writer) {
+  MORAINE_TRY(writer->Write(call, batch));
+  run->output().rows_written += batch.num_rows();
+  run->progress().rows_written += batch.num_rows();
+  return {};
+}
+
+Status CopyRows(Call& call, TaskRun* run, RowSource* source, iceberg::DataFileWriter* writer) {
+  while (true) {
+    MORAINE_ASSIGN(BatchPtr batch, source->Next(call));
+    if (batch == nullptr) return {};
+    MORAINE_TRY(WriteBatch(call, run, *batch, writer));
+  }
+}
+
+// Reading and decoding run ahead on a thread of their own.
+Status CopyRowsOnTwoThreads(Call& call, TaskRun* run, RowSource* source,
+                            iceberg::DataFileWriter* writer) {
+  BatchQueue queue(kQueuedBatches);
+  Call read_call(call);
+  Thread reading("rewrite-read", [&](std::stop_token) {
+    PushAll(
+        read_call, [source](Call& c) { return source->Next(c); }, &queue);
+  });
+  Status status;
+  while (status.ok()) {
+    Result<BatchPtr> batch = queue.Pop(call);
+    status = batch.status();
+    if (!status.ok() || *batch == nullptr) break;
+    status = WriteBatch(call, run, **batch, writer);
+  }
+  queue.Abandon();
+  reading.Join();
+  return status;
+}
+
+}  // namespace
+
+Status BinPack(Call& call, TaskRun* run) {
+  const tasks::RewriteTask& task = run->task();
+  iceberg::DataFileWriterOptions options;
+  options.write = run->MakeWriteOptions();
+  const bool is_one_file = RewriteBytes(task) < task.target_size_bytes;
+  options.target_size_bytes = is_one_file ? 0 : task.target_size_bytes;
+  options.spec_id = task.spec->spec_id;
+  options.partition = task.partition;
+  options.location = [prefix = task.OutputPrefix()](int index) {
+    return prefix + fmt::format("{:05}.parquet", index);
+  };
+  iceberg::DataFileWriter writer(run->files(), std::move(options));
+  RowSource source = run->MakeSource();
+  MORAINE_TRY(run->options().threads > 1 ? CopyRowsOnTwoThreads(call, run, &source, &writer)
+                                         : CopyRows(call, run, &source, &writer));
+  MORAINE_ASSIGN(run->output().data_files, writer.Close(call));
+  run->Count(source);
+  return {};
+}
+
+}  // namespace moraine::rewrite

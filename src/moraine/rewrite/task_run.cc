@@ -1,0 +1,89 @@
+#include "moraine/rewrite/task_run.h"
+
+#include <utility>
+#include <vector>
+
+namespace moraine::rewrite {
+namespace {
+
+constexpr char kMappingProperty[] = "schema.name-mapping.default";
+
+Budget Divide(int64_t bytes) { return {bytes / 4, bytes / 8, bytes / 2}; }
+
+}  // namespace
+
+TaskRun::TaskRun(io::FileSystem& files, const tasks::RewriteTask& task,
+                 const RewriteOptions& options, RewriteProgress* progress)
+    : files_(files),
+      task_(task),
+      options_(options),
+      progress_(progress),
+      budget_(Divide(options.memory_bytes)),
+      counted_pool_(arrow::default_memory_pool()),
+      pool_(&counted_pool_, options.memory_bytes - budget_.deletes) {}
+
+Status TaskRun::Prepare(Call& call) {
+  if (options_.threads > 1) {
+    helpers_.emplace(ThreadPool::Options{"rewrite-encode",
+                                         static_cast<size_t>(options_.threads - 1),
+                                         /*queue_limit=*/64});
+  }
+  const auto mapping = task_.properties.find(kMappingProperty);
+  if (mapping != task_.properties.end()) {
+    MORAINE_ASSIGN(mapping_, iceberg::NameMapping::FromJson(mapping->second));
+  }
+  return LoadDeletes(call);
+}
+
+Status TaskRun::LoadDeletes(Call& call) {
+  std::vector<iceberg::DeleteSource> deletes;
+  for (const tasks::DeleteInput& input : task_.deletes) {
+    deletes.push_back({&input.file, input.sequence_number});
+    output_.bytes_read += input.file.file_size_in_bytes;
+  }
+  iceberg::DeleteFilterOptions options;
+  options.schema = task_.schema;
+  options.mapping = mapping_ ? &*mapping_ : nullptr;
+  options.memory_bytes = budget_.deletes;
+  options.pool = &pool_;
+  for (const tasks::InputFile& input : task_.rewrite)
+    options.data_files.insert(input.file.file_path);
+  for (const tasks::InputFile& input : task_.rewrite_positions) {
+    options.data_files.insert(input.file.file_path);
+  }
+  MORAINE_ASSIGN(filter_, iceberg::DeleteFilter::Load(call, files_, deletes, options));
+  return {};
+}
+
+iceberg::WriteOptions TaskRun::MakeWriteOptions() {
+  iceberg::WriteOptions write;
+  write.schema = task_.schema;
+  write.properties = task_.properties;
+  write.sort_order_id = 0;
+  write.memory_bytes = budget_.writer;
+  write.pool = &pool_;
+  write.pool_bytes = (options_.memory_bytes - budget_.deletes) / 4 * 3;
+  if (helpers_) {
+    write.executor = &*helpers_;
+    write.helpers = static_cast<size_t>(options_.threads - 1);
+  }
+  return write;
+}
+
+RowSource TaskRun::MakeSource() {
+  RowSource::Options options;
+  options.fields = task_.schema->fields();
+  options.mapping = mapping_ ? &*mapping_ : nullptr;
+  options.memory_bytes = budget_.reader;
+  options.dictionaries = iceberg::Dictionaries::kKeep;
+  options.pool = &pool_;
+  return RowSource(files_, task_, *filter_, std::move(options), progress_);
+}
+
+void TaskRun::Count(const RowSource& source) {
+  output_.rows_read += source.rows_read();
+  output_.rows_deleted += source.rows_deleted();
+  output_.bytes_read += source.bytes_read();
+}
+
+}  // namespace moraine::rewrite

@@ -1,0 +1,74 @@
+#pragma once
+// What one run of a rewrite task holds: the task, the memory it may use, its deletes, and the
+// output that grows. The ways of rewriting (bin_pack.h, position_rewrite.h) take it; RunRewrite
+// makes it.
+
+#include <cstdint>
+#include <optional>
+
+#include <arrow/memory_pool.h>
+
+#include "moraine/base/call.h"
+#include "moraine/base/executor.h"
+#include "moraine/iceberg/data/delete_filter.h"
+#include "moraine/iceberg/data/parquet_writer.h"
+#include "moraine/iceberg/metadata/name_mapping.h"
+#include "moraine/io/file_system.h"
+#include "moraine/rewrite/rewrite.h"
+#include "moraine/rewrite/row_source.h"
+#include "moraine/tasks/rewrite_task.h"
+
+namespace moraine::rewrite {
+
+/// The parts of a task's memory. What deletes do not use stays free as a reserve.
+struct Budget {
+  int64_t deletes;
+  int64_t reader;
+  int64_t writer;
+};
+
+/// Used by the thread that runs the task; source() and writers share pool().
+class TaskRun {
+ public:
+  TaskRun(io::FileSystem& files, const tasks::RewriteTask& task, const RewriteOptions& options,
+          RewriteProgress* progress);
+
+  /// Threads, name mapping and deletes. Errors: as DeleteFilter::Load.
+  Status Prepare(Call& call);
+
+  io::FileSystem& files() const { return files_; }
+  const tasks::RewriteTask& task() const { return task_; }
+  const RewriteOptions& options() const { return options_; }
+  const Budget& budget() const { return budget_; }
+  const iceberg::DeleteFilter& filter() const { return *filter_; }
+  const iceberg::NameMapping* mapping() const { return mapping_ ? &*mapping_ : nullptr; }
+  RewriteProgress& progress() const { return *progress_; }
+  arrow::MemoryPool* pool() { return &pool_; }
+  /// Threads beside the caller's, or nullptr.
+  Executor* helpers() { return helpers_ ? &*helpers_ : nullptr; }
+  tasks::RewriteOutput& output() { return output_; }
+
+  /// For files of the table's schema and properties.
+  iceberg::WriteOptions MakeWriteOptions();
+  /// All rows of task().rewrite without the deleted ones.
+  RowSource MakeSource();
+  /// Adds what a source has read to the output's counters.
+  void Count(const RowSource& source);
+
+ private:
+  Status LoadDeletes(Call& call);
+
+  io::FileSystem& files_;
+  const tasks::RewriteTask& task_;
+  const RewriteOptions options_;
+  RewriteProgress* progress_;
+  const Budget budget_;
+  arrow::ProxyMemoryPool counted_pool_;
+  arrow::CappedMemoryPool pool_;
+  std::optional<ThreadPool> helpers_;
+  std::optional<iceberg::NameMapping> mapping_;
+  std::optional<iceberg::DeleteFilter> filter_;
+  tasks::RewriteOutput output_;
+};
+
+}  // namespace moraine::rewrite
