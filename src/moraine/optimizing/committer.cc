@@ -1,20 +1,19 @@
 #include "moraine/optimizing/committer.h"
 
-#include <map>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "moraine/base/json.h"
 #include "moraine/base/text.h"
-#include "moraine/iceberg/commit/conflict_check.h"
 #include "moraine/iceberg/commit/file_deletion.h"
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/optimizing/failures.h"
-#include "moraine/optimizing/table_files.h"
+#include "moraine/planning/table_files.h"
 #include "moraine/optimizing/table_state.h"
 #include "moraine/planning/commit_decision.h"
+#include "moraine/planning/landing.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -29,46 +28,8 @@ using store::Transaction;
 constexpr int64_t kWriteMarginMs = 60'000;
 constexpr int kRacesToLose = 2;
 
-iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const Process& process) {
-  iceberg::SnapshotChanges changes;
-  changes.operation = iceberg::SnapshotOperation::kRewriteFiles;
-  for (const auto& file : decision.added_data_files) {
-    changes.added.push_back({file, process.sequence_number});
-  }
-  for (const auto& file : decision.added_delete_files)
-    changes.added.push_back({file, std::nullopt});
-  for (const auto& file : decision.removed_data_files) {
-    changes.removed_data.push_back(iceberg::RemovedFile::Of(file));
-  }
-  for (const auto& file : decision.removed_delete_files) {
-    changes.removed_deletes.push_back(iceberg::RemovedFile::Of(file));
-  }
-  changes.removed_must_exist = true;
-  // What came since the plan is checked once more by the format's own rules.
-  changes.checks.starting_snapshot_id = process.snapshot_id;
-  changes.summary = {{kProducerKey, kProducerValue},
-                     {kProcessKey, process.process_id},
-                     {"optimizing.type", std::string(planning::OptimizingTypeName(process.type))}};
-  return changes;
-}
-
-/// Whether the planned snapshot is the current one or an ancestor of it.
-bool IsAncestor(const iceberg::TableMetadata& metadata, int64_t snapshot_id) {
-  const auto* snapshot = metadata.CurrentSnapshot();
-  for (size_t steps = 0; snapshot != nullptr && steps <= metadata.snapshots.size(); ++steps) {
-    if (snapshot->snapshot_id == snapshot_id) return true;
-    if (!snapshot->parent_snapshot_id) return false;
-    if (*snapshot->parent_snapshot_id == snapshot_id) return true;
-    snapshot = metadata.FindSnapshot(*snapshot->parent_snapshot_id);
-  }
-  return false;
-}
-
-std::set<std::string> PartitionsOf(const std::vector<FinishedTask>& finished) {
-  std::set<std::string> keys;
-  for (const auto& item : finished)
-    keys.insert(planning::PartitionKey(item.task.spec->spec_id, item.task.partition));
-  return keys;
+planning::PlannedRun RunOf(const Process& process) {
+  return {process.process_id, process.type, process.snapshot_id, process.sequence_number};
 }
 
 int64_t SumBytes(const std::vector<iceberg::DataFile>& files) {
@@ -103,42 +64,6 @@ bool IsPassing(const Status& status) {
   return status.code() == Code::kUnavailable || status.code() == Code::kExhausted ||
          status.code() == Code::kDeadline || status.code() == Code::kCancelled ||
          status.code() == Code::kCommitUnknown;
-}
-
-bool HasLanded(const iceberg::TableMetadata& metadata, Process* process) {
-  for (const auto& snapshot : metadata.snapshots) {
-    auto mark = snapshot->summary.find(kProcessKey);
-    if (mark == snapshot->summary.end() || mark->second != process->process_id) continue;
-    process->committed_snapshot_id = snapshot->snapshot_id;
-    return true;
-  }
-  return false;
-}
-
-iceberg::RewriteGroup ToGroup(const FinishedTask& item, const Process& process) {
-  iceberg::RewriteGroup group;
-  for (const auto& input : item.task.rewrite) group.removed_data.push_back(input.file);
-  for (const auto& file : item.output.data_files)
-    group.added.push_back({file, process.sequence_number});
-  for (const auto& file : item.output.delete_files) group.added.push_back({file, std::nullopt});
-  return group;
-}
-
-/// Of the kept tasks, those that the format's own checks refuse, with the reason.
-Result<std::map<size_t, std::string>> Refused(Call& call, io::FileSystem& files,
-                                              const iceberg::TableMetadata& metadata,
-                                              const Process& process,
-                                              const std::vector<FinishedTask>& finished,
-                                              const std::vector<size_t>& kept) {
-  std::vector<iceberg::RewriteGroup> groups;
-  for (size_t i : kept) groups.push_back(ToGroup(finished[i], process));
-  MORAINE_ASSIGN(auto verdicts, iceberg::CheckGroups(call, files, metadata, iceberg::kMainBranch,
-                                                     process.snapshot_id, groups));
-  std::map<size_t, std::string> refused;
-  for (size_t k = 0; k < kept.size(); ++k) {
-    if (!verdicts[k].valid) refused.emplace(kept[k], verdicts[k].reason);
-  }
-  return refused;
 }
 
 /// What a person reads of an ended process, until the table is looked at again.
@@ -271,7 +196,8 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
       return Fail(call, std::move(process), work, loaded.status().ToString());
     }
     const auto& metadata = *(*loaded)->metadata;
-    if (HasLanded(metadata, &process)) {
+    if (auto landed = planning::LandedSnapshot(metadata, process.process_id)) {
+      process.committed_snapshot_id = *landed;
       process.state = ProcessState::kSucceeded;
       std::vector<DeadAttempt> dead;
       for (const auto& one : work.attempts) {
@@ -279,7 +205,7 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
       }
       return End(call, process, dead);
     }
-    if (!IsAncestor(metadata, process.snapshot_id)) {
+    if (!planning::IsAncestor(metadata, process.snapshot_id)) {
       return Fail(call, std::move(process), work,
                   "the table was rolled back behind the planned snapshot, or its history since then"
                   " has expired");
@@ -318,30 +244,9 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
 Result<CommitDecision> Committer::Decide(Call& call, const Process& process,
                                          const iceberg::TableMetadata& metadata, const Work& work) {
   MORAINE_ASSIGN(auto sum, monitor_.SumOf(call, process.table_id, metadata));
-  TableFilesRequest request{PartitionsOf(work.finished), "", INT64_MAX};
-  MORAINE_ASSIGN(auto current, LoadTableFiles(call, files_, metadata, *sum, request));
-  std::vector<planning::FinishedWork> all;
-  for (const auto& item : work.finished) all.push_back({&item.task, &item.output});
-  CommitDecision decision = planning::DecideCommit(current.files, all);
-  if (decision.empty()) return decision;
-  MORAINE_ASSIGN(auto refused,
-                 Refused(call, files_, metadata, process, work.finished, decision.kept));
-  if (refused.empty()) return decision;
-
-  std::vector<size_t> numbers;
-  std::vector<planning::FinishedWork> rest;
-  for (size_t i : decision.kept) {
-    if (auto why = refused.find(i); why != refused.end()) {
-      decision.dropped.push_back({work.finished[i].task.task_id, why->second});
-      continue;
-    }
-    numbers.push_back(i);
-    rest.push_back(all[i]);
-  }
-  CommitDecision smaller = planning::DecideCommit(current.files, rest);
-  for (size_t& i : smaller.kept) i = numbers[i];
-  smaller.dropped.insert(smaller.dropped.begin(), decision.dropped.begin(), decision.dropped.end());
-  return smaller;
+  std::vector<planning::FinishedWork> finished;
+  for (const auto& item : work.finished) finished.push_back({&item.task, &item.output});
+  return planning::DecideLanding(call, files_, metadata, *sum, RunOf(process), finished);
 }
 
 Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process process,
@@ -357,7 +262,7 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
       static_cast<int64_t>(decision.added_data_files.size() + decision.added_delete_files.size());
   process.output_bytes = iceberg::AddCapped(SumBytes(decision.added_data_files),
                                             SumBytes(decision.added_delete_files));
-  iceberg::SnapshotProducer producer(files_, ToChanges(decision, process));
+  iceberg::SnapshotProducer producer(files_, planning::ToChanges(decision, RunOf(process)));
   auto prepared = producer.Prepare(call, table.metadata);
   Status status = prepared.status();
   if (status.ok()) {

@@ -16,11 +16,6 @@
 
 namespace moraine::optimizing {
 
-/// Keys of the snapshot summary of an optimizing commit.
-inline constexpr char kProducerKey[] = "snapshot.producer";
-inline constexpr char kProducerValue[] = "OPTIMIZE";
-inline constexpr char kProcessKey[] = "optimizing.process-id";
-
 class Committer {
  public:
   Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,

@@ -8,6 +8,7 @@
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/optimizing/testing/hooked_files.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
+#include "moraine/planning/landing.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -42,7 +43,7 @@ class CommitterTest : public testing::Test {
   size_t CountMarks() {
     size_t count = 0;
     for (const auto& snapshot : world_.Load(kTable)->metadata->snapshots)
-      count += snapshot->summary.count(kProcessKey);
+      count += snapshot->summary.count(planning::kProcessKey);
     return count;
   }
   size_t CountData() { return world_.LiveFiles(kTable).size(); }
@@ -61,8 +62,8 @@ TEST_F(CommitterTest, CommitsWhatTheTasksMade) {
   EXPECT_EQ(process.output_files, 2);
   const auto& snapshot = *world_.Load(kTable)->metadata->CurrentSnapshot();
   EXPECT_EQ(process.committed_snapshot_id, snapshot.snapshot_id);
-  EXPECT_EQ(snapshot.summary.at(kProducerKey), kProducerValue);
-  EXPECT_EQ(snapshot.summary.at(kProcessKey), process.process_id);
+  EXPECT_EQ(snapshot.summary.at(planning::kProducerKey), planning::kProducerValue);
+  EXPECT_EQ(snapshot.summary.at(planning::kProcessKey), process.process_id);
   EXPECT_EQ(snapshot.summary.at("operation"), "replace");
   EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
   EXPECT_EQ(CountData(), 2u);
@@ -221,7 +222,7 @@ TEST_F(CommitterTest, AfterALostReplyNothingIsDeletedAndItIsCommittedOnce) {
       EXPECT_EQ(world.LiveFiles(kTable).size(), 1u);
       size_t marks = 0;
       for (const auto& snapshot : world.Load(kTable)->metadata->snapshots)
-        marks += snapshot->summary.count(kProcessKey);
+        marks += snapshot->summary.count(planning::kProcessKey);
       EXPECT_EQ(marks, 1u);
     }
   }
@@ -234,7 +235,7 @@ TEST_F(CommitterTest, RecognisesACommitByItsMark) {
   SnapshotChanges changes;
   changes.operation = SnapshotOperation::kFastAppend;
   changes.added.push_back({world_.DataFile(kTable, "x", 1), std::nullopt});
-  changes.summary = {{kProcessKey, process.process_id}};
+  changes.summary = {{planning::kProcessKey, process.process_id}};
   ASSERT_TRUE(world_.Commit(kTable, changes).ok());
   auto before = world_.disk().size();
   ASSERT_TRUE(CommitTick().ok());

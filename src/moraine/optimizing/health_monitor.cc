@@ -7,7 +7,7 @@
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/process_store.h"
-#include "moraine/optimizing/table_files.h"
+#include "moraine/planning/table_files.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -232,9 +232,9 @@ Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* probl
     if (!sum.ok()) return {};
     bool full_due = planning::FullIntervalReached(config, before.times, now_ms) ||
                     !before.requested_type.empty();
-    health =
-        planning::DecideHealth(**sum, (*sum)->ReachedByGlobalDeletes(UnpartitionedSpecs(metadata)),
-                               config, full_due, options_.max_candidate_partitions);
+    health = planning::DecideHealth(
+        **sum, (*sum)->ReachedByGlobalDeletes(planning::UnpartitionedSpecs(metadata)), config,
+        full_due, options_.max_candidate_partitions);
   }
   ForgetFailures(&next, kUnreadable);
   if (next.retry_ms == kWaitForPerson) {

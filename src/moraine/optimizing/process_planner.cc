@@ -6,22 +6,16 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
-#include "moraine/io/location.h"
 #include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/process_store.h"
-#include "moraine/optimizing/table_files.h"
-#include "moraine/planning/planner.h"
+#include "moraine/planning/table_plan.h"
 
 namespace moraine::optimizing {
 namespace {
 
-using planning::OptimizingConfig;
-using planning::PartitionEvaluation;
-using planning::TableFiles;
 using store::Access;
 using store::RunFor;
 using store::Transaction;
-using tasks::RewriteTask;
 
 constexpr size_t kMaxPendingSeen = 10'000;
 constexpr double kScorePointsPerMinute = 1.0;
@@ -46,77 +40,8 @@ Result<int64_t> ThreadsInUse(Transaction& t, const std::string& group) {
   return threads;
 }
 
-/// A person's wish overrides timers and the care for hot partitions.
-void ApplyRequest(const std::string& requested, OptimizingConfig* config,
-                  planning::OptimizingTimes* times) {
-  if (requested.empty()) return;
-  config->hot_partition_delay = Millis(0);
-  config->minor_trigger_interval = Millis(0);
-  times->last_minor_ms = 0;
-  if (requested == "full") {
-    config->full_trigger_interval = Millis(0);
-    times->last_full_ms = 0;
-  }
-}
-
 std::string NoOptimizer(const std::string& group) {
   return fmt::format("no optimizer of the group {} is running", group);
-}
-
-void LeaveFilteredFiles(const std::vector<bool>& filtered_out, PartitionEvaluation* evaluation) {
-  for (size_t i = 0; i < filtered_out.size(); ++i) {
-    if (filtered_out[i]) evaluation->work[i] = planning::FileWork::kLeave;
-  }
-}
-
-/// Files of a task with the deletes they need, renumbered for the task alone.
-class TaskBuilder {
- public:
-  TaskBuilder(const TableFiles& table, RewriteTask* task) : table_(table), task_(*task) {}
-
-  void Add(const tasks::InputFile& input, std::vector<tasks::InputFile>* list) {
-    tasks::InputFile copy = input;
-    for (int32_t& index : copy.deletes) {
-      auto [place, is_new] = numbers_.emplace(index, static_cast<int32_t>(task_.deletes.size()));
-      if (is_new) task_.deletes.push_back(table_.deletes[static_cast<size_t>(index)]);
-      index = place->second;
-    }
-    list->push_back(std::move(copy));
-  }
-
- private:
-  const TableFiles& table_;
-  RewriteTask& task_;
-  std::map<int32_t, int32_t> numbers_;
-};
-
-std::vector<RewriteTask> MakeTasks(const catalog::LoadedTable& loaded, const TableFiles& table,
-                                   const planning::ProcessPlan& plan,
-                                   const OptimizingConfig& config, const std::string& process_id) {
-  const auto& metadata = *loaded.metadata;
-  std::vector<RewriteTask> made;
-  for (const auto& planned : plan.tasks) {
-    const auto& partition = table.partitions[planned.partition];
-    RewriteTask task;
-    task.process_id = process_id;
-    task.task_id = static_cast<int32_t>(made.size());
-    task.table = loaded.warehouse + "." + catalog::ToText(loaded.name);
-    task.format_version = metadata.format_version;
-    task.schema = metadata.FindSchema(metadata.current_schema_id);
-    task.spec = metadata.FindSpec(partition.spec_id);
-    task.partition = partition.partition;
-    task.properties = metadata.properties;
-    task.target_size_bytes = config.target_size;
-    task.data_location =
-        metadata.Property("write.data.path", io::JoinLocation(metadata.location, "data"));
-    task.partition_path = partition.path;
-    TaskBuilder builder(table, &task);
-    for (size_t file : planned.rewrite) builder.Add(partition.files[file], &task.rewrite);
-    for (size_t file : planned.rewrite_positions)
-      builder.Add(partition.files[file], &task.rewrite_positions);
-    made.push_back(std::move(task));
-  }
-  return made;
 }
 
 }  // namespace
@@ -239,31 +164,22 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
     MORAINE_TRY(Save(call, state));
     return false;
   }
-  planning::OptimizingTimes times = state.times;
-  ApplyRequest(state.requested_type, &config, &times);
-
+  planning::TablePlanRequest request{.config = config, .times = state.times, .now_ms = now_ms};
+  if (asked_for) {
+    auto wish =
+        state.requested_type == "full" ? planning::Wish::kFull : planning::Wish::kWorthwhile;
+    planning::ApplyWish(wish, &request.config, &request.times);
+  }
+  request.every_partition = asked_for;
+  request.max_candidates = options_.max_candidate_partitions;
+  request.max_files = options_.max_files_per_plan;
+  request.limits.budget_bytes =
+      options_.max_input_per_thread_bytes * std::max<int64_t>(1, group_threads);
   auto sum = monitor_.SumOf(call, state.table_id, metadata);
   if (!sum.ok()) return give_up(sum.status());
-  bool full_due = planning::FullIntervalReached(config, times, now_ms);
-  auto reached = (*sum)->ReachedByGlobalDeletes(UnpartitionedSpecs(metadata));
-  auto health =
-      planning::DecideHealth(**sum, reached, config, full_due || !state.requested_type.empty(),
-                             options_.max_candidate_partitions);
-  TableFilesRequest request{{health.candidates.begin(), health.candidates.end()},
-                            config.filter,
-                            options_.max_files_per_plan};
-  auto table = LoadTableFiles(call, files_, metadata, **sum, request);
-  if (!table.ok()) return give_up(table.status());
-
-  std::vector<PartitionEvaluation> evaluations;
-  for (size_t i = 0; i < table->files.partitions.size(); ++i) {
-    evaluations.push_back(planning::EvaluatePartition(table->files, table->files.partitions[i],
-                                                      config, times, now_ms));
-    LeaveFilteredFiles(table->filtered_out[i], &evaluations.back());
-  }
-  planning::PlanLimits limits;
-  limits.budget_bytes = options_.max_input_per_thread_bytes * std::max<int64_t>(1, group_threads);
-  auto plan = planning::PlanProcess(table->files, evaluations, config, limits);
+  auto made = planning::PlanTable(call, files_, metadata, **sum, request);
+  if (!made.ok()) return give_up(made.status());
+  auto& plan = made->process;
   if (asked_for) {
     plan.reason = plan.tasks.empty()
                       ? fmt::format("was asked for by a person, but: {}", plan.reason)
@@ -289,8 +205,8 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   process.type = plan.type;
   process.reason = plan.reason;
   process.started_by = asked_for ? kByPerson : kByRules;
-  process.snapshot_id = table->files.snapshot_id;
-  process.sequence_number = table->files.sequence_number;
+  process.snapshot_id = made->files.snapshot_id;
+  process.sequence_number = made->files.sequence_number;
   process.quota_threads = planning::QuotaThreads(config, group_threads);
   process.num_retries = config.num_retries;
   process.partial_commit = config.allow_partial_commit;
@@ -298,7 +214,8 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   process.tasks = static_cast<int64_t>(plan.tasks.size());
   process.input_files = plan.input_files;
   process.input_bytes = plan.input_bytes;
-  auto rewrite_tasks = MakeTasks(**loaded, table->files, plan, config, process.process_id);
+  auto rewrite_tasks =
+      planning::MakeTasks(metadata, process.table_name, *made, request.config, process.process_id);
   state.status = TableStatus::kRunning;
   state.reason = plan.reason;
   state.pending_since_ms = 0;

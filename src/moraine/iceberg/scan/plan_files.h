@@ -1,7 +1,7 @@
 #pragma once
 // Scan planning (table spec, "Scan Planning"): from a snapshot and a filter to data files with the
 // deletes that apply to them. Streams: never holds the entries of the table. Used by tests and
-// bench (optimizing has table_files.h); splits.h packs the files into splits for readers.
+// bench (planning has table_files.h); splits.h packs the files into splits for readers.
 
 #include <cstdint>
 #include <functional>

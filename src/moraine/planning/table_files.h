@@ -12,16 +12,16 @@
 #include "moraine/planning/evaluator.h"
 #include "moraine/planning/health.h"
 
-namespace moraine::optimizing {
+namespace moraine::planning {
 
 struct TableFilesRequest {
-  std::set<std::string> partitions;  ///< keys (planning::PartitionKey)
+  std::set<std::string> partitions;  ///< keys (PartitionKey)
   std::string filter;  ///< self-optimizing.filter: files that can't match are left alone
   int64_t max_files = 200'000;
 };
 
 struct LoadedTableFiles {
-  planning::TableFiles files;
+  TableFiles files;
   /// Partitions left out because the snapshot's partitions hold more files than max_files together.
   int64_t partitions_left_out = 0;
   /// Files of files.partitions[i].files[j] that the filter leaves alone.
@@ -35,7 +35,6 @@ std::set<int32_t> UnpartitionedSpecs(const iceberg::TableMetadata& metadata);
 /// ParseFilter.
 Result<LoadedTableFiles> LoadTableFiles(Call& call, io::FileSystem& files,
                                         const iceberg::TableMetadata& metadata,
-                                        const planning::HealthSum& sum,
-                                        const TableFilesRequest& request);
+                                        const HealthSum& sum, const TableFilesRequest& request);
 
-}  // namespace moraine::optimizing
+}  // namespace moraine::planning

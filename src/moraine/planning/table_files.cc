@@ -1,4 +1,4 @@
-#include "moraine/optimizing/table_files.h"
+#include "moraine/planning/table_files.h"
 
 #include <algorithm>
 #include <unordered_map>
@@ -9,7 +9,7 @@
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/scan/delete_index.h"
 
-namespace moraine::optimizing {
+namespace moraine::planning {
 namespace {
 
 using iceberg::DataFile;
@@ -39,7 +39,7 @@ bool PathIsOutside(const DataFile& deletes, const std::string& path) {
 class Loader {
  public:
   Loader(Call& call, io::FileSystem& files, const iceberg::TableMetadata& metadata,
-         const planning::HealthSum& sum, const TableFilesRequest& request)
+         const HealthSum& sum, const TableFilesRequest& request)
       : call_(call),
         files_(files),
         metadata_(metadata),
@@ -136,7 +136,7 @@ class Loader {
           call_, files_, manifest, *spec, metadata_.CurrentSchema(), options,
           [&](ManifestEntry& entry) {
             if (!entry.is_live()) return Status();
-            auto key = planning::PartitionKey(entry.file.spec_id, entry.file.partition);
+            auto key = PartitionKey(entry.file.spec_id, entry.file.partition);
             if (global || chosen_.contains(key)) {
               entries.push_back(std::make_shared<const ManifestEntry>(std::move(entry)));
             }
@@ -162,7 +162,7 @@ class Loader {
         call_, files_, manifest, *spec, metadata_.CurrentSchema(), options,
         [&](ManifestEntry& entry) {
           if (!entry.is_live()) return Status();
-          auto key = planning::PartitionKey(entry.file.spec_id, entry.file.partition);
+          auto key = PartitionKey(entry.file.spec_id, entry.file.partition);
           if (!chosen_.contains(key)) return Status();
           bool left_out =
               filter_ && !(iceberg::EvaluateOnPartition(projected, *spec, entry.file.partition) &&
@@ -220,7 +220,7 @@ class Loader {
   Call& call_;
   io::FileSystem& files_;
   const iceberg::TableMetadata& metadata_;
-  const planning::HealthSum& sum_;
+  const HealthSum& sum_;
   const TableFilesRequest& request_;
   std::unordered_map<int64_t, int64_t> writer_times_;
   std::set<std::string> chosen_;
@@ -243,9 +243,8 @@ std::set<int32_t> UnpartitionedSpecs(const iceberg::TableMetadata& metadata) {
 
 Result<LoadedTableFiles> LoadTableFiles(Call& call, io::FileSystem& files,
                                         const iceberg::TableMetadata& metadata,
-                                        const planning::HealthSum& sum,
-                                        const TableFilesRequest& request) {
+                                        const HealthSum& sum, const TableFilesRequest& request) {
   return Loader(call, files, metadata, sum, request).Load();
 }
 
-}  // namespace moraine::optimizing
+}  // namespace moraine::planning

@@ -1,0 +1,52 @@
+#pragma once
+// How what a run made becomes one snapshot of the table as it is now: what of it still holds, and
+// the change to commit. The server's committer and `moraine compact` both ask this in every
+// attempt; each commits in its own way.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/iceberg/commit/snapshot_changes.h"
+#include "moraine/iceberg/metadata/table_metadata.h"
+#include "moraine/io/file_system.h"
+#include "moraine/planning/commit_decision.h"
+#include "moraine/planning/evaluator.h"
+#include "moraine/planning/health.h"
+
+namespace moraine::planning {
+
+/// Keys of the snapshot summary of an optimizing commit.
+inline constexpr char kProducerKey[] = "snapshot.producer";
+inline constexpr char kProducerValue[] = "OPTIMIZE";
+inline constexpr char kProcessKey[] = "optimizing.process-id";
+
+/// What a run was planned from.
+struct PlannedRun {
+  std::string process_id;
+  OptimizingType type = OptimizingType::kNone;
+  int64_t snapshot_id = 0;
+  int64_t sequence_number = 0;  ///< of the snapshot: that of the new data files
+};
+
+/// The snapshot that a commit of this process made, if it has landed.
+std::optional<int64_t> LandedSnapshot(const iceberg::TableMetadata& metadata,
+                                      const std::string& process_id);
+
+/// Whether the planned snapshot is the current one or an ancestor of it. If not, the run is lost:
+/// the table was rolled back behind it, or its history since then has expired.
+bool IsAncestor(const iceberg::TableMetadata& metadata, int64_t snapshot_id);
+
+/// What of the finished work may be committed on this metadata: our own rules, then the format's.
+/// sum: of its current snapshot. Errors: as LoadTableFiles and CheckGroups.
+Result<CommitDecision> DecideLanding(Call& call, io::FileSystem& files,
+                                     const iceberg::TableMetadata& metadata, const HealthSum& sum,
+                                     const PlannedRun& run,
+                                     const std::vector<FinishedWork>& finished);
+
+/// The decision as a change for SnapshotProducer, with the marks of the run in its summary.
+iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const PlannedRun& run);
+
+}  // namespace moraine::planning

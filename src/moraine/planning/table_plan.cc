@@ -1,0 +1,103 @@
+#include "moraine/planning/table_plan.h"
+
+#include <map>
+#include <utility>
+
+#include "moraine/io/location.h"
+
+namespace moraine::planning {
+namespace {
+
+using tasks::RewriteTask;
+
+void LeaveFilteredFiles(const std::vector<bool>& filtered_out, PartitionEvaluation* evaluation) {
+  for (size_t i = 0; i < filtered_out.size(); ++i) {
+    if (filtered_out[i]) evaluation->work[i] = FileWork::kLeave;
+  }
+}
+
+/// Files of a task with the deletes they need, renumbered for the task alone.
+class TaskBuilder {
+ public:
+  TaskBuilder(const TableFiles& table, RewriteTask* task) : table_(table), task_(*task) {}
+
+  void Add(const tasks::InputFile& input, std::vector<tasks::InputFile>* list) {
+    tasks::InputFile copy = input;
+    for (int32_t& index : copy.deletes) {
+      auto [place, is_new] = numbers_.emplace(index, static_cast<int32_t>(task_.deletes.size()));
+      if (is_new) task_.deletes.push_back(table_.deletes[static_cast<size_t>(index)]);
+      index = place->second;
+    }
+    list->push_back(std::move(copy));
+  }
+
+ private:
+  const TableFiles& table_;
+  RewriteTask& task_;
+  std::map<int32_t, int32_t> numbers_;
+};
+
+}  // namespace
+
+void ApplyWish(Wish wish, OptimizingConfig* config, OptimizingTimes* times) {
+  config->hot_partition_delay = Millis(0);
+  config->minor_trigger_interval = Millis(0);
+  times->last_minor_ms = 0;
+  if (wish == Wish::kFull) {
+    config->full_trigger_interval = Millis(0);
+    times->last_full_ms = 0;
+  }
+}
+
+Result<TablePlan> PlanTable(Call& call, io::FileSystem& files,
+                            const iceberg::TableMetadata& metadata, const HealthSum& sum,
+                            const TablePlanRequest& request) {
+  const auto& config = request.config;
+  bool all = request.every_partition || FullIntervalReached(config, request.times, request.now_ms);
+  auto health = DecideHealth(sum, sum.ReachedByGlobalDeletes(UnpartitionedSpecs(metadata)), config,
+                             all, request.max_candidates);
+  TableFilesRequest wanted{
+      {health.candidates.begin(), health.candidates.end()}, config.filter, request.max_files};
+  MORAINE_ASSIGN(auto loaded, LoadTableFiles(call, files, metadata, sum, wanted));
+  std::vector<PartitionEvaluation> evaluations;
+  for (size_t i = 0; i < loaded.files.partitions.size(); ++i) {
+    evaluations.push_back(EvaluatePartition(loaded.files, loaded.files.partitions[i], config,
+                                            request.times, request.now_ms));
+    LeaveFilteredFiles(loaded.filtered_out[i], &evaluations.back());
+  }
+  TablePlan plan;
+  plan.process = PlanProcess(loaded.files, evaluations, config, request.limits);
+  plan.files = std::move(loaded.files);
+  plan.partitions_left_out = loaded.partitions_left_out;
+  return plan;
+}
+
+std::vector<RewriteTask> MakeTasks(const iceberg::TableMetadata& metadata, const std::string& table,
+                                   const TablePlan& plan, const OptimizingConfig& config,
+                                   const std::string& process_id) {
+  std::vector<RewriteTask> made;
+  for (const auto& planned : plan.process.tasks) {
+    const auto& partition = plan.files.partitions[planned.partition];
+    RewriteTask task;
+    task.process_id = process_id;
+    task.task_id = static_cast<int32_t>(made.size());
+    task.table = table;
+    task.format_version = metadata.format_version;
+    task.schema = metadata.FindSchema(metadata.current_schema_id);
+    task.spec = metadata.FindSpec(partition.spec_id);
+    task.partition = partition.partition;
+    task.properties = metadata.properties;
+    task.target_size_bytes = config.target_size;
+    task.data_location =
+        metadata.Property("write.data.path", io::JoinLocation(metadata.location, "data"));
+    task.partition_path = partition.path;
+    TaskBuilder builder(plan.files, &task);
+    for (size_t file : planned.rewrite) builder.Add(partition.files[file], &task.rewrite);
+    for (size_t file : planned.rewrite_positions)
+      builder.Add(partition.files[file], &task.rewrite_positions);
+    made.push_back(std::move(task));
+  }
+  return made;
+}
+
+}  // namespace moraine::planning
