@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "moraine/tasks/position_map_builder.h"
 #include "moraine/tasks/rewrite_task.h"
 
 namespace moraine::tasks {
@@ -48,7 +49,30 @@ Status CheckRows(const RewriteTask& task, const RewriteOutput& output) {
   return {};
 }
 
+/// A map in a file is looked into by who needs it.
+Status CheckMap(const RewriteTask& task, const RewriteOutput& output) {
+  const PositionMap& map = *output.positions;
+  auto refuse = [](std::string_view why) {
+    return InvalidArgument(fmt::format("a position map: {}", why));
+  };
+  if (!map.location.empty()) {
+    if (map.location != PositionMapLocation(task.OutputPrefix()))
+      return refuse("not the file of this attempt");
+    return map.size_bytes > 0 ? Status() : refuse("its file has no size");
+  }
+  if (static_cast<int64_t>(map.bytes.size()) > kMaxInlineMapBytes) return refuse("too large");
+  Status status = CheckPositionMap(map, MapShapeOf(task, output));
+  return status.ok() ? Status() : InvalidArgument(std::string(status.message()));
+}
+
 }  // namespace
+
+MapShape MapShapeOf(const RewriteTask& task, const RewriteOutput& output) {
+  MapShape shape;
+  for (const InputFile& input : task.rewrite) shape.input_rows.push_back(input.file.record_count);
+  for (const DataFile& file : output.data_files) shape.output_rows.push_back(file.record_count);
+  return shape;
+}
 
 Status CheckOutput(const RewriteTask& task, const RewriteOutput& output) {
   std::set<std::string> seen;
@@ -61,7 +85,8 @@ Status CheckOutput(const RewriteTask& task, const RewriteOutput& output) {
     bool about_another = file.referenced_data_file && !targets.contains(*file.referenced_data_file);
     if (targets.empty() || about_another) return Refuse("deletes that were not asked for", file);
   }
-  return CheckRows(task, output);
+  MORAINE_TRY(CheckRows(task, output));
+  return output.positions ? CheckMap(task, output) : Status();
 }
 
 }  // namespace moraine::tasks

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "moraine/base/text.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/tasks/partition_json.h"
 
@@ -146,6 +147,32 @@ Result<std::vector<iceberg::DataFile>> ReadFiles(const JsonCursor& json, std::st
   return files;
 }
 
+void WriteMap(const PositionMap& map, JsonWriter* out) {
+  out->Key("position-map").BeginObject();
+  if (map.location.empty()) {
+    out->Field("bytes", Base64Encode(map.bytes));
+  } else {
+    out->Field("location", map.location).Field("size-in-bytes", map.size_bytes);
+  }
+  out->EndObject();
+}
+
+Result<std::optional<PositionMap>> ReadMap(const JsonCursor& json) {
+  std::optional<PositionMap> map;
+  MORAINE_ASSIGN(auto object, json.Find("position-map"));
+  if (!object) return map;
+  map.emplace();
+  MORAINE_ASSIGN(auto bytes, object->Find("bytes"));
+  if (bytes) {
+    MORAINE_ASSIGN(const std::string text, bytes->String());
+    MORAINE_ASSIGN(map->bytes, Base64Decode(text));
+    return map;
+  }
+  MORAINE_ASSIGN(map->location, object->String("location"));
+  MORAINE_ASSIGN(map->size_bytes, object->Int64("size-in-bytes"));
+  return map;
+}
+
 }  // namespace
 
 int64_t RewriteTask::input_bytes() const {
@@ -227,6 +254,7 @@ std::string RewriteOutputToJson(const RewriteOutput& output, const RewriteTask& 
   out.BeginObject().Field("task-format", kTaskFormat);
   WriteFiles("data-files", output.data_files, types, &out);
   WriteFiles("delete-files", output.delete_files, types, &out);
+  if (output.positions) WriteMap(*output.positions, &out);
   out.Field("rows-read", output.rows_read).Field("rows-deleted", output.rows_deleted);
   out.Field("rows-written", output.rows_written).Field("bytes-read", output.bytes_read);
   out.Field("bytes-written", output.bytes_written).Field("duration-ms", output.duration_ms);
@@ -246,6 +274,7 @@ Result<RewriteOutput> RewriteOutputFromJson(std::string_view text, const Rewrite
   RewriteOutput output;
   MORAINE_ASSIGN(output.data_files, ReadFiles(json, "data-files", types));
   MORAINE_ASSIGN(output.delete_files, ReadFiles(json, "delete-files", types));
+  MORAINE_ASSIGN(output.positions, ReadMap(json));
   MORAINE_ASSIGN(output.rows_read, json.Int64("rows-read"));
   MORAINE_ASSIGN(output.rows_deleted, json.Int64("rows-deleted"));
   MORAINE_ASSIGN(output.rows_written, json.Int64("rows-written"));

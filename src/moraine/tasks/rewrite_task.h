@@ -2,7 +2,7 @@
 // What a worker is asked to do, as plain data: files in, deletes to apply, where and how to write.
 // Made by planning, stored by optimizing as rows, run by rewrite, which needs nothing else but a
 // file system. The JSON codec carries a version (decision "tasks"): this binary writes kTaskFormat
-// and reads the one before, too.
+// and reads the one before, too (2: position maps).
 
 #include <cstdint>
 #include <optional>
@@ -15,10 +15,11 @@
 #include "moraine/iceberg/types/partition_spec.h"
 #include "moraine/iceberg/types/snapshot.h"
 #include "moraine/iceberg/types/type.h"
+#include "moraine/tasks/position_map.h"
 
 namespace moraine::tasks {
 
-inline constexpr int kTaskFormat = 1;
+inline constexpr int kTaskFormat = 2;
 
 /// A data file to read, with its data sequence number and the deletes that apply to it (indices
 /// into RewriteTask::deletes).
@@ -64,6 +65,7 @@ struct RewriteTask {
 struct RewriteOutput {
   std::vector<iceberg::DataFile> data_files;
   std::vector<iceberg::DataFile> delete_files;
+  std::optional<PositionMap> positions;  ///< where the rows of RewriteTask::rewrite are now
   int64_t rows_read = 0;
   int64_t rows_deleted = 0;
   int64_t rows_written = 0;
@@ -84,9 +86,12 @@ Result<RewriteTask> RewriteTaskFromJson(std::string_view text);
 std::string RewriteOutputToJson(const RewriteOutput& output, const RewriteTask& task);
 Result<RewriteOutput> RewriteOutputFromJson(std::string_view text, const RewriteTask& task);
 
+/// What a position map of the output must fit.
+MapShape MapShapeOf(const RewriteTask& task, const RewriteOutput& output);
+
 /// Whether the output can be one of this task's attempt: every file lies under its prefix, in the
-/// task's spec and partition, and holds no rows that were not there. Errors: InvalidArgument naming
-/// the file.
+/// task's spec and partition, and holds no rows that were not there; a position map fits them, as
+/// far as that can be told without reading files. Errors: InvalidArgument naming the file.
 Status CheckOutput(const RewriteTask& task, const RewriteOutput& output);
 
 /// JSON -> zstd -> base64, for a TEXT column; Exhausted over max_bytes.

@@ -5,6 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include "moraine/base/testing/test_env.h"
+#include "moraine/io/testing/memory_file_system.h"
+#include "moraine/tasks/position_map_builder.h"
+
 namespace moraine::tasks {
 namespace {
 
@@ -212,6 +216,73 @@ TEST(RewriteTask, OutputSurvivesJson) {
   EXPECT_EQ(read->duration_ms, 6);
 }
 
+TEST(RewriteTask, PositionMapsSurviveJson) {
+  const RewriteTask task = MakeTask();
+  RewriteOutput output;
+  output.positions.emplace();
+  output.positions->bytes = std::string("MPOS\1\0", 6);
+  Result<RewriteOutput> read = RewriteOutputFromJson(RewriteOutputToJson(output, task), task);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->positions, output.positions);
+  output.positions->bytes.clear();
+  output.positions->location = "file:///t/data/a=1/0190-p-4-2-positions.map";
+  output.positions->size_bytes = 123;
+  read = RewriteOutputFromJson(RewriteOutputToJson(output, task), task);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->positions, output.positions);
+}
+
+TEST(RewriteTask, PositionMapsOfOthersAreRefused) {
+  RewriteTask task = MakeTask();
+  task.spec = std::make_shared<const iceberg::PartitionSpec>();
+  task.partition.clear();
+  task.rewrite_positions.clear();
+  RewriteOutput output;
+  DataFile file;
+  file.file_path = task.OutputPrefix() + "00000.parquet";
+  file.file_size_in_bytes = 10;
+  file.record_count = 5;
+  output.data_files = {file};
+  testing::TestEnv env;
+  Call call = env.call();
+  io::MemoryFileSystem disk;
+  PositionMapBuilder builder(disk, PositionMapLocation(task.OutputPrefix()));
+  ASSERT_TRUE(builder.AddRun(call, {0, 0, 5, 0, 0}).ok());
+  output.positions = builder.Finish(call, 2, 1).value();
+  EXPECT_TRUE(CheckOutput(task, output).ok()) << CheckOutput(task, output).ToString();
+
+  RewriteOutput wrong = output;
+  wrong.data_files[0].record_count = 4;
+  EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument);
+  wrong = output;
+  wrong.positions->bytes.pop_back();
+  EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument);
+  wrong = output;
+  wrong.positions->bytes.assign(kMaxInlineMapBytes + 1, '\0');
+  EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument);
+  wrong.positions = PositionMap{"", task.OutputPrefix() + "other.map", 10};
+  EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument);
+  wrong.positions->location = PositionMapLocation(task.OutputPrefix());
+  EXPECT_TRUE(CheckOutput(task, wrong).ok());
+  wrong.positions->size_bytes = 0;
+  EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument);
+}
+
+TEST(RewriteTask, TextsOfTheFormatBeforeAreRead) {
+  const RewriteTask task = MakeTask();
+  std::string text = RewriteTaskToJson(task);
+  const std::string now = "\"task-format\":2";
+  text.replace(text.find(now), now.size(), "\"task-format\":1");
+  Result<RewriteTask> read = RewriteTaskFromJson(text);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSameTask(*read, task);
+  std::string output = RewriteOutputToJson(RewriteOutput(), task);
+  output.replace(output.find(now), now.size(), "\"task-format\":1");
+  Result<RewriteOutput> made = RewriteOutputFromJson(output, task);
+  ASSERT_TRUE(made.ok()) << made.status().ToString();
+  EXPECT_FALSE(made->positions);
+}
+
 TEST(RewriteTask, PrefixNamesTheAttempt) {
   RewriteTask task = MakeTask();
   EXPECT_EQ(task.OutputPrefix(), "file:///t/data/a=1/0190-p-4-2-");
@@ -234,7 +305,8 @@ TEST(RewriteTask, RefusesWhatItCannotRead) {
     const char* to;
     Code code;
   } cases[] = {
-      {"\"task-format\":1", "\"task-format\":2", Code::kUnsupported},
+      {"\"task-format\":2", "\"task-format\":3", Code::kUnsupported},
+      {"\"task-format\":2", "\"task-format\":0", Code::kUnsupported},
       {"\"kind\":\"rewrite\"", "\"kind\":\"expire\"", Code::kUnsupported},
       {"\"deletes\":[0,2]", "\"deletes\":[0,3]", Code::kInvalidArgument},
       {"\"deletes\":[0,2]", "\"deletes\":[-1]", Code::kInvalidArgument},

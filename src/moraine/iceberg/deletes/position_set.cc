@@ -25,6 +25,9 @@ bool ClearBit(uint8_t* bits, int64_t i) {
 // By the upper 32 bits; nearly always there is one.
 struct PositionSet::Bitmaps {
   std::map<uint32_t, Roaring> by_high;
+
+  template <typename Visit>
+  void VisitWithin(int64_t first, int64_t length, const Visit& visit) const;
 };
 
 PositionSet::PositionSet() : bitmaps_(std::make_unique<Bitmaps>()) {}
@@ -84,10 +87,11 @@ std::vector<int64_t> PositionSet::ToVector() const {
   return positions;
 }
 
-int64_t PositionSet::ClearKept(int64_t first, int64_t length, uint8_t* keep) const {
-  int64_t cleared = 0;
+// Calls visit with each position of the range, ascending.
+template <typename Visit>
+void PositionSet::Bitmaps::VisitWithin(int64_t first, int64_t length, const Visit& visit) const {
   const int64_t end = first + length;
-  for (auto it = bitmaps_->by_high.lower_bound(High(first)); it != bitmaps_->by_high.end(); ++it) {
+  for (auto it = by_high.lower_bound(High(first)); it != by_high.end(); ++it) {
     const int64_t base = int64_t{it->first} << 32;
     if (base >= end) break;
     roaring_uint32_iterator_t at;
@@ -96,9 +100,19 @@ int64_t PositionSet::ClearKept(int64_t first, int64_t length, uint8_t* keep) con
     for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
       const int64_t position = base + at.current_value;
       if (position >= end) break;
-      cleared += ClearBit(keep, position - first);
+      visit(position);
     }
   }
+}
+
+void PositionSet::AppendWithin(int64_t first, int64_t length, std::vector<int64_t>* to) const {
+  bitmaps_->VisitWithin(first, length, [to](int64_t position) { to->push_back(position); });
+}
+
+int64_t PositionSet::ClearKept(int64_t first, int64_t length, uint8_t* keep) const {
+  int64_t cleared = 0;
+  bitmaps_->VisitWithin(first, length,
+                        [&](int64_t position) { cleared += ClearBit(keep, position - first); });
   return cleared;
 }
 

@@ -28,6 +28,8 @@ class PositionSet {
   int64_t memory_bytes() const;
   /// All positions, ascending.
   std::vector<int64_t> ToVector() const;
+  /// Those of the rows first .. first + length - 1, ascending.
+  void AppendWithin(int64_t first, int64_t length, std::vector<int64_t>* to) const;
 
   /// keep has one bit for each row, least significant first: clears those of the rows first ..
   /// first + length - 1 that are in the set. Returns how many of them were set before.
