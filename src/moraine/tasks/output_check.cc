@@ -29,22 +29,27 @@ Status CheckFile(const RewriteTask& task, const DataFile& file, FileContent cont
     return Refuse("not a file name after the attempt's prefix", file);
   if (!seen->insert(file.file_path).second) return Refuse("an output is named twice", file);
   if (file.content != content) return Refuse("data and deletes are mixed up", file);
-  if (file.spec_id != task.spec->spec_id || !iceberg::SameTuple(file.partition, task.partition))
-    return Refuse("an output is of another partition", file);
+  const bool moves = content == FileContent::kData && task.target_spec != nullptr;
+  const bool in_place = moves ? file.spec_id == task.target_spec->spec_id &&
+                                    file.partition.size() == task.target_spec->fields.size()
+                              : file.spec_id == task.spec->spec_id &&
+                                    iceberg::SameTuple(file.partition, task.partition);
+  if (!in_place) return Refuse("an output is of another partition", file);
   if (file.file_size_in_bytes <= 0 || file.record_count < 0)
     return Refuse("an output has no size", file);
   return {};
 }
 
-/// Rows may go by deletes alone, and none may come.
+/// Rows may go by deletes and as duplicates alone, and none may come.
 Status CheckRows(const RewriteTask& task, const RewriteOutput& output) {
   int64_t before = 0;
   int64_t after = 0;
   for (const InputFile& input : task.rewrite) before += input.file.record_count;
   for (const DataFile& file : output.data_files) after += file.record_count;
-  if (after > before || (task.deletes.empty() && after != before)) {
+  const bool none_go = task.deletes.empty() && task.dedup.is_none();
+  if (after > before || (none_go && after != before)) {
     return InvalidArgument(fmt::format("the inputs hold {} rows, the outputs {}{}", before, after,
-                                       task.deletes.empty() ? ", and nothing was deleted" : ""));
+                                       none_go ? ", and nothing was deleted" : ""));
   }
   return {};
 }

@@ -128,6 +128,23 @@ Status ReadHeader(const JsonCursor& json, RewriteTask* task) {
   return {};
 }
 
+/// What format 1 has not.
+Status ReadArrangement(const JsonCursor& json, RewriteTask* task) {
+  MORAINE_ASSIGN(const auto layout, json.Find("layout"));
+  if (layout) {
+    MORAINE_ASSIGN(task->layout, LayoutFromJson(*layout));
+  }
+  MORAINE_ASSIGN(const auto dedup, json.Find("dedup"));
+  if (dedup) {
+    MORAINE_ASSIGN(task->dedup, DedupFromJson(*dedup));
+  }
+  MORAINE_ASSIGN(const auto spec_json, json.Find("target-spec"));
+  if (!spec_json) return {};
+  MORAINE_ASSIGN(iceberg::PartitionSpec spec, iceberg::PartitionSpecFromJson(*spec_json));
+  task->target_spec = std::make_shared<const iceberg::PartitionSpec>(std::move(spec));
+  return {};
+}
+
 void WriteFiles(std::string_view key, const std::vector<iceberg::DataFile>& files,
                 const PartitionTypes& types, JsonWriter* out) {
   out->Key(key).BeginArray();
@@ -218,6 +235,18 @@ std::string RewriteTaskToJson(const RewriteTask& task) {
   out.Key("partition");
   WritePartition(task.partition, types, &out);
   WriteDeletes(task, types, &out);
+  if (!task.layout.is_none()) {
+    out.Key("layout");
+    WriteLayout(task.layout, &out);
+  }
+  if (!task.dedup.is_none()) {
+    out.Key("dedup");
+    WriteDedup(task.dedup, &out);
+  }
+  if (task.target_spec != nullptr) {
+    out.Key("target-spec");
+    iceberg::WritePartitionSpec(*task.target_spec, &out);
+  }
   WriteInputs("rewrite", task.rewrite, types, &out);
   WriteInputs("rewrite-positions", task.rewrite_positions, types, &out);
   out.EndObject();
@@ -240,6 +269,7 @@ Result<RewriteTask> RewriteTaskFromJson(std::string_view text) {
   const PartitionTypes types = iceberg::PartitionTypes(*task.spec, *task.schema);
   MORAINE_ASSIGN(JsonCursor partition, json.Get("partition"));
   MORAINE_ASSIGN(task.partition, ReadPartition(partition, types));
+  MORAINE_TRY(ReadArrangement(json, &task));
   MORAINE_ASSIGN(task.deletes, ReadDeletes(json, task, types));
   MORAINE_ASSIGN(task.rewrite, ReadInputs(json, "rewrite", types, task.deletes.size()));
   MORAINE_ASSIGN(task.rewrite_positions,
@@ -252,10 +282,12 @@ std::string RewriteOutputToJson(const RewriteOutput& output, const RewriteTask& 
   std::string text;
   JsonWriter out(&text);
   out.BeginObject().Field("task-format", kTaskFormat);
-  WriteFiles("data-files", output.data_files, types, &out);
+  const PartitionTypes data_types = iceberg::PartitionTypes(task.output_spec(), *task.schema);
+  WriteFiles("data-files", output.data_files, data_types, &out);
   WriteFiles("delete-files", output.delete_files, types, &out);
   if (output.positions) WriteMap(*output.positions, &out);
   out.Field("rows-read", output.rows_read).Field("rows-deleted", output.rows_deleted);
+  if (output.rows_deduplicated > 0) out.Field("rows-deduplicated", output.rows_deduplicated);
   out.Field("rows-written", output.rows_written).Field("bytes-read", output.bytes_read);
   out.Field("bytes-written", output.bytes_written).Field("duration-ms", output.duration_ms);
   out.EndObject();
@@ -272,11 +304,14 @@ Result<RewriteOutput> RewriteOutputFromJson(std::string_view text, const Rewrite
   }
   const PartitionTypes types = iceberg::PartitionTypes(*task.spec, *task.schema);
   RewriteOutput output;
-  MORAINE_ASSIGN(output.data_files, ReadFiles(json, "data-files", types));
+  const PartitionTypes data_types = iceberg::PartitionTypes(task.output_spec(), *task.schema);
+  MORAINE_ASSIGN(output.data_files, ReadFiles(json, "data-files", data_types));
   MORAINE_ASSIGN(output.delete_files, ReadFiles(json, "delete-files", types));
   MORAINE_ASSIGN(output.positions, ReadMap(json));
   MORAINE_ASSIGN(output.rows_read, json.Int64("rows-read"));
   MORAINE_ASSIGN(output.rows_deleted, json.Int64("rows-deleted"));
+  MORAINE_ASSIGN(const auto deduplicated, json.OptInt64("rows-deduplicated"));
+  output.rows_deduplicated = deduplicated.value_or(0);
   MORAINE_ASSIGN(output.rows_written, json.Int64("rows-written"));
   MORAINE_ASSIGN(output.bytes_read, json.Int64("bytes-read"));
   MORAINE_ASSIGN(output.bytes_written, json.Int64("bytes-written"));

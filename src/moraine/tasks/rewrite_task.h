@@ -15,10 +15,12 @@
 #include "moraine/iceberg/types/partition_spec.h"
 #include "moraine/iceberg/types/snapshot.h"
 #include "moraine/iceberg/types/type.h"
+#include "moraine/tasks/layout.h"
 #include "moraine/tasks/position_map.h"
 
 namespace moraine::tasks {
 
+/// 2: position map, layout, dedup, target spec.
 inline constexpr int kTaskFormat = 2;
 
 /// A data file to read, with its data sequence number and the deletes that apply to it (indices
@@ -42,7 +44,7 @@ struct RewriteTask {
   std::string table;    ///< "warehouse.db.t", for people
   int format_version = 2;
   iceberg::SchemaPtr schema;       ///< current schema: what is written
-  iceberg::PartitionSpecPtr spec;  ///< of the inputs and outputs
+  iceberg::PartitionSpecPtr spec;  ///< of the inputs; of the outputs, too, without target_spec
   iceberg::PartitionTuple partition;
   iceberg::StringMap properties;   ///< the table's write.*, schema.name-mapping.default, ...
   std::vector<InputFile> rewrite;  ///< read with deletes applied, written as new data files
@@ -52,6 +54,11 @@ struct RewriteTask {
   int64_t target_size_bytes = 0;  ///< of an output file
   std::string data_location;      ///< folder for outputs, without the partition path
   std::string partition_path;     ///< "a=1/b=2", or empty
+  Layout layout;                  ///< of the rows of `rewrite`
+  Dedup dedup;
+  /// The rows of `rewrite` go to the partitions of this spec; partition_path is empty then.
+  /// nullptr: they stay in theirs.
+  iceberg::PartitionSpecPtr target_spec;
 
   int64_t input_bytes() const;
   int64_t input_files() const {
@@ -60,6 +67,8 @@ struct RewriteTask {
   /// "<data_location>/<partition_path>/<process>-<task>-<attempt>-": every file of the attempt
   /// starts so.
   std::string OutputPrefix() const;
+  /// Of the data files that are written.
+  const iceberg::PartitionSpec& output_spec() const { return target_spec ? *target_spec : *spec; }
 };
 
 struct RewriteOutput {
@@ -68,6 +77,7 @@ struct RewriteOutput {
   std::optional<PositionMap> positions;  ///< where the rows of RewriteTask::rewrite are now
   int64_t rows_read = 0;
   int64_t rows_deleted = 0;
+  int64_t rows_deduplicated = 0;  ///< left out because another row has their key
   int64_t rows_written = 0;
   int64_t bytes_read = 0;
   int64_t bytes_written = 0;
