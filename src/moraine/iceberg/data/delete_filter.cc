@@ -29,19 +29,40 @@ void MergeDropped(const std::vector<Field>& more, std::vector<Field>* fields) {
   }
 }
 
+// Positions by data file. A deletion vector holds all of its file: position deletes of that file
+// are left out, as the table spec has it.
+Status LoadPositions(Call& call, io::FileSystem& files, const std::vector<DeleteSource>& deletes,
+                     const DeleteFilterOptions& options, PositionTable* table) {
+  DeleteFilterOptions without_vector = options;
+  VectorLoader vectors(files, options);
+  for (const DeleteSource& source : deletes) {
+    if (!source.file->is_deletion_vector()) continue;
+    MORAINE_TRY(call.Check());
+    MORAINE_TRY(vectors.Load(call, *source.file, table));
+    without_vector.data_files.erase(*source.file->referenced_data_file);
+  }
+  for (const DeleteSource& source : deletes) {
+    if (source.file->content != FileContent::kPositionDeletes ||
+        source.file->is_deletion_vector()) {
+      continue;
+    }
+    MORAINE_TRY(call.Check());
+    MORAINE_TRY(LoadPositionDeletes(call, files, *source.file, without_vector, table));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<DeleteFilter> DeleteFilter::Load(Call& call, io::FileSystem& files,
                                         const std::vector<DeleteSource>& deletes,
                                         const DeleteFilterOptions& options) {
   DeleteFilter filter;
+  MORAINE_TRY(LoadPositions(call, files, deletes, options, &filter.positions_));
   std::vector<const DeleteSource*> equality;
   for (const DeleteSource& source : deletes) {
     MORAINE_TRY(call.Check());
-    if (source.file->content == FileContent::kPositionDeletes) {
-      MORAINE_TRY(LoadPositionDeletes(call, files, *source.file, options, &filter.positions_));
-      continue;
-    }
+    if (source.file->content == FileContent::kPositionDeletes) continue;
     if (source.file->content != FileContent::kEqualityDeletes ||
         source.file->equality_ids.empty()) {
       return InvalidArgument("not a delete file with its keys: " + source.file->file_path);

@@ -6,10 +6,14 @@
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <fmt/format.h>
 
 #include "moraine/base/text.h"
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/delete_loading_internal.h"
+#include "moraine/iceberg/deletes/deletion_vector.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
+#include "moraine/iceberg/puffin/puffin_reader.h"
 #include "moraine/iceberg/types/decimal.h"
 
 namespace moraine::iceberg {
@@ -80,7 +84,7 @@ Status AddPositions(const arrow::RecordBatch& batch, const std::string& location
 // Sums up the sets now and then only: there may be as many as data files.
 Status CheckMemory(int64_t rows, int64_t max_bytes, PositionTable* table) {
   constexpr int64_t kRowsBetween = int64_t{1} << 20;
-  table->unchecked_rows += rows;
+  table->unchecked_rows = AddCapped(table->unchecked_rows, rows);
   if (table->unchecked_rows < std::min(kRowsBetween, max_bytes / 8)) return {};
   table->unchecked_rows = 0;
   int64_t bytes = 0;
@@ -138,6 +142,45 @@ Status LoadPositionDeletes(Call& call, io::FileSystem& files, const DataFile& fi
     Status checked = CheckMemory(batch->num_rows(), options.memory_bytes, table);
     if (!checked.ok()) return std::move(checked).Annotate(file.file_path);
   }
+}
+
+Result<PositionSet> VectorLoader::Read(Call& call, const DataFile& file, int64_t max_bytes) {
+  if (open_ == nullptr || open_path_ != file.file_path) {
+    // The entry's size is that of the whole file, which others may have got wrong: not trusted.
+    MORAINE_ASSIGN(open_, files_.Open(call, file.file_path, std::nullopt));
+    open_path_ = file.file_path;
+  }
+  MORAINE_ASSIGN(const std::string blob, ReadRange(call, *open_, *file.content_offset,
+                                                   *file.content_size_in_bytes, max_bytes));
+  return DecodeDeletionVector(blob);
+}
+
+Status VectorLoader::Load(Call& call, const DataFile& file, PositionTable* table) {
+  const auto broken = [&](std::string_view problem) {
+    return Corruption(fmt::format("{}: {}", file.file_path, problem));
+  };
+  if (file.key_metadata) return Unsupported("an encrypted delete file: " + file.file_path);
+  if (!file.referenced_data_file || !file.content_offset || !file.content_size_in_bytes) {
+    return broken("a deletion vector without its data file, offset or size");
+  }
+  const std::string& target = *file.referenced_data_file;
+  if (!options_.data_files.contains(target)) return {};
+  Result<PositionSet> positions = Read(call, file, options_.memory_bytes);
+  if (!positions.ok()) {
+    return std::move(positions).status().Annotate(
+        fmt::format("{} at offset {}", file.file_path, *file.content_offset));
+  }
+  if (positions->cardinality() != file.record_count) {
+    return broken(fmt::format("the deletion vector of {} has {} positions, its entry says {}",
+                              target, positions->cardinality(), file.record_count));
+  }
+  const int64_t bytes = positions->memory_bytes();
+  if (!table->by_file.emplace(target, std::move(positions).value()).second) {
+    return broken("a second deletion vector of " + target);
+  }
+  Status checked = CheckMemory(bytes / 8, options_.memory_bytes, table);
+  if (!checked.ok()) return std::move(checked).Annotate(file.file_path);
+  return {};
 }
 
 Result<std::vector<Field>> DroppedKeyFields(Call& call, io::FileSystem& files, const DataFile& file,

@@ -9,6 +9,7 @@
 
 #include "moraine/base/text.h"
 #include "moraine/iceberg/data/arrow_schema.h"
+#include "moraine/iceberg/deletes/deletion_vector.h"
 
 namespace moraine::iceberg {
 namespace {
@@ -71,6 +72,45 @@ Result<DataFile> WritePositionDeletes(Call& call, io::FileSystem& files,
   file.null_value_counts.clear();
   if (positions.size() == 1) file.referenced_data_file = positions.begin()->first;
   return file;
+}
+
+Status DeletionVectorWriter::Add(Call& call, const std::string& data_file,
+                                 const PositionSet& positions) {
+  MORAINE_ASSIGN(const std::string bytes, EncodeDeletionVector(positions));
+  if (!writer_) {
+    MORAINE_ASSIGN(writer_, PuffinWriter::Create(call, files_, location_));
+  }
+  const int64_t cardinality = positions.cardinality();
+  PuffinBlob blob;
+  blob.type = kDeletionVectorBlobType;
+  blob.fields = {kMetadataPositionFieldId};  // as Java
+  blob.properties = {{"referenced-data-file", data_file},
+                     {"cardinality", std::to_string(cardinality)}};
+  MORAINE_ASSIGN(blob, writer_->Add(call, std::move(blob), bytes));
+  DataFile& entry = entries_.emplace_back();
+  entry.content = FileContent::kPositionDeletes;
+  entry.format = FileFormat::kPuffin;
+  entry.file_path = location_;
+  entry.record_count = cardinality;
+  entry.referenced_data_file = data_file;
+  entry.content_offset = blob.offset;
+  entry.content_size_in_bytes = blob.length;
+  return {};
+}
+
+Result<std::vector<DataFile>> DeletionVectorWriter::Close(Call& call) {
+  if (!writer_) return std::vector<DataFile>();
+  MORAINE_ASSIGN(const int64_t size, writer_->Close(call));
+  for (DataFile& entry : entries_) entry.file_size_in_bytes = size;
+  return std::move(entries_);
+}
+
+Result<std::vector<DataFile>> WriteDeletionVectors(
+    Call& call, io::FileSystem& files, const std::string& location,
+    const std::map<std::string, PositionSet>& positions) {
+  DeletionVectorWriter writer(files, location);
+  for (const auto& [path, set] : positions) MORAINE_TRY(writer.Add(call, path, set));
+  return writer.Close(call);
 }
 
 Result<DataFile> WriteEqualityDeletes(

@@ -5,7 +5,8 @@ list(APPEND ICEBERG_SOURCES
   data/parquet_properties.cc
   data/parquet_reader.cc data/parquet_schema.cc data/parquet_writer.cc data/value_cast.cc)
 list(APPEND ICEBERG_TESTS
-  data/column_metrics_test.cc data/dictionaries_test.cc data/metrics_mode_test.cc
+  data/column_metrics_test.cc data/deletion_vectors_test.cc data/dictionaries_test.cc
+  data/metrics_mode_test.cc
   data/parquet_test.cc)
 list(APPEND ICEBERG_TESTING
   testing/row_delta.cc testing/rows.cc testing/table_rows.cc)

@@ -1,17 +1,42 @@
 #include "moraine/iceberg/deletes/position_set.h"
 
 #include <algorithm>
+#include <exception>
 #include <map>
+#include <utility>
 
+#include <fmt/format.h>
 #include <roaring/roaring.hh>
 
 #include "moraine/base/check.h"
+#include "moraine/iceberg/deletes/portable_bitmap_internal.h"
 
 namespace moraine::iceberg {
 namespace {
 
 uint32_t High(int64_t position) { return static_cast<uint32_t>(position >> 32); }
 uint32_t Low(int64_t position) { return static_cast<uint32_t>(position); }
+
+constexpr size_t kCountBytes = 8;
+constexpr size_t kHighBytes = 4;
+
+uint64_t LittleEndian(std::string_view bytes, size_t width) {
+  uint64_t value = 0;
+  for (size_t i = width; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+void AppendLittleEndian(uint64_t value, size_t width, std::string* out) {
+  for (size_t i = 0; i < width; ++i) out->push_back(static_cast<char>(value >> (8 * i)));
+}
+
+Result<Roaring> ReadBitmap(std::string_view bytes) {
+  try {
+    return Roaring::readSafe(bytes.data(), bytes.size());
+  } catch (const std::exception&) {
+    return Exhausted(fmt::format("no memory for a bitmap of {} bytes", bytes.size()));
+  }
+}
 
 bool ClearBit(uint8_t* bits, int64_t i) {
   const auto mask = static_cast<uint8_t>(1 << (i & 7));
@@ -114,6 +139,50 @@ int64_t PositionSet::ClearKept(int64_t first, int64_t length, uint8_t* keep) con
   bitmaps_->VisitWithin(first, length,
                         [&](int64_t position) { cleared += ClearBit(keep, position - first); });
   return cleared;
+}
+
+std::string PositionSet::ToPortable() const {
+  std::string bytes;
+  uint64_t count = 0;
+  for (const auto& [high, bitmap] : bitmaps_->by_high) count += bitmap.isEmpty() ? 0 : 1;
+  AppendLittleEndian(count, kCountBytes, &bytes);
+  for (const auto& [high, bitmap] : bitmaps_->by_high) {
+    if (bitmap.isEmpty()) continue;
+    AppendLittleEndian(high, kHighBytes, &bytes);
+    Roaring compact = bitmap;
+    compact.runOptimize();
+    const size_t at = bytes.size();
+    bytes.resize(at + compact.getSizeInBytes());
+    compact.write(bytes.data() + at);
+  }
+  return bytes;
+}
+
+Result<PositionSet> PositionSet::FromPortable(std::string_view bytes) {
+  PositionSet set;
+  if (bytes.size() < kCountBytes) return Corruption("a 64-bit Roaring bitmap without its count");
+  const uint64_t count = LittleEndian(bytes, kCountBytes);
+  bytes.remove_prefix(kCountBytes);
+  int64_t before = -1;
+  for (uint64_t i = 0; i < count; ++i) {
+    if (bytes.size() < kHighBytes) {
+      return Corruption(fmt::format("a 64-bit Roaring bitmap ends after {} of {} parts", i, count));
+    }
+    const auto high = static_cast<uint32_t>(LittleEndian(bytes, kHighBytes));
+    bytes.remove_prefix(kHighBytes);
+    if (int64_t{high} <= before || high > INT32_MAX) {
+      return Corruption("a 64-bit Roaring bitmap: its keys do not ascend below 2^31");
+    }
+    before = high;
+    MORAINE_ASSIGN(const size_t size, CheckPortableBitmap(bytes));
+    MORAINE_ASSIGN(Roaring bitmap, ReadBitmap(bytes.substr(0, size)));
+    bytes.remove_prefix(size);
+    if (!bitmap.isEmpty()) set.bitmaps_->by_high.emplace(high, std::move(bitmap));
+  }
+  if (!bytes.empty()) {
+    return Corruption(fmt::format("{} bytes follow a 64-bit Roaring bitmap", bytes.size()));
+  }
+  return set;
 }
 
 }  // namespace moraine::iceberg

@@ -1,11 +1,15 @@
 #pragma once
 // Deleted row positions of one data file (table spec, "Position delete files", "Deletion vectors"):
-// a compressed bitmap of 63-bit positions. The only other door to Roaring is puffin.
+// a compressed bitmap of 63-bit positions.
 
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
+
+#include "moraine/base/status.h"
 
 namespace moraine::iceberg {
 
@@ -34,6 +38,13 @@ class PositionSet {
   /// keep has one bit for each row, least significant first: clears those of the rows first ..
   /// first + length - 1 that are in the set. Returns how many of them were set before.
   int64_t ClearKept(int64_t first, int64_t length, uint8_t* keep) const;
+
+  /// The portable 64-bit form of Roaring: the count of bitmaps, then each with its upper 32 bits.
+  /// Runs are made where they are smaller.
+  std::string ToPortable() const;
+  /// Of all the bytes. Errors: Corruption for anything that is not well formed, which Roaring
+  /// itself would take; Exhausted without memory.
+  static Result<PositionSet> FromPortable(std::string_view bytes);
 
  private:
   struct Bitmaps;
