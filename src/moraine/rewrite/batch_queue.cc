@@ -6,7 +6,7 @@
 
 namespace moraine::rewrite {
 
-Status BatchQueue::Push(Call& call, std::shared_ptr<arrow::RecordBatch> batch) {
+Status BatchQueue::Push(Call& call, RowBatch batch) {
   std::unique_lock lock(mutex_);
   while (batches_.size() >= limit_ && !is_abandoned_) {
     MORAINE_TRY(call.Check());
@@ -25,7 +25,7 @@ void BatchQueue::Finish(Status status) {
   changed_.notify_all();
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> BatchQueue::Pop(Call& call) {
+Result<RowBatch> BatchQueue::Pop(Call& call) {
   std::unique_lock lock(mutex_);
   while (batches_.empty() && !is_finished_) {
     MORAINE_TRY(call.Check());
@@ -33,9 +33,9 @@ Result<std::shared_ptr<arrow::RecordBatch>> BatchQueue::Pop(Call& call) {
   }
   if (batches_.empty()) {
     MORAINE_TRY(status_);
-    return std::shared_ptr<arrow::RecordBatch>();
+    return RowBatch();
   }
-  std::shared_ptr<arrow::RecordBatch> batch = std::move(batches_.front());
+  RowBatch batch = std::move(batches_.front());
   batches_.pop_front();
   changed_.notify_all();
   return batch;
@@ -48,12 +48,10 @@ void BatchQueue::Abandon() {
   changed_.notify_all();
 }
 
-void PushAll(Call& call,
-             const std::function<Result<std::shared_ptr<arrow::RecordBatch>>(Call&)>& next,
-             BatchQueue* queue) {
+void PushAll(Call& call, const std::function<Result<RowBatch>(Call&)>& next, BatchQueue* queue) {
   while (true) {
-    Result<std::shared_ptr<arrow::RecordBatch>> batch = next(call);
-    if (!batch.ok() || *batch == nullptr) return queue->Finish(std::move(batch).status());
+    Result<RowBatch> batch = next(call);
+    if (!batch.ok() || batch->rows == nullptr) return queue->Finish(std::move(batch).status());
     Status pushed = queue->Push(call, std::move(batch).value());
     if (!pushed.ok()) return queue->Finish(std::move(pushed));
   }

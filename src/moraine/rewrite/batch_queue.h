@@ -6,15 +6,11 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
 
 #include "moraine/base/call.h"
 #include "moraine/base/status.h"
-
-namespace arrow {
-class RecordBatch;
-}
+#include "moraine/rewrite/row_batch.h"
 
 namespace moraine::rewrite {
 
@@ -24,12 +20,12 @@ class BatchQueue {
   explicit BatchQueue(size_t limit) : limit_(limit) {}
 
   /// Waits for room. Errors: Cancelled after Abandon; Deadline, Cancelled of the call.
-  Status Push(Call& call, std::shared_ptr<arrow::RecordBatch> batch);
+  Status Push(Call& call, RowBatch batch);
   /// The producer's last word: nothing more comes, or why.
   void Finish(Status status);
-  /// Waits for a batch; nullptr at the end. Errors: those of Finish; Deadline, Cancelled of the
-  /// call.
-  Result<std::shared_ptr<arrow::RecordBatch>> Pop(Call& call);
+  /// Waits for a batch; one without rows at the end. Errors: those of Finish; Deadline, Cancelled
+  /// of the call.
+  Result<RowBatch> Pop(Call& call);
   /// The consumer gives up.
   void Abandon();
 
@@ -37,17 +33,15 @@ class BatchQueue {
   const size_t limit_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<std::shared_ptr<arrow::RecordBatch>> batches_;
+  std::deque<RowBatch> batches_;
   bool is_finished_ = false;
   bool is_abandoned_ = false;
   Status status_;
 };
 
-/// The producer's loop: pushes what next gives until it gives nullptr or an error, or there is no
+/// The producer's loop: pushes what next gives until it gives no rows or an error, or there is no
 /// pushing on, and finishes the queue with the reason. So rows that do not get through are never
 /// taken for the end.
-void PushAll(Call& call,
-             const std::function<Result<std::shared_ptr<arrow::RecordBatch>>(Call&)>& next,
-             BatchQueue* queue);
+void PushAll(Call& call, const std::function<Result<RowBatch>(Call&)>& next, BatchQueue* queue);
 
 }  // namespace moraine::rewrite

@@ -7,15 +7,15 @@
 namespace moraine::rewrite {
 namespace {
 
-using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+RowBatch EmptyBatch() {
+  return {arrow::RecordBatch::MakeEmpty(arrow::schema({})).ValueOrDie(), {}};
+}
 
-BatchPtr EmptyBatch() { return arrow::RecordBatch::MakeEmpty(arrow::schema({})).ValueOrDie(); }
-
-std::function<Result<BatchPtr>(Call&)> Batches(int count, Status last) {
-  return [count, last](Call&) mutable -> Result<BatchPtr> {
+std::function<Result<RowBatch>(Call&)> Batches(int count, Status last) {
+  return [count, last](Call&) mutable -> Result<RowBatch> {
     if (count-- > 0) return EmptyBatch();
     if (!last.ok()) return last;
-    return BatchPtr();
+    return RowBatch();
   };
 }
 
@@ -24,12 +24,12 @@ TEST(BatchQueue, EndsAsItsProducerEnds) {
   for (const Status& last : {Status(), Corruption("a file is broken")}) {
     BatchQueue queue(3);
     PushAll(call, Batches(2, last), &queue);
-    EXPECT_NE(queue.Pop(call).value(), nullptr);
-    EXPECT_NE(queue.Pop(call).value(), nullptr);
-    Result<BatchPtr> end = queue.Pop(call);
+    EXPECT_NE(queue.Pop(call).value().rows, nullptr);
+    EXPECT_NE(queue.Pop(call).value().rows, nullptr);
+    Result<RowBatch> end = queue.Pop(call);
     EXPECT_EQ(end.status().code(), last.code());
     if (end.ok()) {
-      EXPECT_EQ(*end, nullptr);
+      EXPECT_EQ(end->rows, nullptr);
     }
   }
 }
@@ -41,7 +41,7 @@ TEST(BatchQueue, RowsThatDoNotGetThroughAreNotTheEnd) {
   BatchQueue queue(1);
   PushAll(producer, Batches(2, {}), &queue);  // the second finds no room, and cannot wait
   Call consumer(SystemEnv(NullLogger()), std::chrono::minutes(1));
-  EXPECT_NE(queue.Pop(consumer).value(), nullptr);
+  EXPECT_NE(queue.Pop(consumer).value().rows, nullptr);
   EXPECT_EQ(queue.Pop(consumer).status().code(), Code::kCancelled);
 }
 

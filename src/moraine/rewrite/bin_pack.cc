@@ -14,8 +14,6 @@
 namespace moraine::rewrite {
 namespace {
 
-using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
-
 constexpr size_t kQueuedBatches = 3;
 
 int64_t RewriteBytes(const tasks::RewriteTask& task) {
@@ -26,19 +24,24 @@ int64_t RewriteBytes(const tasks::RewriteTask& task) {
   return bytes;
 }
 
-Status WriteBatch(Call& call, TaskRun* run, const arrow::RecordBatch& batch,
+Status WriteBatch(Call& call, TaskRun* run, const RowBatch& batch,
                   iceberg::DataFileWriter* writer) {
-  MORAINE_TRY(writer->Write(call, batch));
-  run->output().rows_written += batch.num_rows();
-  run->progress().rows_written += batch.num_rows();
-  return {};
+  const size_t output = writer->file_index();
+  MORAINE_TRY(writer->Write(call, *batch.rows));
+  run->output().rows_written += batch.rows->num_rows();
+  run->progress().rows_written += batch.rows->num_rows();
+  const RowOrigin& from = batch.origin;
+  const tasks::MappedRun mapped = {from.input, from.first_position, from.count, output,
+                                   run->positions().output_rows(output)};
+  return from.keep.empty() ? run->positions().AddRun(call, mapped)
+                           : run->positions().AddKept(call, mapped, from.keep.data());
 }
 
 Status CopyRows(Call& call, TaskRun* run, RowSource* source, iceberg::DataFileWriter* writer) {
   while (true) {
-    MORAINE_ASSIGN(BatchPtr batch, source->Next(call));
-    if (batch == nullptr) return {};
-    MORAINE_TRY(WriteBatch(call, run, *batch, writer));
+    MORAINE_ASSIGN(const RowBatch batch, source->Next(call));
+    if (batch.rows == nullptr) return {};
+    MORAINE_TRY(WriteBatch(call, run, batch, writer));
   }
 }
 
@@ -53,10 +56,10 @@ Status CopyRowsOnTwoThreads(Call& call, TaskRun* run, RowSource* source,
   });
   Status status;
   while (status.ok()) {
-    Result<BatchPtr> batch = queue.Pop(call);
+    Result<RowBatch> batch = queue.Pop(call);
     status = batch.status();
-    if (!status.ok() || *batch == nullptr) break;
-    status = WriteBatch(call, run, **batch, writer);
+    if (!status.ok() || batch->rows == nullptr) break;
+    status = WriteBatch(call, run, *batch, writer);
   }
   queue.Abandon();
   reading.Join();

@@ -61,7 +61,11 @@ Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& out
 Status RewriteRows(Call& call, TaskRun* run) {
   if (run->task().rewrite.empty()) return {};
   MORAINE_TRY(BinPack(call, run));
-  return CheckRows(run->task(), run->output());
+  tasks::RewriteOutput& output = run->output();
+  MORAINE_TRY(CheckRows(run->task(), output));
+  MORAINE_ASSIGN(output.positions, run->positions().Finish(call, run->task().rewrite.size(),
+                                                           output.data_files.size()));
+  return {};
 }
 
 }  // namespace

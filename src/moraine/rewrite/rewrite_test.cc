@@ -7,6 +7,7 @@
 #include <set>
 
 #include <arrow/record_batch.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "moraine/base/testing/faults.h"
@@ -203,6 +204,38 @@ void MakeModel(uint64_t seed, Model* model) {
   }
 }
 
+// "input position output position" for each row, as the position map says.
+std::vector<std::string> MappedRows(io::FileSystem& files, const tasks::RewriteTask& task,
+                                    const tasks::RewriteOutput& output) {
+  std::vector<std::string> rows;
+  Call call = iceberg::TestCall();
+  const Status status = tasks::VisitPositionMap(
+      call, files, *output.positions, MapShapeOf(task, output), [&](const tasks::MappedRun& run) {
+        for (int64_t i = 0; i < run.count; ++i) {
+          rows.push_back(fmt::format("{} {} {} {}", run.input, run.first_position + i, run.output,
+                                     run.first_output_position + i));
+        }
+        return Status();
+      });
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  return rows;
+}
+
+// The same by the model: rows keep their order, and outputs have as many as they say.
+std::vector<std::string> ExpectedRows(const Model& model, const tasks::RewriteOutput& output) {
+  std::vector<std::string> rows;
+  size_t file = 0;
+  int64_t position = 0;
+  for (size_t input = 0; input < model.data.size(); ++input) {
+    for (size_t row = 0; row < model.data[input].rows.size(); ++row) {
+      if (model.data[input].dead.contains(static_cast<int64_t>(row))) continue;
+      for (; position == output.data_files.at(file).record_count; position = 0) ++file;
+      rows.push_back(fmt::format("{} {} {} {}", input, row, file, position++));
+    }
+  }
+  return rows;
+}
+
 TEST(Rewrite, WritesTheRowsThatAreAlive) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
@@ -219,6 +252,9 @@ TEST(Rewrite, WritesTheRowsThatAreAlive) {
     Result<tasks::RewriteOutput> output = RunRewrite(call, model.files, task, options, &progress);
     ASSERT_TRUE(output.ok()) << output.status().ToString();
     EXPECT_EQ(ReadAll(model.files, output->data_files), AliveText(model));
+    ASSERT_TRUE(output->positions.has_value());
+    EXPECT_EQ(MappedRows(model.files, task, *output), ExpectedRows(model, *output));
+    EXPECT_TRUE(CheckOutput(task, *output).ok()) << CheckOutput(task, *output).ToString();
     int64_t all = 0, dead = 0, written = 0;
     for (const ModelFile& file : model.data) {
       all += static_cast<int64_t>(file.rows.size());

@@ -95,9 +95,11 @@ Result<BatchPtr> RowSource::NextRaw(Call& call, const tasks::InputFile& input) {
   return batch;
 }
 
-Result<BatchPtr> RowSource::WithoutDeleted(BatchPtr batch) {
+Result<RowBatch> RowSource::WithoutDeleted(BatchPtr batch) {
+  RowBatch alive;
+  alive.origin = {file_, reader_->batch_position(), batch->num_rows(), {}};
+  std::vector<uint8_t>& keep = alive.origin.keep;
   int64_t deleted = 0;
-  std::vector<uint8_t> keep;
   if (!deletes_->empty()) {
     keep.assign(static_cast<size_t>((batch->num_rows() + 7) / 8), 0xFF);
     MORAINE_ASSIGN(deleted,
@@ -109,12 +111,17 @@ Result<BatchPtr> RowSource::WithoutDeleted(BatchPtr batch) {
     MORAINE_ASSIGN(batch, batch->SelectColumns(own));
   }
   rows_deleted_ += deleted;
-  if (deleted == 0) return batch;
-  if (deleted == batch->num_rows()) return BatchPtr();
-  return iceberg::KeepRows(batch, keep, options_.pool);
+  if (deleted == batch->num_rows()) return alive;
+  if (deleted == 0) {
+    keep.clear();
+    alive.rows = std::move(batch);
+    return alive;
+  }
+  MORAINE_ASSIGN(alive.rows, iceberg::KeepRows(batch, keep, options_.pool));
+  return alive;
 }
 
-Result<BatchPtr> RowSource::Next(Call& call) {
+Result<RowBatch> RowSource::Next(Call& call) {
   while (file_ < task_.rewrite.size()) {
     const tasks::InputFile& input = task_.rewrite[file_];
     if (reader_ == nullptr) MORAINE_TRY(OpenFile(call, input, read_fields_));
@@ -123,10 +130,10 @@ Result<BatchPtr> RowSource::Next(Call& call) {
       ++file_;
       continue;
     }
-    MORAINE_ASSIGN(batch, WithoutDeleted(std::move(batch)));
-    if (batch != nullptr && batch->num_rows() > 0) return batch;
+    MORAINE_ASSIGN(RowBatch alive, WithoutDeleted(std::move(batch)));
+    if (alive.rows != nullptr) return alive;
   }
-  return BatchPtr();
+  return RowBatch();
 }
 
 Result<iceberg::PositionSet> RowSource::DeletedPositions(Call& call,

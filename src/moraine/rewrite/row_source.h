@@ -12,6 +12,7 @@
 #include "moraine/iceberg/data/delete_filter.h"
 #include "moraine/iceberg/data/parquet_reader.h"
 #include "moraine/rewrite/rewrite.h"
+#include "moraine/rewrite/row_batch.h"
 #include "moraine/tasks/rewrite_task.h"
 
 namespace moraine::rewrite {
@@ -30,8 +31,8 @@ class RowSource {
   RowSource(io::FileSystem& files, const tasks::RewriteTask& task,
             const iceberg::DeleteFilter& filter, Options options, RewriteProgress* progress);
 
-  /// The next batch that has a row, or nullptr after the last file. Errors: as ParquetReader.
-  Result<std::shared_ptr<arrow::RecordBatch>> Next(Call& call);
+  /// The next batch that has a row, or none after the last file. Errors: as ParquetReader.
+  Result<RowBatch> Next(Call& call);
 
   /// Positions of the deleted rows of one file; reads only its key columns, and only when equality
   /// deletes reach it.
@@ -45,8 +46,8 @@ class RowSource {
   Status OpenFile(Call& call, const tasks::InputFile& input,
                   const std::vector<iceberg::Field>& fields);
   void CloseFile(const tasks::InputFile& input);
-  Result<std::shared_ptr<arrow::RecordBatch>> WithoutDeleted(
-      std::shared_ptr<arrow::RecordBatch> batch);
+  /// Without rows when all of them are deleted.
+  Result<RowBatch> WithoutDeleted(std::shared_ptr<arrow::RecordBatch> batch);
   Result<std::shared_ptr<arrow::RecordBatch>> NextRaw(Call& call, const tasks::InputFile& input);
 
   io::FileSystem& files_;

@@ -20,7 +20,8 @@ TaskRun::TaskRun(io::FileSystem& files, const tasks::RewriteTask& task,
       progress_(progress),
       budget_(Divide(options.memory_bytes)),
       counted_pool_(arrow::default_memory_pool()),
-      pool_(&counted_pool_, options.memory_bytes - budget_.deletes) {}
+      pool_(&counted_pool_, options.memory_bytes - budget_.deletes),
+      positions_(files, tasks::PositionMapLocation(task.OutputPrefix())) {}
 
 Status TaskRun::Prepare(Call& call) {
   if (options_.threads > 1) {

@@ -16,6 +16,7 @@
 #include "moraine/io/file_system.h"
 #include "moraine/rewrite/rewrite.h"
 #include "moraine/rewrite/row_source.h"
+#include "moraine/tasks/position_map_builder.h"
 #include "moraine/tasks/rewrite_task.h"
 
 namespace moraine::rewrite {
@@ -47,6 +48,8 @@ class TaskRun {
   /// Threads beside the caller's, or nullptr.
   Executor* helpers() { return helpers_ ? &*helpers_ : nullptr; }
   tasks::RewriteOutput& output() { return output_; }
+  /// To be told of every row of task().rewrite that an output has; RunRewrite finishes it.
+  tasks::PositionMapBuilder& positions() { return positions_; }
 
   /// For files of the table's schema and properties.
   iceberg::WriteOptions MakeWriteOptions();
@@ -69,6 +72,7 @@ class TaskRun {
   std::optional<iceberg::NameMapping> mapping_;
   std::optional<iceberg::DeleteFilter> filter_;
   tasks::RewriteOutput output_;
+  tasks::PositionMapBuilder positions_;
 };
 
 }  // namespace moraine::rewrite

@@ -26,6 +26,8 @@ class DataFileWriter {
   DataFileWriter(io::FileSystem& files, DataFileWriterOptions options)
       : files_(files), options_(std::move(options)) {}
 
+  /// The number of the file that the next rows go to. Rows of one Write all go to one file.
+  size_t file_index() const { return closed_.size(); }
   /// Errors: as ParquetWriter.
   Status Write(Call& call, const arrow::RecordBatch& batch);
   /// Closes the last file and returns all. Call once.
