@@ -1,28 +1,55 @@
 // Runs the rewrite task in a JSON file and prints its output as JSON: how tests of other languages
 // reach the readers and writers of data files.
+//   run_rewrite TASK.json [--threads N] [--memory-mib N]
 
 #include <cstdio>
 #include <string>
+#include <string_view>
 
+#include "moraine/base/text.h"
 #include "moraine/io/file_system.h"
 #include "moraine/rewrite/rewrite.h"
 
+namespace moraine {
+namespace {
+
+constexpr int64_t kMaxTaskBytes = int64_t{256} << 20;
+
+Result<rewrite::RewriteOptions> ParseFlags(int count, char** values) {
+  rewrite::RewriteOptions options;
+  for (int i = 2; i < count; i += 2) {
+    const std::string_view name = values[i];
+    const std::string value = i + 1 < count ? values[i + 1] : "";
+    if (name != "--threads" && name != "--memory-mib") {
+      return InvalidArgument("unknown flag " + std::string(name));
+    }
+    MORAINE_ASSIGN(const int64_t number, ParseInt64(value));
+    if (name == "--threads") options.threads = static_cast<int>(number);
+    if (name == "--memory-mib") options.memory_bytes = number << 20;
+  }
+  return options;
+}
+
+Result<std::string> Run(int count, char** values) {
+  MORAINE_ASSIGN(const rewrite::RewriteOptions options, ParseFlags(count, values));
+  Call call(SystemEnv(NullLogger()), std::chrono::minutes(20));
+  const auto files = io::MakeLocalFileSystem();
+  MORAINE_ASSIGN(const std::string text, io::ReadFile(call, *files, values[1], kMaxTaskBytes));
+  MORAINE_ASSIGN(const tasks::RewriteTask task, tasks::RewriteTaskFromJson(text));
+  MORAINE_ASSIGN(const tasks::RewriteOutput output,
+                 rewrite::RunRewrite(call, *files, task, options, nullptr));
+  return tasks::RewriteOutputToJson(output, task);
+}
+
+}  // namespace
+}  // namespace moraine
+
 int main(int count, char** values) {
-  using namespace moraine;  // NOLINT: a program, not a library
-  if (count != 2) {
+  if (count < 2) {
     std::fprintf(stderr, "which task?\n");
     return 2;
   }
-  Call call(SystemEnv(NullLogger()), std::chrono::minutes(5));
-  const auto files = io::MakeLocalFileSystem();
-  const auto run = [&]() -> Result<std::string> {
-    MORAINE_ASSIGN(const std::string text, io::ReadFile(call, *files, values[1], 64 << 20));
-    MORAINE_ASSIGN(const tasks::RewriteTask task, tasks::RewriteTaskFromJson(text));
-    MORAINE_ASSIGN(const tasks::RewriteOutput output,
-                   rewrite::RunRewrite(call, *files, task, rewrite::RewriteOptions(), nullptr));
-    return tasks::RewriteOutputToJson(output, task);
-  };
-  const Result<std::string> output = run();
+  const moraine::Result<std::string> output = moraine::Run(count, values);
   if (!output.ok()) {
     std::fprintf(stderr, "%s\n", output.status().ToString().c_str());
     return 1;
