@@ -78,6 +78,16 @@ struct Transfer {
   std::string body;
 };
 
+/// What the answer says of its length, as far as it is worth believing before it came.
+size_t ExpectedBytes(const Transfer& transfer) {
+  constexpr int64_t kMost = 32 << 20;
+  Result<int64_t> length =
+      ParseInt64(transfer.response.headers.Get("Content-Length").value_or("0"));
+  if (!length.ok()) return 0;
+  return std::min(static_cast<size_t>(std::clamp<int64_t>(*length, 0, kMost)),
+                  transfer.limit_bytes);
+}
+
 size_t OnBody(char* data, size_t size, size_t count, void* user) {
   auto* transfer = static_cast<Transfer*>(user);
   size_t bytes = size * count;
@@ -85,6 +95,7 @@ size_t OnBody(char* data, size_t size, size_t count, void* user) {
     transfer->too_large = true;
     return 0;
   }
+  if (transfer->body.empty()) transfer->body.reserve(ExpectedBytes(*transfer));
   transfer->body.append(data, bytes);
   return bytes;
 }
@@ -249,7 +260,9 @@ class CurlClient final : public HttpTransport {
     session->Set(CURLOPT_NOSIGNAL, 1L);
     session->Set(CURLOPT_TCP_NODELAY, 1L);
     session->Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    session->Set(CURLOPT_ACCEPT_ENCODING, "gzip");
+    if (options_.answers == HttpClientOptions::Answers::kCompressed) {
+      session->Set(CURLOPT_ACCEPT_ENCODING, "gzip");
+    }
     session->Set(CURLOPT_USERAGENT, options_.user_agent.c_str());
     session->Set(CURLOPT_MAXAGE_CONN, static_cast<long>(options_.idle_connection_age.count()));
     if (IsLoopback(base.host)) session->Set(CURLOPT_PROXY, "");

@@ -43,6 +43,9 @@ struct HttpClientOptions {
   std::chrono::seconds idle_connection_age{30};
   std::string user_agent = "moraine";
   std::string ca_file;  ///< PEM; empty: the machine's own
+  /// kAsStored: answers are asked for as they are stored, never compressed: for parts of files.
+  enum class Answers { kCompressed, kAsStored };
+  Answers answers = Answers::kCompressed;
 };
 
 /// Over libcurl: HTTP/1.1 with kept connections, TLS with verification, gzip, proxies from the

@@ -1,0 +1,120 @@
+#pragma once
+// The S3 requests that the file system makes of, one function each: signed, tried again with
+// back-off within the call, errors as our codes. Used inside io (s3_file_system, s3_writer).
+//
+// A request whose answer was lost may have been carried out. Reads, parts, deletes are simply sent
+// again; what makes an object (Put, CompleteUpload) carries an id of its writer as metadata, and an
+// unclear outcome is cleared up by asking for that id. Secrets stand in no error text and no log.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/base/status.h"
+#include "moraine/io/s3_answers.h"
+#include "moraine/io/s3_location.h"
+#include "moraine/io/s3_options.h"
+#include "moraine/net/http_client.h"
+
+namespace moraine::io {
+
+/// The base URL of a bucket and the path of an object in it, encoded.
+struct S3Address {
+  std::string base_url;
+  std::string path;
+};
+S3Address AddressOf(const S3Options& options, const std::string& bucket, std::string_view key);
+
+/// The code that an answer of the store means, in one sentence about the object.
+Status S3StatusOf(int http_status, const S3Error& error, std::string_view what,
+                  std::string_view location);
+
+/// Thread-safe. Errors of all calls: NotFound, PermissionDenied, InvalidArgument, Exhausted (the
+/// store asks us to slow down, or is full), Unavailable, Unsupported, Corruption, Deadline,
+/// Cancelled.
+class S3Client {
+ public:
+  S3Client(S3Options options, std::unique_ptr<net::HttpTransport> transport);
+
+  struct Found {
+    int64_t size_bytes = 0;
+    int64_t modified_ms = 0;
+    std::string writer_id;  ///< of whoever made it; "" if it was not us
+  };
+  Result<Found> Head(Call& call, const S3Location& at);
+
+  struct Piece {
+    net::SharedBytes bytes;         ///< may be null for none
+    int64_t object_size_bytes = 0;  ///< of the whole object
+  };
+  /// At most length bytes from offset on; fewer where the object ends. An empty object, and an
+  /// offset behind its end, give no bytes.
+  Result<Piece> Get(Call& call, const S3Location& at, int64_t offset, int64_t length);
+
+  /// Makes an object that must not exist. Errors also: AlreadyExists.
+  Status Put(Call& call, const S3Location& at, std::string bytes, const std::string& writer_id);
+
+  /// Begins a multipart upload; its id.
+  Result<std::string> StartUpload(Call& call, const S3Location& at, const std::string& writer_id);
+  /// Sends part number (from 1); its ETag.
+  Result<std::string> UploadPart(Call& call, const S3Location& at, const std::string& upload,
+                                 size_t number, std::string bytes);
+  /// Makes the object of the parts. Errors also: AlreadyExists.
+  Status CompleteUpload(Call& call, const S3Location& at, const std::string& upload,
+                        const std::vector<std::string>& etags, const std::string& writer_id);
+  Status AbortUpload(Call& call, const S3Location& at, const std::string& upload);
+
+  /// One page of at most 1000 objects whose key begins with at.key. token goes on where a page
+  /// ended; start_after is a key.
+  Result<S3ListPage> List(Call& call, const S3Location& at, const std::string& start_after,
+                          const std::string& token, size_t limit);
+  /// One status per key, in order; at most 1000. A key that is not there is deleted.
+  std::vector<Status> Delete(Call& call, const S3Location& bucket,
+                             const std::vector<std::string>& keys);
+
+  const S3Options& options() const { return options_; }
+
+ private:
+  struct Reply {
+    int status = 0;
+    net::Headers headers;
+    net::SharedBytes body;
+    S3Error error;             ///< of a status that is none of success
+    bool may_be_done = false;  ///< an earlier try of this request may have been carried out
+    std::string_view text() const { return body ? std::string_view(*body) : ""; }
+    bool ok() const { return status >= 200 && status < 300; }
+  };
+  enum class Tries { kMany, kOne };
+  struct Attempted;
+
+  Result<Reply> Send(Call& call, const std::string& bucket, net::Request& request, Tries tries,
+                     int64_t bytes_expected);
+  Attempted Attempt(Call& call, const std::string& base_url, net::Request& request,
+                    int64_t bytes_expected);
+  Status Sign(Call& call, std::string_view base_url, net::Request* request) const;
+  bool BackOff(Call& call, int attempt) const;
+  net::Request Make(net::Method method, const S3Location& at) const;
+
+  Status PutOnce(Call& call, const S3Location& at, net::Request& request,
+                 const std::string& writer_id);
+  Status CompleteOnce(Call& call, const S3Location& at, net::Request& request,
+                      const std::string& writer_id);
+  Status RefuseExisting(Call& call, const S3Location& at);
+  Result<bool> IsOurs(Call& call, const S3Location& at, const std::string& writer_id);
+  bool asks_by_head() const;
+  Status DeleteBatch(Call& call, const S3Location& bucket, const std::vector<std::string>& keys,
+                     std::vector<S3Deleted>* deleted);
+  Status DeleteOne(Call& call, const S3Location& bucket, const std::string& key);
+
+  const S3Options options_;
+  const std::unique_ptr<net::HttpTransport> transport_;
+  std::atomic<bool> knows_if_none_match_{true};
+  std::atomic<bool> knows_delete_many_{true};
+};
+
+}  // namespace moraine::io
