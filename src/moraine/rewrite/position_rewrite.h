@@ -1,5 +1,6 @@
 #pragma once
-// The deletes of files that stay as they are become one position delete file for each of them.
+// The deletes of files that stay as they are become one position delete file for each of them; from
+// format version 3 on, one deletion vector for each, all in one Puffin file.
 
 #include "moraine/base/call.h"
 #include "moraine/base/status.h"

@@ -15,13 +15,14 @@
 namespace moraine::rewrite {
 namespace {
 
+constexpr int kHighestFormatVersion = 3;
 constexpr int64_t kMinMemoryBytes = int64_t{8} << 20;
 
 Status CheckTask(const tasks::RewriteTask& task, const RewriteOptions& options) {
   if (task.kind != "rewrite") return Unsupported("a task of kind " + task.kind);
-  if (task.format_version > 2) {
+  if (task.format_version > kHighestFormatVersion) {
     return Unsupported("rewriting a table of format version " +
-                       std::to_string(task.format_version) + ": its rows have ids to keep");
+                       std::to_string(task.format_version));
   }
   if (options.memory_bytes < kMinMemoryBytes) {
     return Exhausted("a rewrite needs at least " + FormatByteSize(kMinMemoryBytes) +

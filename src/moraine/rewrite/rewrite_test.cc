@@ -411,7 +411,7 @@ TEST(Rewrite, SaysWhatIsWrong) {
     return RunRewrite(call, model.files, model.task, options, nullptr).status().code();
   };
   EXPECT_EQ(run([](Model*) {}), Code::kOk);
-  EXPECT_EQ(run([](Model* m) { m->task.format_version = 3; }), Code::kUnsupported);
+  EXPECT_EQ(run([](Model* m) { m->task.format_version = 4; }), Code::kUnsupported);
   EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.format = iceberg::FileFormat::kOrc; }),
             Code::kUnsupported);
   EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.file_path = "/none"; }), Code::kNotFound);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "moraine/io/arrow_status.h"
+#include "moraine/rewrite/written_fields.h"
 
 namespace moraine::rewrite {
 namespace {
@@ -61,6 +62,7 @@ Status RowSource::OpenFile(Call& call, const tasks::InputFile& input,
   // Keys that the schema has no more are read only where a delete compares them.
   read.fields = deletes_->has_equality_deletes() ? fields : options_.fields;
   read.constants = constants_;
+  read.lineage = LineageOf(task_, input);
   read.mapping = options_.mapping;
   read.dictionaries = options_.dictionaries;
   read.batch_bytes = std::clamp<int64_t>(options_.memory_bytes / 16, 64 << 10, 8 << 20);

@@ -2,12 +2,15 @@
 // leaves ("rows rewrite"), or the positions that it makes of the deletes ("rows positions").
 //
 //   rows rewrite
+//   version 3                             of the table's format; 2 if it is not there
 //   columns 1 id long, 2 kind string      the table's
 //   data a seq 1                          a file; JSON rows follow
 //   [1, "x"]
-//   data b seq 1 with 1 id int            a file with columns of its own
+//   data b seq 1 with 1 id int            a file with columns of its own ("first N": with row ids)
 //   [2]
 //   positions seq 2                       position deletes: file, positions
+//   a 0
+//   vectors seq 2                         deletion vectors, in one Puffin file: likewise
 //   a 0
 //   equality seq 2 on 1 id long           equality deletes: keys follow
 //   [2]
@@ -23,10 +26,12 @@
 #include <gtest/gtest.h>
 
 #include "moraine/base/text.h"
+#include "moraine/iceberg/data/delete_filter.h"
 #include "moraine/iceberg/data/delete_writer.h"
 #include "moraine/iceberg/testing/rows.h"
 #include "moraine/io/testing/memory_file_system.h"
 #include "moraine/rewrite/rewrite.h"
+#include "moraine/rewrite/written_fields.h"
 
 namespace moraine::rewrite {
 namespace {
@@ -89,8 +94,10 @@ class Scene {
   Status Read(std::string_view input) {
     std::vector<Block> blocks;
     for (std::string_view line : Split(input, '\n')) {
-      const bool head = line.starts_with("columns ") || line.starts_with("data ") ||
-                        line.starts_with("positions ") || line.starts_with("equality ");
+      constexpr std::string_view kHeads[] = {"version ",   "columns ", "data ",
+                                             "positions ", "vectors ", "equality "};
+      const bool head = std::any_of(std::begin(kHeads), std::end(kHeads),
+                                    [&](std::string_view word) { return line.starts_with(word); });
       if (head) {
         blocks.push_back({std::string(line), {}});
       } else if (blocks.empty()) {
@@ -111,7 +118,7 @@ class Scene {
     MORAINE_ASSIGN(const auto output, Run());
     std::string text;
     for (const auto& file : output.data_files)
-      text += iceberg::ReadText(files_, file.file_path, task_.schema->fields());
+      text += iceberg::ReadText(files_, file.file_path, WrittenFields(task_));
     return text + fmt::format("read {}, deleted {}, written {}", output.rows_read,
                               output.rows_deleted, output.rows_written);
   }
@@ -121,18 +128,28 @@ class Scene {
     MORAINE_ASSIGN(const auto output, Run());
     std::string text = output.delete_files.empty() ? "nothing" : "";
     for (const auto& file : output.delete_files) {
-      const Field position =
-          iceberg::Required(iceberg::kPositionFieldId, "pos", Type::Primitive(TypeKind::kLong));
-      const std::string positions_text = iceberg::ReadText(files_, file.file_path, {position});
+      MORAINE_ASSIGN(const std::vector<int64_t> positions, PositionsIn(file));
       text += text.empty() ? "" : "\n";
+      if (file.is_deletion_vector()) text += "vector ";
       text += file.referenced_data_file.value_or("?").substr(sizeof("file:///data/") - 1);
-      for (std::string_view at : Split(positions_text, '\n'))
-        text += at.empty() ? "" : fmt::format(" {}", at);
+      for (int64_t position : positions) text += fmt::format(" {}", position);
     }
     return text;
   }
 
  private:
+  /// By the readers of deletes that rewrites have.
+  Result<std::vector<int64_t>> PositionsIn(const iceberg::DataFile& file) {
+    iceberg::DeleteFilterOptions options;
+    options.schema = task_.schema;
+    options.data_files = {file.referenced_data_file.value_or("")};
+    Call call = iceberg::TestCall();
+    MORAINE_ASSIGN(const auto filter,
+                   iceberg::DeleteFilter::Load(call, files_, {{&file, 9}}, options));
+    const iceberg::PositionSet* set = filter.Positions(*options.data_files.begin());
+    return set == nullptr ? std::vector<int64_t>() : set->ToVector();
+  }
+
   static std::string PathOf(std::string_view name) { return fmt::format("file:///data/{}", name); }
 
   static iceberg::WriteOptions OptionsFor(const std::vector<Field>& fields) {
@@ -147,6 +164,11 @@ class Scene {
   }
 
   Status Add(const Block& block) {
+    if (block.head.starts_with("version ")) {
+      MORAINE_ASSIGN(const int64_t version, ParseInt64(block.head.substr(sizeof("version"))));
+      task_.format_version = static_cast<int>(version);
+      return {};
+    }
     if (block.head.starts_with("columns ")) {
       MORAINE_ASSIGN(auto fields, FieldsOf(block.head.substr(sizeof("columns"))));
       task_.schema = iceberg::MakeSchema(std::move(fields));
@@ -162,6 +184,12 @@ class Scene {
       MORAINE_ASSIGN(const auto positions, PositionsOf(block));
       MORAINE_ASSIGN(auto file, WritePositionDeletes(call, files_, path, positions, {}));
       task_.deletes.push_back({std::move(file), sequence});
+      return {};
+    }
+    if (block.head.starts_with("vectors ")) {
+      MORAINE_ASSIGN(const auto positions, PositionsOf(block));
+      MORAINE_ASSIGN(auto vectors, WriteDeletionVectors(call, files_, path, positions));
+      for (auto& file : vectors) task_.deletes.push_back({std::move(file), sequence});
       return {};
     }
     MORAINE_ASSIGN(const auto fields, FieldsOf(block.After("on")));
@@ -180,10 +208,14 @@ class Scene {
       MORAINE_ASSIGN(fields, FieldsOf(own));
     }
     const std::string name = block.head.substr(5, block.head.find(' ', 5) - 5);
-    task_.rewrite.push_back({WriteRows(files_, PathOf(name),
-                                       iceberg::MakeRows(fields, block.json()), OptionsFor(fields)),
-                             sequence,
-                             {}});
+    tasks::InputFile input;
+    input.file = WriteRows(files_, PathOf(name), iceberg::MakeRows(fields, block.json()),
+                           OptionsFor(fields));
+    input.sequence_number = sequence;
+    if (const std::string first = block.After("first"); !first.empty()) {
+      MORAINE_ASSIGN(input.file.first_row_id, ParseInt64(first.substr(0, first.find(' '))));
+    }
+    task_.rewrite.push_back(std::move(input));
     return {};
   }
 

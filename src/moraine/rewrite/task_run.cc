@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "moraine/rewrite/written_fields.h"
+
 namespace moraine::rewrite {
 namespace {
 
@@ -58,7 +60,7 @@ Status TaskRun::LoadDeletes(Call& call) {
 
 iceberg::WriteOptions TaskRun::MakeWriteOptions() {
   iceberg::WriteOptions write;
-  write.schema = task_.schema;
+  write.schema = WrittenSchema(task_);
   write.properties = task_.properties;
   write.sort_order_id = 0;
   write.memory_bytes = budget_.writer;
@@ -73,7 +75,7 @@ iceberg::WriteOptions TaskRun::MakeWriteOptions() {
 
 RowSource TaskRun::MakeSource() {
   RowSource::Options options;
-  options.fields = task_.schema->fields();
+  options.fields = WrittenFields(task_);
   options.mapping = mapping_ ? &*mapping_ : nullptr;
   options.memory_bytes = budget_.reader;
   options.dictionaries = iceberg::Dictionaries::kKeep;

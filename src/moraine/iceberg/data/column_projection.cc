@@ -85,6 +85,19 @@ Result<ArrayPtr> Positions(int64_t first, int64_t length, arrow::MemoryPool* poo
   return ArrayPtr(std::make_shared<arrow::Int64Array>(length, std::move(buffer)));
 }
 
+// first + i * step where the value is null.
+Result<ArrayPtr> FillNulls(const arrow::Array& input, int64_t first, int64_t step,
+                           arrow::MemoryPool* pool) {
+  const auto& from = static_cast<const arrow::Int64Array&>(input);
+  MORAINE_ASSIGN(std::shared_ptr<arrow::Buffer> buffer,
+                 arrow::AllocateBuffer(input.length() * int64_t{sizeof(int64_t)}, pool));
+  auto* values = reinterpret_cast<int64_t*>(buffer->mutable_data());
+  for (int64_t i = 0; i < input.length(); ++i) {
+    values[i] = from.IsNull(i) ? first + i * step : from.Value(i);
+  }
+  return ArrayPtr(std::make_shared<arrow::Int64Array>(input.length(), std::move(buffer)));
+}
+
 // Parquet's reader takes indices into a dictionary as they come.
 Status CheckIndices(const arrow::Array& array) {
   const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
@@ -125,11 +138,17 @@ void ApplyNameMapping(const NameMapping& mapping, std::vector<FileColumn>* colum
   MapColumns(mapping, nullptr, columns);
 }
 
+ColumnProjection::Lineage ColumnProjection::LineageOf(int32_t id) {
+  if (id == kRowIdFieldId) return Lineage::kRowId;
+  return id == kLastUpdatedSequenceNumberFieldId ? Lineage::kSequenceNumber : Lineage::kNone;
+}
+
 Result<ColumnProjection::Plan> ColumnProjection::MakeMissing(const Field& wanted,
                                                              const ColumnConstants& constants) {
   Plan plan;
   plan.field = wanted;
   plan.type = ToArrowType(*wanted.type);
+  plan.lineage = LineageOf(wanted.id);
   if (wanted.id == kMetadataFilePathFieldId) plan.source = Source::kFilePath;
   if (wanted.id == kMetadataPositionFieldId) plan.source = Source::kPosition;
   if (plan.source != Source::kConstant) return plan;
@@ -200,6 +219,7 @@ Result<ColumnProjection::Plan> ColumnProjection::MakePlan(const Field& wanted,
   Plan plan;
   plan.source = Source::kFile;
   plan.field = wanted;
+  plan.lineage = LineageOf(wanted.id);
   plan.type = ToArrowType(*wanted.type);
   if (wanted.type->is_nested()) {
     MORAINE_TRY(MakeChildPlans(wanted, *column, leaves, &plan));
@@ -279,6 +299,28 @@ Result<ArrayPtr> ColumnProjection::ApplyMap(const Plan& plan, const arrow::Array
 
 Result<ArrayPtr> ColumnProjection::ApplyPlan(const Plan& plan, const ArrayPtr& input,
                                              const Context& context) {
+  const RowLineage* lineage = context.origin.lineage;
+  if (plan.lineage == Lineage::kNone || lineage == nullptr) {
+    return ApplySource(plan, input, context);
+  }
+  if (!lineage->first_row_id) {
+    return RepeatValue(*plan.field.type, Value(), context.length, context.pool);
+  }
+  const int64_t behind = context.origin.first_position + context.length;
+  if (*lineage->first_row_id < 0 || *lineage->first_row_id > INT64_MAX - behind) {
+    return Corruption("a first_row_id of " + std::to_string(*lineage->first_row_id) +
+                      " for a file of at least " + std::to_string(behind) + " rows");
+  }
+  MORAINE_ASSIGN(const ArrayPtr stored, ApplySource(plan, input, context));
+  if (plan.lineage == Lineage::kSequenceNumber) {
+    return FillNulls(*stored, lineage->sequence_number, 0, context.pool);
+  }
+  return FillNulls(*stored, *lineage->first_row_id + context.origin.first_position, 1,
+                   context.pool);
+}
+
+Result<ArrayPtr> ColumnProjection::ApplySource(const Plan& plan, const ArrayPtr& input,
+                                               const Context& context) {
   switch (plan.source) {
     case Source::kFilePath:
       return RepeatValue(*plan.field.type, *context.origin.path, context.length, context.pool);

@@ -41,10 +41,20 @@ void ApplyNameMapping(const NameMapping& mapping, std::vector<FileColumn>* colum
 /// Values of columns by id, for those that a file does not hold (identity partition fields).
 using ColumnConstants = std::vector<std::pair<int32_t, Value>>;
 
-/// Where the rows of a batch come from, for the metadata columns _file and _pos.
+/// What rows of a data file have as _row_id and _last_updated_sequence_number where it stores none
+/// (table spec, "Row lineage"). Without first_row_id (the file is older than the table's upgrade to
+/// version 3) both are null, whatever is stored.
+struct RowLineage {
+  std::optional<int64_t> first_row_id;
+  int64_t sequence_number = 0;  ///< data sequence number of the file
+};
+
+/// Where the rows of a batch come from, for the metadata columns _file, _pos, _row_id and
+/// _last_updated_sequence_number.
 struct BatchOrigin {
   const std::string* path = nullptr;
   int64_t first_position = 0;
+  const RowLineage* lineage = nullptr;  ///< nullptr: both columns as they are stored, else null
 };
 
 /// What becomes of dictionary-encoded input columns.
@@ -71,6 +81,7 @@ class ColumnProjection {
 
  private:
   enum class Source { kFile, kConstant, kFilePath, kPosition };
+  enum class Lineage { kNone, kRowId, kSequenceNumber };
   struct Plan {
     Source source = Source::kConstant;
     Field field;                            // what is wanted
@@ -78,9 +89,11 @@ class ColumnProjection {
     Value constant;                         // kConstant
     int child = -1;                         // kFile: index among the columns read of its parent
     std::vector<Plan> children;             // kFile, nested types
+    Lineage lineage = Lineage::kNone;       // what nulls become
   };
   struct Context;
 
+  static Lineage LineageOf(int32_t id);
   static Result<Plan> MakePlan(const Field& wanted, const FileColumn* column,
                                const ColumnConstants& constants, std::vector<int>* leaves);
   static Status MakeChildPlans(const Field& wanted, const FileColumn& column,
@@ -93,6 +106,8 @@ class ColumnProjection {
   static Result<std::shared_ptr<arrow::Array>> ApplyPlan(const Plan& plan,
                                                          const std::shared_ptr<arrow::Array>& input,
                                                          const Context& context);
+  static Result<std::shared_ptr<arrow::Array>> ApplySource(
+      const Plan& plan, const std::shared_ptr<arrow::Array>& input, const Context& context);
   static Result<std::shared_ptr<arrow::Array>> ApplyStruct(const Plan& plan,
                                                            const arrow::Array& input,
                                                            const Context& context);

@@ -88,7 +88,7 @@ const FileColumn* FindColumn(const std::vector<FileColumn>& columns, int32_t id)
 }
 
 bool IsGiven(int32_t id, const ColumnConstants& constants) {
-  return id >= kFilePathFieldId ||  // reserved: metadata columns
+  return id >= kLastUpdatedSequenceNumberFieldId ||  // reserved: metadata columns
          std::any_of(constants.begin(), constants.end(),
                      [id](const auto& constant) { return constant.first == id; });
 }
@@ -331,7 +331,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> Reader::NextOfRowGroup() {
   }
   batch_position_ = row_group_position_ + rows_done_;
   rows_done_ += rows;
-  const BatchOrigin origin{&location_, batch_position_};
+  const BatchOrigin origin{&location_, batch_position_,
+                           options_.lineage ? &*options_.lineage : nullptr};
   auto projected = projection_->Apply(batch.get(), rows, origin, options_.dictionaries, pool_);
   if (!projected.ok()) return std::move(projected).status().Annotate(location_);
   return projected;

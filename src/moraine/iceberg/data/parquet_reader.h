@@ -39,8 +39,10 @@ enum class WithoutIds : uint8_t {
 };
 
 struct ReadOptions {
-  /// What batches look like. Metadata columns (_file, _pos, _deleted) may be among them.
+  /// What batches look like. Metadata columns (_file, _pos, _deleted, _row_id,
+  /// _last_updated_sequence_number) may be among them.
   std::vector<Field> fields;
+  std::optional<RowLineage> lineage;     ///< of the file; nullopt: lineage columns as stored
   ColumnConstants constants;             ///< identity partition values, for columns not in the file
   const NameMapping* mapping = nullptr;  ///< for files without ids
   WithoutIds without_ids = WithoutIds::kRefuse;  ///< for those without a mapping
