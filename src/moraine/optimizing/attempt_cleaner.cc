@@ -10,13 +10,11 @@
 namespace moraine::optimizing {
 namespace {
 
-using iceberg::DeletionProof;
 using store::Access;
 using store::RunFor;
 using store::Transaction;
 using store::Value;
 
-constexpr size_t kListPage = 1'000;
 constexpr int64_t kItemsPerTick = 200;
 constexpr int kFailuresPerTick = 3;
 /// About a month at the longest wait: then a person, or the search for orphans, has to see to it.
@@ -147,18 +145,7 @@ Status AttemptCleaner::Tick(Call& call) {
 }
 
 Status AttemptCleaner::Remove(Call& call, const std::string& prefix) {
-  std::string after;
-  while (true) {
-    MORAINE_ASSIGN(auto listing, files_.List(call, prefix, after, kListPage));
-    if (listing.files.empty()) return {};
-    std::vector<std::string> paths;
-    for (const auto& file : listing.files) paths.push_back(file.location);
-    MORAINE_ASSIGN(auto outcome, iceberg::DeleteFiles(
-                                     call, files_, DeletionProof::AttemptRefused(prefix), paths));
-    if (!outcome.failed.empty()) return outcome.failed[0].second;
-    if (listing.complete) return {};
-    after = paths.back();
-  }
+  return iceberg::DeleteAttempt(call, files_, prefix).status();
 }
 
 }  // namespace moraine::optimizing

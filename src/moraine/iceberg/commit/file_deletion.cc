@@ -96,4 +96,21 @@ Result<DeletionOutcome> DeleteFiles(Call& call, io::FileSystem& files, const Del
   return outcome;
 }
 
+Result<size_t> DeleteAttempt(Call& call, io::FileSystem& files, const std::string& output_prefix) {
+  auto proof = DeletionProof::AttemptRefused(output_prefix);
+  size_t deleted = 0;
+  std::string after;
+  while (true) {
+    MORAINE_ASSIGN(auto listing, files.List(call, output_prefix, after, kBatch));
+    if (listing.files.empty()) return deleted;
+    std::vector<std::string> paths;
+    for (const auto& file : listing.files) paths.push_back(file.location);
+    MORAINE_ASSIGN(auto outcome, DeleteFiles(call, files, proof, paths));
+    deleted += outcome.deleted;
+    if (!outcome.failed.empty()) return outcome.failed[0].second;
+    if (listing.complete) return deleted;
+    after = paths.back();
+  }
+}
+
 }  // namespace moraine::iceberg

@@ -65,4 +65,9 @@ struct DeletionOutcome {
 Result<DeletionOutcome> DeleteFiles(Call& call, io::FileSystem& files, const DeletionProof& proof,
                                     std::span<const std::string> paths);
 
+/// Deletes every file of a refused attempt: all whose location starts with its output prefix.
+/// Returns how many. Errors: PermissionDenied for a prefix that is empty or a folder; as io, the
+/// rest is then still there.
+Result<size_t> DeleteAttempt(Call& call, io::FileSystem& files, const std::string& output_prefix);
+
 }  // namespace moraine::iceberg

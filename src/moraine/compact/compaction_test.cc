@@ -1,0 +1,307 @@
+#include "moraine/compact/compaction.h"
+
+#include <functional>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "moraine/base/testing/faults.h"
+#include "moraine/base/testing/test_env.h"
+#include "moraine/iceberg/testing/row_delta.h"
+#include "moraine/iceberg/testing/table_rows.h"
+#include "moraine/iceberg/testing/test_table.h"
+#include "moraine/io/testing/faulty_file_system.h"
+#include "moraine/io/testing/memory_file_system.h"
+
+namespace moraine::compact {
+namespace {
+
+using iceberg::TablePtr;
+using testing::HasSubstr;
+
+/// A simulated clock on which nobody waits: it is then already the time waited for.
+class JumpingClock final : public Clock {
+ public:
+  WallTime Wall() override { return clock_.Wall(); }
+  MonoTime Mono() override { return clock_.Mono(); }
+  void WaitUntil(std::unique_lock<std::mutex>&, std::condition_variable_any&, MonoTime until,
+                 std::stop_token) override {
+    if (until > Mono()) clock_.Advance(until - Mono());
+  }
+
+ private:
+  testing::SimClock clock_;
+};
+
+/// Does something whenever a file is made.
+class HookedFiles final : public io::FileSystem {
+ public:
+  explicit HookedFiles(io::FileSystem& inner) : inner_(inner) {}
+  std::function<void(const std::string& location)> on_create;
+
+  Result<std::unique_ptr<io::RandomReader>> Open(Call& call, const std::string& location,
+                                                 std::optional<int64_t> known_size) override {
+    return inner_.Open(call, location, known_size);
+  }
+  Result<std::unique_ptr<io::Writer>> Create(Call& call, const std::string& location) override {
+    if (on_create) on_create(location);
+    return inner_.Create(call, location);
+  }
+  Result<io::FileInfo> Stat(Call& call, const std::string& location) override {
+    return inner_.Stat(call, location);
+  }
+  Result<io::FileListing> List(Call& call, const std::string& prefix, const std::string& after,
+                               size_t limit) override {
+    return inner_.List(call, prefix, after, limit);
+  }
+  std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
+    return inner_.DeleteMany(call, locations);
+  }
+
+ private:
+  io::FileSystem& inner_;
+};
+
+/// Two partitions of four small files each, with position and equality deletes.
+class World {
+ public:
+  World() : table(disk, {}) {
+    Call call = MakeCall();
+    for (int64_t i = 0; i < 8; ++i) Add(i * 10, static_cast<int32_t>(i % 2));
+    auto first = iceberg::LiveEntries(disk, *table.metadata()).value()[0];
+    iceberg::RowDeltaPart part{.partition = first.file.partition,
+                               .key_columns = {"id"},
+                               .keys = "[[3],[41],[62]]",
+                               .positions = {{first.file.file_path, {0, 4}}}};
+    auto delta =
+        iceberg::WriteRowDelta(call, disk, *table.metadata(), {part}, table.current().snapshot_id);
+    MORAINE_CHECK(delta.ok() && table.Commit(call, *delta).ok(), "no delta");
+  }
+
+  /// A file of ten rows.
+  void Add(int64_t id, int32_t day) {
+    Call call = MakeCall();
+    std::string rows;
+    for (int64_t i = 0; i < 10; ++i)
+      rows += fmt::format("{}[{},{},\"n{}\"]", rows.empty() ? "" : ",", id + i, day, id + i);
+    iceberg::RowDeltaPart part{.partition = {iceberg::Value(day)}, .rows = "[" + rows + "]"};
+    auto delta = iceberg::WriteRowDelta(call, disk, *table.metadata(), {part}, std::nullopt);
+    MORAINE_CHECK(delta.ok() && table.Commit(call, *delta).ok(), "no append");
+  }
+  Call MakeCall() { return Call(env, std::chrono::hours(100), stop.get_token()); }
+  std::vector<std::string> Rows() { return iceberg::TableRows(disk, *table.metadata()).value(); }
+  size_t LiveFiles() { return iceberg::LiveEntries(disk, *table.metadata()).value().size(); }
+  Result<CompactionReport> Compact(io::FileSystem& files, CompactionOptions options = {}) {
+    Call call = MakeCall();
+    options.table = "w.db.t";
+    return RunCompaction(call, files, table.door(), options, &progress);
+  }
+
+  JumpingClock clock;
+  testing::SeededRandom random{7};
+  Env env{clock, random, NullLogger()};
+  std::stop_source stop;
+  io::MemoryFileSystem disk;
+  iceberg::TestTable table;
+  Progress progress;
+};
+
+TEST(Compaction, SmallFilesAndDeletesBecomeOneFileAPartition) {
+  World world;
+  auto rows = world.Rows();
+  auto report = world.Compact(world.disk);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(world.Rows(), rows);
+  EXPECT_EQ(world.LiveFiles(), 2u);
+  EXPECT_EQ(report->before.data_files, 8);
+  EXPECT_EQ(report->before.delete_files, 2);
+  ASSERT_TRUE(report->after);
+  EXPECT_EQ(report->after->data_files, 2);
+  EXPECT_EQ(report->after->delete_files, 0);
+  EXPECT_EQ(report->input_files, 8);
+  EXPECT_EQ(report->output_files, 2);
+  EXPECT_EQ(report->removed_delete_files, 2);
+  EXPECT_EQ(report->deleted_rows, 80 - static_cast<int64_t>(rows.size()));
+  EXPECT_EQ(report->snapshot_id, world.table.current().snapshot_id);
+  EXPECT_EQ(world.table.current().summary.at("snapshot.producer"), "OPTIMIZE");
+  auto figures = world.progress.figures();
+  EXPECT_EQ(figures.phase, Phase::kEnded);
+  EXPECT_EQ(figures.tasks_done, figures.tasks);
+  EXPECT_EQ(figures.bytes_done, figures.bytes);
+  // And nothing is left to do.
+  int commits = world.table.commits();
+  auto again = world.Compact(world.disk);
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ(again->type, planning::OptimizingType::kNone);
+  EXPECT_NE(again->reason, "");
+  EXPECT_EQ(world.table.commits(), commits);
+}
+
+TEST(Compaction, APlanAloneChangesNothing) {
+  World world;
+  auto before = world.disk.Locations();
+  auto report = world.Compact(world.disk, {.run = CompactionOptions::Run::kPlanOnly});
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->input_files, 8);
+  EXPECT_EQ(report->partitions, 2);
+  EXPECT_FALSE(report->after);
+  EXPECT_EQ(world.disk.Locations(), before);
+}
+
+TEST(Compaction, AFilterLeavesTheOthersAlone) {
+  World world;
+  auto rows = world.Rows();
+  auto report = world.Compact(world.disk, {.filter = "day = 1", .threads = 1});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->input_files, 4);
+  EXPECT_EQ(world.Rows(), rows);
+  auto wrong = world.Compact(world.disk, {.filter = "no_such = 1", .threads = 1});
+  EXPECT_EQ(wrong.status().code(), Code::kInvalidArgument);
+}
+
+TEST(Compaction, TooLittleMemoryIsRefusedBeforeAnythingIsWritten) {
+  World world;
+  auto before = world.disk.Locations();
+  auto report = world.Compact(world.disk, {.threads = 2, .memory_bytes = 100 << 20});
+  EXPECT_EQ(report.status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(world.disk.Locations(), before);
+}
+
+TEST(Compaction, AStopLeavesNoTrace) {
+  // While the first data file, the first manifest and the manifest list are written.
+  for (auto where : {"-0-1-", "-m0.avro", "/snap-"}) {
+    SCOPED_TRACE(where);
+    World world;
+    auto before = world.disk.Locations();
+    auto metadata = world.table.metadata();
+    HookedFiles files(world.disk);
+    files.on_create = [&](const std::string& location) {
+      if (location.find(where) != std::string::npos) world.stop.request_stop();
+    };
+    auto report = world.Compact(files, {.threads = 2});
+    EXPECT_EQ(report.status().code(), Code::kCancelled);
+    EXPECT_EQ(world.disk.Locations(), before);
+    EXPECT_EQ(world.table.metadata(), metadata);
+  }
+}
+
+TEST(Compaction, AStopThatComesWithTheCommitIsTooLate) {
+  World world;
+  auto rows = world.Rows();
+  world.table.before_commit = [&] { world.stop.request_stop(); };
+  auto report = world.Compact(world.disk);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(world.Rows(), rows);
+  EXPECT_EQ(world.LiveFiles(), 2u);
+}
+
+TEST(Compaction, WritersThatAreQuickerOnlyCostAnAttempt) {
+  World world;
+  auto rows = world.Rows();
+  int races = 2;
+  std::function<void()> race = [&] {
+    world.Add(1'000 + 10 * races, 0);
+    if (--races > 0) world.table.before_commit = race;
+  };
+  world.table.before_commit = race;
+  auto report = world.Compact(world.disk);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->commit_attempts, 3);
+  EXPECT_EQ(world.Rows().size(), rows.size() + 20);
+  EXPECT_EQ(world.LiveFiles(), 4u);
+}
+
+TEST(Compaction, WhatOthersMadeVoidIsLeftOutAndRemoved) {
+  World world;
+  auto rows = world.Rows();
+  world.table.before_commit = [&] {
+    // Rows of an input are deleted meanwhile.
+    Call call = world.MakeCall();
+    iceberg::RowDeltaPart part;
+    for (const auto& entry : iceberg::LiveEntries(world.disk, *world.table.metadata()).value()) {
+      if (entry.file.content != iceberg::FileContent::kData) continue;
+      if (entry.file.partition != iceberg::PartitionTuple{iceberg::Value(int32_t{1})}) continue;
+      part.partition = entry.file.partition;
+      part.positions = {{entry.file.file_path, {1}}};
+    }
+    auto delta = iceberg::WriteRowDelta(call, world.disk, *world.table.metadata(), {part},
+                                        world.table.current().snapshot_id);
+    ASSERT_TRUE(delta.ok() && world.table.Commit(call, *delta).ok());
+  };
+  auto report = world.Compact(world.disk);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(world.Rows().size(), rows.size() - 1);
+}
+
+TEST(Compaction, WhoLosesEveryRaceLeavesNoTraceEither) {
+  World world;
+  auto before = world.disk.Locations();
+  auto door = world.table.door();
+  door.commit = [](Call&, const iceberg::CommitRequest&) -> Result<TablePtr> {
+    return Conflict("branch main has changed");
+  };
+  Call call = world.MakeCall();
+  auto report =
+      RunCompaction(call, world.disk, door, {.table = "t", .commit_retries = 3}, &world.progress);
+  EXPECT_EQ(report.status().code(), Code::kConflict);
+  EXPECT_THAT(std::string(report.status().message()), HasSubstr("quicker 4 times"));
+  EXPECT_EQ(world.disk.Locations(), before);
+}
+
+TEST(Compaction, AnUnknownOutcomeDeletesNothing) {
+  World world;
+  auto rows = world.Rows();
+  world.table.after_commit = [] { return CommitUnknown("the answer was lost"); };
+  auto report = world.Compact(world.disk);
+  EXPECT_EQ(report.status().code(), Code::kCommitUnknown);
+  EXPECT_THAT(std::string(report.status().message()),
+              HasSubstr(std::to_string(world.table.current().snapshot_id)));
+  // It had landed.
+  EXPECT_EQ(world.Rows(), rows);
+  EXPECT_EQ(world.LiveFiles(), 2u);
+}
+
+TEST(Compaction, ATableThatGoesAwayLeavesNoFiles) {
+  World world;
+  auto before = world.disk.Locations();
+  auto door = world.table.door();
+  int loads = 0;
+  door.load = [&, plain = door.load](Call& call) -> Result<TablePtr> {
+    if (++loads > 1) return NotFound("Table does not exist: db.t");
+    return plain(call);
+  };
+  Call call = world.MakeCall();
+  auto report = RunCompaction(call, world.disk, door, {.table = "t"}, &world.progress);
+  EXPECT_EQ(report.status().code(), Code::kNotFound);
+  EXPECT_EQ(world.disk.Locations(), before);
+}
+
+TEST(Compaction, SurvivesEveryFault) {
+  auto report = testing::EveryFault(
+      [](testing::FaultInjector& faults) {
+        World world;
+        auto rows = world.Rows();
+        auto before = world.disk.Locations();
+        io::FaultyFileSystem files(world.disk, faults);
+        auto first = world.Compact(files, {.threads = 1});
+        faults.Stop();
+        EXPECT_EQ(world.Rows(), rows);
+        bool deletes_failed = false;
+        for (const auto& call : faults.calls()) {
+          deletes_failed |= call.operation == "delete" || call.operation == "list";
+        }
+        if (!first.ok() && faults.fired() == 1 && !deletes_failed) {
+          EXPECT_EQ(world.disk.Locations(), before) << first.status().ToString();
+        }
+        auto again = world.Compact(files, {.threads = 1});
+        EXPECT_TRUE(again.ok()) << again.status().ToString();
+        EXPECT_EQ(world.Rows(), rows);
+        EXPECT_EQ(world.LiveFiles(), 2u);
+      },
+      {.exhaustive_calls = 60, .samples = 40});
+  EXPECT_GT(report.fired, 30u);
+}
+
+}  // namespace
+}  // namespace moraine::compact
