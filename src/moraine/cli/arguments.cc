@@ -230,6 +230,9 @@ void AddOptimizerFlags(CLI::App* app, OptimizerFlags* flags, Variables variables
          "--allowed-location", flags->allowed_locations,
          "Of the files that the server allows, only touch those below this; may be repeated")
       ->type_name("LOCATION");
+  app->add_option("--config", flags->config_file,
+                  "Settings file of a server; its section s3 says how s3:// is reached")
+      ->type_name("FILE");
   AddLogFlags(app, &flags->log);
 }
 
@@ -240,7 +243,8 @@ void AddOptimizerCommands(CLI::App* root, Flags* flags) {
       "2GiB\n"
       "  moraine optimizer --allowed-location file:///warehouse --token-file token\n"
       "  moraine optimizer list\n"
-      "\nIt needs the same files as the server: run it where the warehouse can be reached.\n";
+      "\nIt needs the same files as the server: run it where the warehouse can be reached.\n"
+      "For s3:// it takes the section s3 of --config FILE, or MORAINE_S3_* variables.\n";
   Commands commands(flags);
   auto* group =
       root->add_subcommand("optimizer", "Run an optimizer process, or list those of a server");

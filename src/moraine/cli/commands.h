@@ -76,6 +76,7 @@ struct OptimizerFlags {
   int32_t threads = 1;
   std::string memory = "512MiB";
   std::vector<std::string> allowed_locations;
+  std::string config_file;  ///< whose section s3 holds
   LogFlags log;
 };
 /// Runs until SIGINT or SIGTERM; makes its own signal thread, so nothing else may run before it.

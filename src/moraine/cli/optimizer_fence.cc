@@ -5,18 +5,21 @@
 #include <fmt/format.h>
 
 #include "moraine/io/allowed.h"
+#include "moraine/io/routing_file_system.h"
 
 namespace moraine::cli {
 
-/// The machine's files below the server's locations and below the narrower ones, both.
+/// The files of the machine and of its store below the server's locations and below the narrower
+/// ones, both.
 class OptimizerFence::Files final : public io::FileSystem {
  public:
-  explicit Files(std::vector<std::string> narrower) : narrower_(std::move(narrower)) {}
+  Files(std::vector<std::string> narrower, io::S3Options s3)
+      : narrower_(std::move(narrower)), s3_(std::move(s3)) {}
 
   Status Allow(const std::vector<std::string>& locations) {
     std::lock_guard lock(mutex_);
     if (!made_.empty() && locations == locations_) return {};
-    auto files = io::MakeLocalFileSystem();
+    auto files = io::MakeFileSystemFor(locations, s3_);
     if (!narrower_.empty()) {
       MORAINE_ASSIGN(files, io::MakeRestrictedFileSystem(std::move(files), narrower_));
     }
@@ -61,6 +64,7 @@ class OptimizerFence::Files final : public io::FileSystem {
   }
 
   const std::vector<std::string> narrower_;
+  const io::S3Options s3_;
   std::mutex mutex_;
   std::vector<std::string> locations_;
   // Old ones stay: writers that they made may still be open. One more only when a server comes back
@@ -160,7 +164,7 @@ Status OptimizerFence::Check(const Options& options) {
 }
 
 OptimizerFence::OptimizerFence(tasks::TaskTransport& inner, Options options, std::stop_source stop)
-    : files_(std::make_unique<Files>(options.allowed_locations)),
+    : files_(std::make_unique<Files>(options.allowed_locations, options.s3)),
       transport_(std::make_unique<Transport>(inner, std::move(options), std::move(stop), *files_)) {
 }
 OptimizerFence::~OptimizerFence() = default;

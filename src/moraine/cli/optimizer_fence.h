@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "moraine/io/file_system.h"
+#include "moraine/io/s3_options.h"
 #include "moraine/tasks/task_transport.h"
 
 namespace moraine::cli {
@@ -20,6 +21,7 @@ class OptimizerFence {
   struct Options {
     /// Narrows what the server allows; empty: all of it.
     std::vector<std::string> allowed_locations;
+    io::S3Options s3;          ///< of s3:// locations
     std::string server;        ///< URL, for messages
     bool sends_token = false;  ///< for messages
   };

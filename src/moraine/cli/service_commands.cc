@@ -9,6 +9,7 @@
 #include "moraine/cli/commands.h"
 #include "moraine/cli/optimizer_fence.h"
 #include "moraine/cli/signals.h"
+#include "moraine/server/s3_settings.h"
 #include "moraine/server/server.h"
 #include "moraine/server/settings.h"
 #include "moraine/worker/http_task_transport.h"
@@ -71,7 +72,10 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   auto url = net::ParseUrl(flags.connection.server);
   if (!url.ok()) return std::move(url).status().Annotate("--server");
   MORAINE_ASSIGN(auto token, ReadTokenFile(flags.connection.token_file));
+  MORAINE_ASSIGN(auto config, server::LoadSettings({flags.config_file, {}}));
+  MORAINE_ASSIGN(auto s3, server::S3OptionsOf(config));
   OptimizerFence::Options fence_options{.allowed_locations = flags.allowed_locations,
+                                        .s3 = std::move(s3),
                                         .server = flags.connection.server,
                                         .sends_token = !token.empty()};
   Status locations = OptimizerFence::Check(fence_options);

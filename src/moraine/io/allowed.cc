@@ -9,6 +9,7 @@
 
 #include "moraine/io/local_path.h"
 #include "moraine/io/location.h"
+#include "moraine/io/s3_location.h"
 
 namespace moraine::io {
 namespace {
@@ -99,9 +100,18 @@ class RestrictedFileSystem final : public FileSystem {
   Status PermitText(const std::string& location) const {
     MORAINE_ASSIGN(std::string normal, NormalizeLocation(location));
     for (const std::string& root : roots_) {
-      if (IsInside(normal, root)) return {};
+      if (IsInside(normal, root)) return PermitKey(location, root);
     }
     return Refuse(location);
+  }
+
+  /// In a store a key is taken byte for byte, so it has to begin with the root's as it stands, too.
+  static Status PermitKey(const std::string& location, const std::string& root) {
+    if (!IsS3Location(root)) return {};
+    MORAINE_ASSIGN(S3Location at, ParseS3Prefix(location));
+    MORAINE_ASSIGN(S3Location top, ParseS3Prefix(root));
+    bool below = top.key.empty() || at.key == top.key || at.key.starts_with(top.key + "/");
+    return below ? Status() : Refuse(location);
   }
 
   Status PermitPath(const std::string& location, const std::string& path) const {

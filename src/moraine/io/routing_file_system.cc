@@ -1,9 +1,11 @@
 #include "moraine/io/routing_file_system.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "moraine/io/s3_file_system.h"
 #include "moraine/io/s3_location.h"
 
 namespace moraine::io {
@@ -70,6 +72,13 @@ class RoutingFileSystem final : public FileSystem {
 std::unique_ptr<FileSystem> MakeRoutingFileSystem(std::unique_ptr<FileSystem> local,
                                                   std::unique_ptr<FileSystem> s3) {
   return std::make_unique<RoutingFileSystem>(std::move(local), std::move(s3));
+}
+
+std::unique_ptr<FileSystem> MakeFileSystemFor(const std::vector<std::string>& locations,
+                                              const S3Options& s3) {
+  bool needs_s3 = std::any_of(locations.begin(), locations.end(),
+                              [](const std::string& location) { return IsS3Location(location); });
+  return MakeRoutingFileSystem(MakeLocalFileSystem(), needs_s3 ? MakeS3FileSystem(s3) : nullptr);
 }
 
 }  // namespace moraine::io

@@ -3,8 +3,11 @@
 // of an S3 store where one is configured. Called by whoever opens a warehouse.
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "moraine/io/file_system.h"
+#include "moraine/io/s3_options.h"
 
 namespace moraine::io {
 
@@ -12,5 +15,10 @@ namespace moraine::io {
 /// systems below; InvalidArgument for a scheme that none of them has.
 std::unique_ptr<FileSystem> MakeRoutingFileSystem(std::unique_ptr<FileSystem> local,
                                                   std::unique_ptr<FileSystem> s3);
+
+/// The machine's files, and those of the store if one of the locations is there: a store that
+/// nobody asks for costs nothing.
+std::unique_ptr<FileSystem> MakeFileSystemFor(const std::vector<std::string>& locations,
+                                              const S3Options& s3);
 
 }  // namespace moraine::io

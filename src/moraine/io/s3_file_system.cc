@@ -155,28 +155,36 @@ class S3FileSystem final : public FileSystem {
                                size_t limit) {
     FileListing listing;
     std::string token;
-    std::string last = after;
     for (;;) {
       // One more than asked for tells whether there is more.
       size_t wanted = limit + 1 - listing.files.size();
       MORAINE_ASSIGN(S3ListPage page, client_.List(call, at, after, token, wanted));
       for (S3Listed& object : page.objects) {
         if (object.key.ends_with('/')) continue;
-        if (!object.key.starts_with(at.key) || object.key <= last) {
-          return Corruption(fmt::format("the store lists out of order: '{}' after '{}' in {}{}",
-                                        object.key, last, at.before_key, at.key));
+        if (!object.key.starts_with(at.key)) {
+          return Corruption(fmt::format("the store lists '{}', which is not in {}{}", object.key,
+                                        at.before_key, at.key));
         }
         if (listing.files.size() == limit) {
           listing.complete = false;
           return listing;
         }
-        last = object.key;
         listing.files.push_back(
             {at.before_key + object.key, object.size_bytes, object.modified_ms});
       }
-      if (!page.truncated) return listing;
+      if (!page.truncated) break;
+      if (page.next_token == token) {
+        return Corruption(
+            fmt::format("the store's listing does not go on: {}{}", at.before_key, at.key));
+      }
       token = std::move(page.next_token);
     }
+    // A page has to end where the next one goes on, so only a whole listing can be put in order.
+    if (after.empty()) {
+      std::sort(listing.files.begin(), listing.files.end(),
+                [](const FileInfo& a, const FileInfo& b) { return a.location < b.location; });
+    }
+    return listing;
   }
 
   void DeleteBatch(Call& call, std::span<const size_t> indices,

@@ -4,8 +4,9 @@
 // Reading: one ranged GET a call, several at once for large ones; a file opened without a known
 // size brings its first MiB along with the answer to "how large". Writing: see s3_writer.h; a name
 // is taken once, by If-None-Match (S3Options::Existing). There are no folders; markers of folders
-// ("data/") are not listed. Listings are in the order of the keys' bytes. A key is the text behind
-// the bucket, byte for byte.
+// ("data/") are not listed. A key is the text behind the bucket, byte for
+// byte. Pages of listings are in the store's order: that of the keys' bytes at Amazon and most,
+// folder by folder at some (SeaweedFS); a listing that fits into one page is sorted either way.
 
 #include <memory>
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <system_error>
 
 #include <arpa/inet.h>
@@ -12,12 +13,14 @@
 #include "moraine/io/location.h"
 #include "moraine/net/uri.h"
 #include "moraine/rest/errors.h"
+#include "moraine/server/s3_settings.h"
 
 namespace moraine::server {
 namespace {
 
 constexpr char kDefaultWarehouse[] = "default";
 constexpr uint16_t kDefaultPort = 1630;
+constexpr std::chrono::seconds kProbeLimit{30};
 
 bool IsAddress(const std::string& host) {
   in6_addr address;
@@ -39,16 +42,21 @@ Result<std::string> ReadToken(const std::string& path) {
   return token;
 }
 
-/// Files are kept on this machine or on what is mounted there; other stores are not built in.
+/// Files are kept on this machine, on what is mounted there, or in an S3 store.
 Status CheckLocation(std::string_view key, const std::string& location) {
   auto normal = io::NormalizeLocation(location);
-  if (normal.ok() && normal->starts_with("file:///")) return {};
-  return InvalidArgument(
-      fmt::format("{}: no files can be kept at '{}': expected file:///absolute/path or "
-                  "/absolute/path{}",
-                  key, location,
-                  normal.ok() ? " (object stores are not there yet)"
-                              : fmt::format(" ({})", normal.status().message())));
+  if (normal.ok() && (normal->starts_with("file:///") || normal->starts_with("s3://"))) return {};
+  return InvalidArgument(fmt::format(
+      "{}: no files can be kept at '{}': expected file:///absolute/path, "
+      "/absolute/path or s3://bucket/prefix{}",
+      key, location, normal.ok() ? "" : fmt::format(" ({})", normal.status().message())));
+}
+
+/// A store is asked nothing before a file is closed.
+Status WriteAndDelete(Call& call, io::FileSystem& files, const std::string& probe) {
+  Call part(call, kProbeLimit);
+  MORAINE_TRY(io::WriteFile(part, files, probe, "moraine"));
+  return files.DeleteMany(part, std::span(&probe, 1)).front();
 }
 
 }  // namespace
@@ -95,6 +103,7 @@ Result<catalog::Warehouse> WarehouseOf(const Config& config) {
   warehouse.name = kDefaultWarehouse;
   warehouse.root = config.Text("warehouse.root");
   warehouse.allowed_locations = config.List("warehouse.allowed-locations");
+  warehouse.defaults = S3ClientDefaults(config);
   MORAINE_TRY(CheckLocation("warehouse.root", warehouse.root));
   for (const auto& location : warehouse.allowed_locations) {
     MORAINE_TRY(CheckLocation("warehouse.allowed-locations", location));
@@ -103,9 +112,11 @@ Result<catalog::Warehouse> WarehouseOf(const Config& config) {
 }
 
 Status CheckWarehouse(Call& call, io::FileSystem& files, const catalog::Warehouse& warehouse) {
-  // A file that is begun and never closed leaves nothing but its folder.
   std::string probe = io::JoinLocation(warehouse.root, "moraine-probe-" + MakeUuid(call.random()));
-  Status made = files.Create(call, probe).status();
+  bool in_store = warehouse.root.find("://") != warehouse.root.npos &&
+                  !ToLowerAscii(warehouse.root).starts_with("file:");
+  // On this machine a file that is begun and never closed leaves nothing but its folder.
+  Status made = in_store ? WriteAndDelete(call, files, probe) : files.Create(call, probe).status();
   if (made.ok()) return {};
   return InvalidArgument(fmt::format("warehouse.root: no files can be kept at '{}': {}",
                                      warehouse.root, made.message()));

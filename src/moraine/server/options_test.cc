@@ -132,16 +132,17 @@ TEST_F(OptionsTest, ATokenFileMustHoldAToken) {
 }
 
 TEST_F(OptionsTest, AWarehouseLiesWhereFilesCanBeKept) {
-  for (const char* good : {"/w", "file:/w", "file:///w", "FILE:///w/"}) {
+  for (const char* good :
+       {"/w", "file:/w", "file:///w", "FILE:///w/", "s3://bucket/w", "s3a://bucket"}) {
     EXPECT_TRUE(WarehouseOf(With({{"warehouse.root", good}})).ok()) << good;
   }
-  for (const char* bad : {"gopher://host/w", "s3://bucket/w", "w", "", "file://host/w", "hdfs:/w",
-                          "file:///a/../../b"}) {
+  for (const char* bad :
+       {"gopher://host/w", "s3:/w", "w", "", "file://host/w", "hdfs:/w", "file:///a/../../b"}) {
     auto warehouse = WarehouseOf(With({{"warehouse.root", bad}}));
     ASSERT_EQ(warehouse.status().code(), Code::kInvalidArgument) << bad;
     EXPECT_THAT(warehouse.status().message(),
                 HasSubstr(fmt::format("warehouse.root: no files can be kept at '{}': expected "
-                                      "file:///absolute/path or /absolute/path",
+                                      "file:///absolute/path, /absolute/path or s3://bucket/prefix",
                                       bad)));
   }
   auto more = WarehouseOf(With({{"warehouse.allowed-locations", "/more, gopher://host/w"}}));

@@ -8,6 +8,7 @@
 #include "moraine/base/executor.h"
 #include "moraine/catalog/catalog.h"
 #include "moraine/io/allowed.h"
+#include "moraine/io/routing_file_system.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/service.h"
 #include "moraine/rest/service.h"
@@ -15,6 +16,7 @@
 #include "moraine/server/options.h"
 #include "moraine/server/process_metrics.h"
 #include "moraine/server/request_metrics.h"
+#include "moraine/server/s3_settings.h"
 #include "moraine/worker/optimizer.h"
 
 namespace moraine::server {
@@ -58,8 +60,11 @@ struct Server::Parts {
 };
 
 Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
-  auto local = io::MakeLocalFileSystem();
-  MORAINE_TRY(CheckWarehouse(call, *local, warehouse));
+  std::vector<std::string> roots = warehouse.allowed_locations;
+  roots.push_back(warehouse.root);
+  MORAINE_ASSIGN(io::S3Options s3, S3OptionsOf(config));
+  auto all_files = io::MakeFileSystemFor(roots, s3);
+  MORAINE_TRY(CheckWarehouse(call, *all_files, warehouse));
   store::StoreOptions store_options;
   store_options.busy_timeout = config.Duration("store.busy-timeout");
   store_options.metrics = &metrics;
@@ -69,9 +74,7 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   }
   if (!opened.ok()) return std::move(opened).status().Annotate("store.url");
   database = std::move(*opened);
-  std::vector<std::string> roots = warehouse.allowed_locations;
-  roots.push_back(warehouse.root);
-  auto restricted = io::MakeRestrictedFileSystem(std::move(local), roots);
+  auto restricted = io::MakeRestrictedFileSystem(std::move(all_files), roots);
   if (!restricted.ok()) return std::move(restricted).status().Annotate("warehouse.root");
   files = std::move(*restricted);
   catalog::CatalogOptions catalog_options;

@@ -1,14 +1,17 @@
 #include "moraine/server/settings.h"
 
 #include <filesystem>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "moraine/server/s3_settings.h"
 
 namespace moraine::server {
 
 std::vector<Setting> Settings() {
   constexpr int64_t kMiB = int64_t{1} << 20;
-  return {
+  std::vector<Setting> settings = {
       {"server.listen", SettingType::kText, "127.0.0.1:1630",
        "Address and port to serve on. Other addresses than loopback need server.token-file."},
       {"server.token-file", SettingType::kText, "",
@@ -36,6 +39,9 @@ std::vector<Setting> Settings() {
        "Where tables of the warehouse 'default' are kept."},
       {"warehouse.allowed-locations", SettingType::kList, "",
        "More prefixes in which tables may lie, besides warehouse.root."},
+  };
+  for (Setting& setting : S3Settings()) settings.push_back(std::move(setting));
+  std::vector<Setting> more = {
       {"catalog.metadata-cache", SettingType::kBytes, "64MiB", "Memory for table metadata.", 0,
        1024 * 1024 * kMiB},
       {"catalog.max-metadata", SettingType::kBytes, "256MiB", "Largest metadata file that is read.",
@@ -71,6 +77,8 @@ std::vector<Setting> Settings() {
       {"log.format", SettingType::kText, "text", "text or json."},
       {"log.file", SettingType::kText, "", "File for the log; empty: standard error."},
   };
+  for (Setting& setting : more) settings.push_back(std::move(setting));
+  return settings;
 }
 
 Result<Config> LoadSettings(const SettingSources& sources) {

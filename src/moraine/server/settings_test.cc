@@ -59,7 +59,8 @@ TEST(Settings, EachIsASentenceWithAValidDefault) {
   for (const auto& setting : config.settings()) {
     EXPECT_TRUE(config.Set(setting.key, setting.default_value, "default").ok()) << setting.key;
     EXPECT_TRUE(setting.doc.ends_with('.')) << setting.key;
-    EXPECT_EQ(setting.key.find_first_not_of("abcdefghijklmnopqrstuvwxyz-."), setting.key.npos);
+    EXPECT_EQ(setting.key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-."),
+              setting.key.npos);
     EXPECT_EQ(Split(setting.key, '.').size(), 2u) << setting.key;
   }
 }

@@ -1,0 +1,23 @@
+#pragma once
+// The section s3 of the settings: the store that s3:// locations lead to. Used by the server and by
+// optimizer processes, which read the same file and variables.
+
+#include <vector>
+
+#include "moraine/base/config.h"
+#include "moraine/base/status.h"
+#include "moraine/iceberg/types/snapshot.h"
+#include "moraine/io/s3_options.h"
+
+namespace moraine::server {
+
+std::vector<Setting> S3Settings();
+
+/// The config declares S3Settings(). Errors: InvalidArgument that names the setting.
+Result<io::S3Options> S3OptionsOf(const Config& config);
+
+/// What clients of a warehouse in the store are told: where it is, never a key. Empty without an
+/// endpoint of its own.
+iceberg::StringMap S3ClientDefaults(const Config& config);
+
+}  // namespace moraine::server

