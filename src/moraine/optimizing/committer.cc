@@ -10,10 +10,10 @@
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/optimizing/failures.h"
-#include "moraine/planning/table_files.h"
 #include "moraine/optimizing/table_state.h"
 #include "moraine/planning/commit_decision.h"
 #include "moraine/planning/landing.h"
+#include "moraine/planning/table_files.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -64,6 +64,15 @@ bool IsPassing(const Status& status) {
   return status.code() == Code::kUnavailable || status.code() == Code::kExhausted ||
          status.code() == Code::kDeadline || status.code() == Code::kCancelled ||
          status.code() == Code::kCommitUnknown;
+}
+
+/// A position map that has its file is of no more use once its task has landed: no commit has named
+/// the file and none will, though the attempt's other files are the table's.
+void AddUsedMap(const FinishedTask& item, std::vector<DeadAttempt>* dead) {
+  if (!item.output.positions || item.output.positions->location.empty()) return;
+  const tasks::RewriteTask& task = item.task;
+  dead->push_back(
+      {{task.process_id, task.task_id, task.attempt}, item.output.positions->location, 0});
 }
 
 /// What a person reads of an ended process, until the table is looked at again.
@@ -203,6 +212,7 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
       for (const auto& one : work.attempts) {
         if (!one.succeeded) dead.push_back(ToDead(one));
       }
+      for (const auto& item : work.finished) AddUsedMap(item, &dead);
       return End(call, process, dead);
     }
     if (!planning::IsAncestor(metadata, process.snapshot_id)) {
@@ -210,17 +220,18 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
                   "the table was rolled back behind the planned snapshot, or its history since then"
                   " has expired");
     }
-    auto decision = Decide(attempt_call, process, metadata, work);
-    last = decision.status();
+    auto landing = Decide(attempt_call, process, metadata, work);
+    last = landing.status();
     if (last.ok()) {
-      if (decision->empty()) {
-        return Fail(
-            call, std::move(process), work,
-            decision->dropped.empty() ? "no task has a result" : decision->dropped[0].reason);
+      const auto& dropped = landing->decision.dropped;
+      if (landing->decision.empty()) {
+        return Fail(call, std::move(process), work,
+                    dropped.empty() ? "no task has a result" : dropped[0].reason);
       }
       process.commit_attempts += 1;
       bool lost = false;
-      last = Land(attempt_call, **loaded, process, work, *decision, turn ? &*turn : nullptr, &lost);
+      last = Land(attempt_call, **loaded, process, work, *std::move(landing),
+                  turn ? &*turn : nullptr, &lost);
       if (last.ok()) return {};
       lost_races += lost ? 1 : 0;
     }
@@ -241,17 +252,20 @@ Status Committer::CommitWork(Call& call, Process process, const Work& work) {
                           last.ToString()));
 }
 
-Result<CommitDecision> Committer::Decide(Call& call, const Process& process,
-                                         const iceberg::TableMetadata& metadata, const Work& work) {
+Result<planning::Landing> Committer::Decide(Call& call, const Process& process,
+                                            const iceberg::TableMetadata& metadata,
+                                            const Work& work) {
   MORAINE_ASSIGN(auto sum, monitor_.SumOf(call, process.table_id, metadata));
   std::vector<planning::FinishedWork> finished;
   for (const auto& item : work.finished) finished.push_back({&item.task, &item.output});
-  return planning::DecideLanding(call, files_, metadata, *sum, RunOf(process), finished);
+  return planning::MakeLanding(call, files_, metadata, *sum, RunOf(process), finished,
+                               options_.carry_memory_bytes);
 }
 
 Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process process,
-                       const Work& work, const CommitDecision& decision,
+                       const Work& work, planning::Landing landing,
                        const catalog::TableTurns::Turn* turn, bool* lost) {
+  const CommitDecision& decision = landing.decision;
   process.state = ProcessState::kSucceeded;
   process.error.clear();
   if (!decision.dropped.empty()) {
@@ -262,7 +276,7 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
       static_cast<int64_t>(decision.added_data_files.size() + decision.added_delete_files.size());
   process.output_bytes = iceberg::AddCapped(SumBytes(decision.added_data_files),
                                             SumBytes(decision.added_delete_files));
-  iceberg::SnapshotProducer producer(files_, planning::ToChanges(decision, RunOf(process)));
+  iceberg::SnapshotProducer producer(files_, std::move(landing.changes));
   auto prepared = producer.Prepare(call, table.metadata);
   Status status = prepared.status();
   if (status.ok()) {
@@ -272,6 +286,7 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
     for (const auto& one : work.attempts) {
       if (!one.succeeded || !kept.contains(one.key.task_id)) dead.push_back(ToDead(one));
     }
+    for (size_t i : decision.kept) AddUsedMap(work.finished[i], &dead);
     process.committed_snapshot_id = prepared->snapshot.snapshot_id;
     process.finished_ms = ToMillis(call.clock().Wall());
     status = catalog_
@@ -288,11 +303,14 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
                                           {"snapshot", process.committed_snapshot_id},
                                           {"input_files", process.input_files},
                                           {"output_files", process.output_files},
+                                          {"carried_deletes", landing.written.size()},
                                           {"dropped_tasks", decision.dropped.size()}});
     return {};
   }
   if (auto proof = DeletionProof::CommitRefused(status); proof.ok()) {
-    auto removed = iceberg::DeleteFiles(call, files_, *proof, producer.written_files());
+    std::vector<std::string> written = producer.written_files();
+    written.insert(written.end(), landing.written.begin(), landing.written.end());
+    auto removed = iceberg::DeleteFiles(call, files_, *proof, written);
     if (!removed.ok())
       call.log().Warn("files of a refused commit stay", {{"error", removed.status().ToString()}});
   }

@@ -12,7 +12,7 @@
 #include "moraine/optimizing/metrics_internal.h"
 #include "moraine/optimizing/options.h"
 #include "moraine/optimizing/process_store.h"
-#include "moraine/planning/commit_decision.h"
+#include "moraine/planning/landing.h"
 
 namespace moraine::optimizing {
 
@@ -33,11 +33,10 @@ class Committer {
   struct Work;
   Status Finish(Call& call, Process process);
   Status CommitWork(Call& call, Process process, const Work& work);
-  Result<planning::CommitDecision> Decide(Call& call, const Process& process,
-                                          const iceberg::TableMetadata& metadata, const Work& work);
+  Result<planning::Landing> Decide(Call& call, const Process& process,
+                                   const iceberg::TableMetadata& metadata, const Work& work);
   Status Land(Call& call, const catalog::LoadedTable& table, Process process, const Work& work,
-              const planning::CommitDecision& decision, const catalog::TableTurns::Turn* turn,
-              bool* lost);
+              planning::Landing landing, const catalog::TableTurns::Turn* turn, bool* lost);
   Status Fail(Call& call, Process process, const Work& work, std::string why);
   Status End(Call& call, const Process& process, const std::vector<DeadAttempt>& dead);
   Status EndRows(store::Transaction& t, const Process& process,

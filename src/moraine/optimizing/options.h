@@ -26,7 +26,8 @@ struct Options {
   int commit_retries = 5;      ///< in one go; a process that lost to others is tried again later
   Millis commit_turn_limit{10'000};       ///< how long writers may be kept waiting for a commit
   Millis commit_give_up{24 * 3'600'000};  ///< a process that is older and still loses has failed
-  Millis task_retry_first{1'000};         ///< after a failed attempt; doubles up to a minute
+  int64_t carry_memory_bytes = int64_t{128} << 20;  ///< for deletes that came while tasks ran
+  Millis task_retry_first{1'000};  ///< after a failed attempt; doubles up to a minute
   int64_t max_input_per_thread_bytes = int64_t{512} << 20;
   int64_t max_files_per_plan = 200'000;
   size_t max_candidate_partitions = 1'000;

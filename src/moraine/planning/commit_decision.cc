@@ -1,10 +1,13 @@
 #include "moraine/planning/commit_decision.h"
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "moraine/iceberg/commit/snapshot_changes.h"
 #include "moraine/planning/digest.h"
 #include "moraine/planning/planner.h"
 
@@ -12,12 +15,8 @@ namespace moraine::planning {
 namespace {
 
 using iceberg::DataFile;
-
-/// A delete file or deletion vector, by what makes it one.
-using DeleteName = std::pair<std::string, int64_t>;
-DeleteName NameOf(const DataFile& file) {
-  return {file.file_path, file.content_offset.value_or(0)};
-}
+using iceberg::DeleteKey;
+using iceberg::FileContent;
 
 struct Place {
   size_t partition = 0;
@@ -34,33 +33,121 @@ LiveFiles IndexLiveFiles(const TableFiles& current) {
   return live;
 }
 
-/// Why the task can't be committed any more; empty when it can.
-std::string Objection(const TableFiles& current, const LiveFiles& live,
-                      const tasks::RewriteTask& task) {
-  std::set<DeleteName> applied;
-  for (const auto& deletes : task.deletes) applied.insert(NameOf(deletes.file));
-  for (const auto* inputs : {&task.rewrite, &task.rewrite_positions}) {
-    for (const auto& input : *inputs) {
-      auto place = live.find(input.file.file_path);
-      if (place == live.end()) {
-        return fmt::format("another commit removed the input file {}", input.file.file_path);
+/// What one task is still worth.
+struct Verdict {
+  std::string objection;  ///< why it can't be committed any more; empty when it can
+  CarryOver carried;
+  std::set<std::string> settled;  ///< deletes that its outputs know of: applied, or carried over
+  std::set<std::string> left;     ///< new deletes that a file which stays still needs
+};
+
+/// Looks at one task's inputs as they are now.
+class Examiner {
+ public:
+  Examiner(const TableFiles& current, const LiveFiles& live, const FinishedWork& work)
+      : current_(current), live_(live), task_(*work.task), output_(*work.output) {
+    for (const auto& deletes : task_.deletes) verdict_.settled.insert(DeleteKey(deletes.file));
+    applied_ = verdict_.settled;
+  }
+
+  Verdict Examine() && {
+    for (const auto* inputs : {&task_.rewrite, &task_.rewrite_positions}) {
+      for (const auto& input : *inputs) {
+        const tasks::InputFile* now = Find(input);
+        if (now == nullptr) return std::move(verdict_);
+        inputs == &task_.rewrite ? ExamineRewritten(*now) : ExamineStaying(*now);
+        if (!verdict_.objection.empty()) return std::move(verdict_);
       }
-      const auto& now = current.partitions[place->second.partition].files[place->second.file];
-      if (now.sequence_number != input.sequence_number) {
-        return fmt::format("another commit replaced the input file {}", input.file.file_path);
+    }
+    return std::move(verdict_);
+  }
+
+ private:
+  void Object(std::string_view what, const std::string& path) {
+    verdict_.objection = fmt::format("another commit {} the input file {}", what, path);
+  }
+
+  const tasks::InputFile* Find(const tasks::InputFile& input) {
+    const auto place = live_.find(input.file.file_path);
+    if (place == live_.end()) {
+      Object("removed", input.file.file_path);
+      return nullptr;
+    }
+    const auto& now = current_.partitions[place->second.partition].files[place->second.file];
+    if (now.sequence_number != input.sequence_number) {
+      Object("replaced", input.file.file_path);
+      return nullptr;
+    }
+    return &now;
+  }
+
+  void ExamineRewritten(const tasks::InputFile& now) {
+    for (int32_t index : now.deletes) {
+      const tasks::DeleteInput& deletes = current_.deletes[static_cast<size_t>(index)];
+      const std::string key = DeleteKey(deletes.file);
+      if (applied_.contains(key)) continue;
+      if (deletes.file.content == FileContent::kEqualityDeletes) {
+        const bool is_global = current_.unpartitioned_specs.contains(deletes.file.spec_id);
+        if (!is_global && HasOutputsElsewhere(now.file))
+          return Object("deleted rows by key of", now.file.file_path);
+        continue;
       }
-      if (inputs == &task.rewrite_positions) continue;
-      for (int32_t index : now.deletes) {
-        const DataFile& deletes = current.deletes[static_cast<size_t>(index)].file;
-        if (deletes.content == iceberg::FileContent::kPositionDeletes &&
-            !applied.contains(NameOf(deletes))) {
-          return fmt::format("another commit deleted rows of the input file {}",
-                             input.file.file_path);
-        }
+      // Where no row was left there is none to delete.
+      if (!output_.positions && !output_.data_files.empty())
+        return Object("deleted rows of", now.file.file_path);
+      if (verdict_.settled.insert(key).second) verdict_.carried.deletes.push_back(deletes);
+    }
+  }
+
+  /// The file stays, and so do new deletes; but two deletion vectors of it become one.
+  void ExamineStaying(const tasks::InputFile& now) {
+    const DataFile* own = OwnVector(now.file.file_path);
+    for (int32_t index : now.deletes) {
+      const DataFile& deletes = current_.deletes[static_cast<size_t>(index)].file;
+      const std::string key = DeleteKey(deletes);
+      if (deletes.content != FileContent::kPositionDeletes || applied_.contains(key)) continue;
+      if (own != nullptr && deletes.is_deletion_vector()) {
+        verdict_.carried.vectors.push_back({*own, deletes});
+        verdict_.settled.insert(key);
+      } else {
+        verdict_.left.insert(key);
       }
     }
   }
-  return "";
+
+  bool HasOutputsElsewhere(const DataFile& input) const {
+    return std::any_of(output_.data_files.begin(), output_.data_files.end(),
+                       [&](const DataFile& file) {
+                         return file.spec_id != input.spec_id ||
+                                !iceberg::SameTuple(file.partition, input.partition);
+                       });
+  }
+
+  const DataFile* OwnVector(const std::string& path) const {
+    for (const DataFile& file : output_.delete_files) {
+      if (file.is_deletion_vector() && file.referenced_data_file == path) return &file;
+    }
+    return nullptr;
+  }
+
+  const TableFiles& current_;
+  const LiveFiles& live_;
+  const tasks::RewriteTask& task_;
+  const tasks::RewriteOutput& output_;
+  std::set<std::string> applied_;
+  Verdict verdict_;
+};
+
+/// Own vectors that are replaced by one of them and another's are not added themselves.
+void AddOutputs(const tasks::RewriteOutput& output, const CarryOver& carried,
+                CommitDecision* decision) {
+  decision->added_data_files.insert(decision->added_data_files.end(), output.data_files.begin(),
+                                    output.data_files.end());
+  std::set<std::string> replaced;
+  for (const VectorPair& pair : carried.vectors) replaced.insert(DeleteKey(pair.own));
+  for (const DataFile& file : output.delete_files) {
+    if (!replaced.contains(DeleteKey(file))) decision->added_delete_files.push_back(file);
+  }
 }
 
 }  // namespace
@@ -69,10 +156,12 @@ CommitDecision DecideCommit(const TableFiles& current, const std::vector<Finishe
   CommitDecision decision;
   LiveFiles live = IndexLiveFiles(current);
   std::vector<TaskPlan> landed;
+  std::set<std::string> settled, left;
   for (size_t i = 0; i < finished.size(); ++i) {
     const auto& task = *finished[i].task;
-    if (std::string objection = Objection(current, live, task); !objection.empty()) {
-      decision.dropped.push_back({task.task_id, std::move(objection)});
+    Verdict verdict = Examiner(current, live, finished[i]).Examine();
+    if (!verdict.objection.empty()) {
+      decision.dropped.push_back({task.task_id, std::move(verdict.objection)});
       continue;
     }
     decision.kept.push_back(i);
@@ -86,20 +175,18 @@ CommitDecision DecideCommit(const TableFiles& current, const std::vector<Finishe
       Place place = live.at(input.file.file_path);
       landed.push_back({.partition = place.partition, .rewrite_positions = {place.file}});
     }
-    const auto& output = *finished[i].output;
-    decision.added_data_files.insert(decision.added_data_files.end(), output.data_files.begin(),
-                                     output.data_files.end());
-    decision.added_delete_files.insert(decision.added_delete_files.end(),
-                                       output.delete_files.begin(), output.delete_files.end());
+    AddOutputs(*finished[i].output, verdict.carried, &decision);
+    settled.merge(verdict.settled);
+    left.merge(verdict.left);
+    verdict.carried.work = i;
+    if (!verdict.carried.empty()) decision.carried.push_back(std::move(verdict.carried));
   }
-  // Only deletes that some kept task has applied: one that came meanwhile was applied by nobody.
-  std::set<DeleteName> applied;
-  for (size_t i : decision.kept) {
-    for (const auto& deletes : finished[i].task->deletes) applied.insert(NameOf(deletes.file));
-  }
+  // Only deletes that every file which they reach is done with: one that nobody has looked at, or
+  // that a file which stays needs, stays.
   for (int32_t index : RemovableDeletes(current, landed)) {
     const DataFile& file = current.deletes[static_cast<size_t>(index)].file;
-    if (applied.contains(NameOf(file))) decision.removed_delete_files.push_back(file);
+    const std::string key = DeleteKey(file);
+    if (settled.contains(key) && !left.contains(key)) decision.removed_delete_files.push_back(file);
   }
   return decision;
 }

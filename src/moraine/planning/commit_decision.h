@@ -1,6 +1,7 @@
 #pragma once
 // What of a finished process may be committed on the table as it is now. Pure: the committer loads
-// the partitions again, asks this, commits, and asks again when it lost the race.
+// the partitions again, asks this, carries over the deletes that it names (carry_over.h), commits,
+// and asks again when it lost the race.
 
 #include <cstdint>
 #include <string>
@@ -21,9 +22,25 @@ struct DroppedTask {
   std::string reason;  ///< one sentence
 };
 
+/// A deletion vector that a task made for a file that stays, and the one that another commit gave
+/// to that file meanwhile: there can be only one.
+struct VectorPair {
+  iceberg::DataFile own;
+  iceberg::DataFile other;
+};
+
+/// Deletes that came after the plan and that the new files of one task need, too.
+struct CarryOver {
+  size_t work = 0;                          ///< index into the finished work
+  std::vector<tasks::DeleteInput> deletes;  ///< by position, of rewritten inputs
+  std::vector<VectorPair> vectors;          ///< to become one each
+  bool empty() const { return deletes.empty() && vectors.empty(); }
+};
+
 struct CommitDecision {
   std::vector<size_t> kept;  ///< indices into the finished work
   std::vector<DroppedTask> dropped;
+  std::vector<CarryOver> carried;  ///< of some kept tasks, in their order
   std::vector<iceberg::DataFile> removed_data_files;
   std::vector<iceberg::DataFile> removed_delete_files;
   std::vector<iceberg::DataFile> added_data_files;
@@ -32,9 +49,10 @@ struct CommitDecision {
 };
 
 /// current: the touched partitions of the snapshot to commit on, complete. A task is kept when each
-/// of its inputs is still live and no position delete reaches a rewritten input that the task did
-/// not apply. (Equality deletes that came meanwhile still apply: the outputs carry the planned
-/// sequence number.)
+/// of its inputs is still live and the deletes that came meanwhile reach its new files, too:
+/// those by position are carried over through its position map (without one the task is dropped);
+/// equality deletes still apply, since the outputs carry the planned sequence number (a task whose
+/// outputs are of another partition is dropped).
 CommitDecision DecideCommit(const TableFiles& current, const std::vector<FinishedWork>& finished);
 
 }  // namespace moraine::planning

@@ -43,6 +43,12 @@ struct Scene {
   tasks::RewriteOutput output;
 };
 
+std::vector<std::string> Paths(const std::vector<iceberg::DataFile>& files) {
+  std::vector<std::string> paths;
+  for (const auto& file : files) paths.push_back(file.file_path);
+  return paths;
+}
+
 TEST(CommitDecision, KeepsWhatIsStillTrue) {
   Scene scene;
   auto decision = scene.Decide();
@@ -71,6 +77,84 @@ TEST(CommitDecision, DropsATaskWhoseInputGotPositionDeletes) {
   EXPECT_TRUE(scene.Decide().empty());
 }
 
+TEST(CommitDecision, PositionDeletesThatCameAreCarriedOverThroughTheMap) {
+  for (bool b_needs_them : {false, true}) {
+    Scene scene;
+    scene.output.positions.emplace();
+    scene.current.deletes.push_back(Deletes("late", FileContent::kPositionDeletes));
+    scene.current.partitions[0].files[0].deletes.push_back(2);
+    if (b_needs_them) scene.current.partitions[0].files[1].deletes.push_back(2);
+    auto decision = scene.Decide();
+    ASSERT_EQ(decision.kept.size(), 1u);
+    ASSERT_EQ(decision.carried.size(), 1u);
+    EXPECT_EQ(decision.carried[0].work, 0u);
+    ASSERT_EQ(decision.carried[0].deletes.size(), 1u);
+    EXPECT_EQ(decision.carried[0].deletes[0].file.file_path, "late");
+    EXPECT_EQ(Paths(decision.removed_delete_files),
+              b_needs_them ? (std::vector<std::string>{"pos"})
+                           : (std::vector<std::string>{"pos", "late"}));
+  }
+}
+
+TEST(CommitDecision, WhereNoRowWasLeftThereIsNoneToDelete) {
+  Scene scene;
+  scene.output.data_files.clear();
+  scene.current.deletes.push_back(Deletes("late", FileContent::kPositionDeletes));
+  scene.current.partitions[0].files[0].deletes.push_back(2);
+  auto decision = scene.Decide();
+  EXPECT_EQ(decision.kept.size(), 1u);
+  EXPECT_EQ(Paths(decision.removed_delete_files), (std::vector<std::string>{"pos", "late"}));
+}
+
+TEST(CommitDecision, CarriedDeletesStayWhileAFileThatStaysNeedsThem) {
+  Scene scene;
+  scene.output.positions.emplace();
+  scene.task.rewrite_positions = {Data("b", {0})};
+  scene.current.deletes.push_back(Deletes("late", FileContent::kPositionDeletes));
+  for (auto& file : scene.current.partitions[0].files) file.deletes.push_back(2);
+  auto decision = scene.Decide();
+  ASSERT_EQ(decision.kept.size(), 1u);
+  EXPECT_EQ(decision.carried.size(), 1u);
+  EXPECT_EQ(Paths(decision.removed_delete_files), (std::vector<std::string>{"eq", "pos"}));
+}
+
+tasks::DeleteInput Vector(std::string path, int64_t offset, std::string about) {
+  tasks::DeleteInput input = Deletes(std::move(path), FileContent::kPositionDeletes);
+  input.file.format = iceberg::FileFormat::kPuffin;
+  input.file.content_offset = offset;
+  input.file.referenced_data_file = std::move(about);
+  return input;
+}
+
+TEST(CommitDecision, TwoVectorsOfAFileThatStaysBecomeOne) {
+  Scene scene;
+  scene.task.rewrite.clear();
+  scene.task.rewrite_positions = {Data("a", {0, 1}), Data("b", {0})};
+  scene.output.delete_files = {Vector("own", 4, "a").file, Vector("own", 90, "b").file};
+  scene.current.deletes.push_back(Vector("late", 4, "a"));
+  scene.current.partitions[0].files[0].deletes = {0, 2};  // the writer has removed "pos"
+  auto decision = scene.Decide();
+  ASSERT_EQ(decision.kept.size(), 1u);
+  ASSERT_EQ(decision.carried.size(), 1u);
+  ASSERT_EQ(decision.carried[0].vectors.size(), 1u);
+  EXPECT_EQ(decision.carried[0].vectors[0].own.content_offset, 4);
+  EXPECT_EQ(decision.carried[0].vectors[0].other.file_path, "late");
+  ASSERT_EQ(decision.added_delete_files.size(), 1u);
+  EXPECT_EQ(decision.added_delete_files[0].content_offset, 90);
+  EXPECT_EQ(Paths(decision.removed_delete_files), (std::vector<std::string>{"eq", "late"}));
+}
+
+TEST(CommitDecision, DeletesByKeyDoNotReachOutputsOfAnotherPartition) {
+  for (bool global : {false, true}) {
+    Scene scene;
+    scene.output.data_files[0].spec_id = 1;
+    scene.current.deletes.push_back(Deletes("late", FileContent::kEqualityDeletes));
+    scene.current.partitions[0].files[0].deletes.push_back(2);
+    if (global) scene.current.unpartitioned_specs = {0};
+    EXPECT_EQ(scene.Decide().kept.size(), global ? 1u : 0u);
+  }
+}
+
 TEST(CommitDecision, NewEqualityDeletesStayAndDoNotHinder) {
   Scene scene;
   scene.current.deletes.push_back(Deletes("late", FileContent::kEqualityDeletes));
@@ -78,9 +162,7 @@ TEST(CommitDecision, NewEqualityDeletesStayAndDoNotHinder) {
   scene.current.partitions[0].files[1].deletes = {};
   auto decision = scene.Decide();
   EXPECT_EQ(decision.kept.size(), 1u);
-  std::vector<std::string> removed;
-  for (const auto& file : decision.removed_delete_files) removed.push_back(file.file_path);
-  EXPECT_EQ(removed, (std::vector<std::string>{"eq", "pos"}));
+  EXPECT_EQ(Paths(decision.removed_delete_files), (std::vector<std::string>{"eq", "pos"}));
 }
 
 TEST(CommitDecision, DeletesOnAFileOfRewrittenPositionsDoNotHinder) {

@@ -1,10 +1,13 @@
 #include "moraine/planning/landing.h"
 
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 
 #include "moraine/iceberg/commit/conflict_check.h"
+#include "moraine/iceberg/commit/file_deletion.h"
+#include "moraine/planning/carry_over.h"
 #include "moraine/planning/digest.h"
 #include "moraine/planning/table_files.h"
 
@@ -27,21 +30,69 @@ iceberg::RewriteGroup ToGroup(const FinishedWork& item, const PlannedRun& run) {
   return group;
 }
 
+std::set<std::string> CarriedKeys(const CarryOver& carry) {
+  std::set<std::string> keys;
+  for (const auto& one : carry.deletes) keys.insert(iceberg::DeleteKey(one.file));
+  for (const VectorPair& pair : carry.vectors) keys.insert(iceberg::DeleteKey(pair.other));
+  return keys;
+}
+
 /// Of the kept tasks, those that the format's own checks refuse, with the reason.
 Result<std::map<size_t, std::string>> Refused(Call& call, io::FileSystem& files,
                                               const iceberg::TableMetadata& metadata,
                                               const PlannedRun& run,
                                               const std::vector<FinishedWork>& finished,
-                                              const std::vector<size_t>& kept) {
-  std::vector<iceberg::RewriteGroup> groups;
-  for (size_t i : kept) groups.push_back(ToGroup(finished[i], run));
-  MORAINE_ASSIGN(auto verdicts, iceberg::CheckGroups(call, files, metadata, iceberg::kMainBranch,
-                                                     run.snapshot_id, groups));
+                                              const CommitDecision& decision) {
   std::map<size_t, std::string> refused;
-  for (size_t k = 0; k < kept.size(); ++k) {
-    if (!verdicts[k].valid) refused.emplace(kept[k], verdicts[k].reason);
+  if (decision.empty()) return refused;
+  std::map<size_t, iceberg::RewriteGroup> groups;
+  for (size_t i : decision.kept) groups.emplace(i, ToGroup(finished[i], run));
+  for (const CarryOver& carry : decision.carried)
+    groups[carry.work].carried_deletes = CarriedKeys(carry);
+  std::vector<iceberg::RewriteGroup> list;
+  for (auto& [i, group] : groups) list.push_back(std::move(group));
+  MORAINE_ASSIGN(auto verdicts, iceberg::CheckGroups(call, files, metadata, iceberg::kMainBranch,
+                                                     run.snapshot_id, list));
+  for (size_t k = 0; k < decision.kept.size(); ++k) {
+    if (!verdicts[k].valid) refused.emplace(decision.kept[k], verdicts[k].reason);
   }
   return refused;
+}
+
+std::vector<FinishedWork> Select(const std::vector<FinishedWork>& finished,
+                                 const std::vector<size_t>& numbers) {
+  std::vector<FinishedWork> selected;
+  for (size_t i : numbers) selected.push_back(finished[i]);
+  return selected;
+}
+
+/// The decision, with what was carried over, as a change.
+iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const PlannedRun& run) {
+  iceberg::SnapshotChanges changes;
+  changes.operation = iceberg::SnapshotOperation::kRewriteFiles;
+  for (const auto& file : decision.added_data_files)
+    changes.added.push_back({file, run.sequence_number});
+  for (const auto& file : decision.added_delete_files)
+    changes.added.push_back({file, std::nullopt});
+  for (const auto& file : decision.removed_data_files)
+    changes.removed_data.push_back(iceberg::RemovedFile::Of(file));
+  for (const auto& file : decision.removed_delete_files)
+    changes.removed_deletes.push_back(iceberg::RemovedFile::Of(file));
+  changes.removed_must_exist = true;
+  // What came since the plan is checked once more by the format's own rules.
+  changes.checks.starting_snapshot_id = run.snapshot_id;
+  for (const CarryOver& carry : decision.carried)
+    changes.checks.carried_deletes.merge(CarriedKeys(carry));
+  changes.summary = {{kProducerKey, kProducerValue},
+                     {kProcessKey, run.process_id},
+                     {"optimizing.type", std::string(OptimizingTypeName(run.type))}};
+  return changes;
+}
+
+/// No commit has named them yet. What can't be deleted is left to the search for orphans.
+void RemoveWritten(Call& call, io::FileSystem& files, const CarriedDeletes& carried) {
+  auto proof = iceberg::DeletionProof::CommitRefused(Conflict("never asked for"));
+  if (proof.ok()) (void)iceberg::DeleteFiles(call, files, *proof, carried.written);
 }
 
 }  // namespace
@@ -66,51 +117,49 @@ bool IsAncestor(const iceberg::TableMetadata& metadata, int64_t snapshot_id) {
   return false;
 }
 
-Result<CommitDecision> DecideLanding(Call& call, io::FileSystem& files,
-                                     const iceberg::TableMetadata& metadata, const HealthSum& sum,
-                                     const PlannedRun& run,
-                                     const std::vector<FinishedWork>& finished) {
+Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
+                            const iceberg::TableMetadata& metadata, const HealthSum& sum,
+                            const PlannedRun& run, const std::vector<FinishedWork>& finished,
+                            int64_t memory_bytes) {
   TableFilesRequest request{PartitionsOf(finished), "", INT64_MAX};
   MORAINE_ASSIGN(auto current, LoadTableFiles(call, files, metadata, sum, request));
-  CommitDecision decision = DecideCommit(current.files, finished);
-  if (decision.empty()) return decision;
-  MORAINE_ASSIGN(auto refused, Refused(call, files, metadata, run, finished, decision.kept));
-  if (refused.empty()) return decision;
-
-  std::vector<size_t> numbers;
-  std::vector<FinishedWork> rest;
-  for (size_t i : decision.kept) {
-    if (auto why = refused.find(i); why != refused.end()) {
-      decision.dropped.push_back({finished[i].task->task_id, why->second});
-      continue;
+  Landing landing;
+  std::vector<DroppedTask> dropped;
+  std::vector<size_t> rest(finished.size());  // the work that is still in, by its number
+  std::iota(rest.begin(), rest.end(), 0);
+  while (true) {
+    const std::vector<FinishedWork> works = Select(finished, rest);
+    CommitDecision decision = DecideCommit(current.files, works);
+    MORAINE_ASSIGN(auto refused, Refused(call, files, metadata, run, works, decision));
+    CarriedDeletes carried;
+    if (refused.empty()) {
+      Status status =
+          CarryOverDeletes(call, files, metadata, decision, works, memory_bytes, &carried);
+      if (!status.ok() || !carried.refused.empty()) RemoveWritten(call, files, carried);
+      MORAINE_TRY(status);
+      refused = std::move(carried.refused);
     }
-    numbers.push_back(i);
-    rest.push_back(finished[i]);
+    if (refused.empty()) {
+      for (size_t& i : decision.kept) i = rest[i];
+      for (CarryOver& carry : decision.carried) carry.work = rest[carry.work];
+      decision.dropped.insert(decision.dropped.begin(), dropped.begin(), dropped.end());
+      decision.added_delete_files.insert(decision.added_delete_files.end(), carried.added.begin(),
+                                         carried.added.end());
+      landing.changes = ToChanges(decision, run);
+      landing.decision = std::move(decision);
+      landing.written = std::move(carried.written);
+      return landing;
+    }
+    std::vector<size_t> fewer;
+    for (size_t i = 0; i < rest.size(); ++i) {
+      if (auto why = refused.find(i); why != refused.end()) {
+        dropped.push_back({works[i].task->task_id, why->second});
+      } else {
+        fewer.push_back(rest[i]);
+      }
+    }
+    rest = std::move(fewer);
   }
-  CommitDecision smaller = DecideCommit(current.files, rest);
-  for (size_t& i : smaller.kept) i = numbers[i];
-  smaller.dropped.insert(smaller.dropped.begin(), decision.dropped.begin(), decision.dropped.end());
-  return smaller;
-}
-
-iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const PlannedRun& run) {
-  iceberg::SnapshotChanges changes;
-  changes.operation = iceberg::SnapshotOperation::kRewriteFiles;
-  for (const auto& file : decision.added_data_files)
-    changes.added.push_back({file, run.sequence_number});
-  for (const auto& file : decision.added_delete_files)
-    changes.added.push_back({file, std::nullopt});
-  for (const auto& file : decision.removed_data_files)
-    changes.removed_data.push_back(iceberg::RemovedFile::Of(file));
-  for (const auto& file : decision.removed_delete_files)
-    changes.removed_deletes.push_back(iceberg::RemovedFile::Of(file));
-  changes.removed_must_exist = true;
-  // What came since the plan is checked once more by the format's own rules.
-  changes.checks.starting_snapshot_id = run.snapshot_id;
-  changes.summary = {{kProducerKey, kProducerValue},
-                     {kProcessKey, run.process_id},
-                     {"optimizing.type", std::string(OptimizingTypeName(run.type))}};
-  return changes;
 }
 
 }  // namespace moraine::planning

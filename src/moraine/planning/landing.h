@@ -1,7 +1,7 @@
 #pragma once
-// How what a run made becomes one snapshot of the table as it is now: what of it still holds, and
-// the change to commit. The server's committer and `moraine compact` both ask this in every
-// attempt; each commits in its own way.
+// How what a run made becomes one snapshot of the table as it is now: what of it still holds, which
+// deletes that came meanwhile it takes along, and the change to commit. The server's committer and
+// `moraine compact` both ask this in every attempt; each commits in its own way.
 
 #include <cstdint>
 #include <optional>
@@ -39,14 +39,22 @@ std::optional<int64_t> LandedSnapshot(const iceberg::TableMetadata& metadata,
 /// the table was rolled back behind it, or its history since then has expired.
 bool IsAncestor(const iceberg::TableMetadata& metadata, int64_t snapshot_id);
 
-/// What of the finished work may be committed on this metadata: our own rules, then the format's.
-/// sum: of its current snapshot. Errors: as LoadTableFiles and CheckGroups.
-Result<CommitDecision> DecideLanding(Call& call, io::FileSystem& files,
-                                     const iceberg::TableMetadata& metadata, const HealthSum& sum,
-                                     const PlannedRun& run,
-                                     const std::vector<FinishedWork>& finished);
+/// One attempt at landing.
+struct Landing {
+  CommitDecision decision;           ///< empty: nothing is left of the work; then the rest is, too
+  iceberg::SnapshotChanges changes;  ///< for SnapshotProducer, with the marks of the run
+  /// Delete files that were written for the changes. Once the commit is refused, its caller deletes
+  /// them with the producer's files; after CommitUnknown nobody does.
+  std::vector<std::string> written;
+};
 
-/// The decision as a change for SnapshotProducer, with the marks of the run in its summary.
-iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const PlannedRun& run);
+/// What of the finished work may be committed on this metadata: our own rules, then the format's;
+/// deletes that came meanwhile are carried over to the new files, within memory_bytes. sum: of its
+/// current snapshot. Errors (what was written is gone then): as LoadTableFiles, CheckGroups and
+/// CarryOverDeletes.
+Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
+                            const iceberg::TableMetadata& metadata, const HealthSum& sum,
+                            const PlannedRun& run, const std::vector<FinishedWork>& finished,
+                            int64_t memory_bytes);
 
 }  // namespace moraine::planning

@@ -18,6 +18,7 @@ namespace {
 
 using namespace position_map;  // NOLINT: the format is this file's business
 using Visit = std::function<Status(const MappedRun&)>;
+using WantedPositions = std::map<size_t, const iceberg::PositionSet*>;
 
 Status Broken(std::string_view why) { return Corruption(fmt::format("a position map: {}", why)); }
 
@@ -244,7 +245,7 @@ Status Decode(Call* call, ByteSource* source, const MapShape& shape, const Visit
 /// The rows of a run that are in a set of its input, as positions of the output.
 class RunMapper {
  public:
-  RunMapper(const PositionsByFile& positions, int64_t max_bytes)
+  RunMapper(const WantedPositions& positions, int64_t max_bytes)
       : positions_(positions), max_bytes_(max_bytes) {}
 
   Status Add(const MappedRun& run) {
@@ -253,7 +254,7 @@ class RunMapper {
     for (int64_t done = 0; done < run.count; done += kSpanRows) {
       const int64_t first = run.first_position + done;
       within_.clear();
-      wanted->second.AppendWithin(first, std::min(kSpanRows, run.count - done), &within_);
+      wanted->second->AppendWithin(first, std::min(kSpanRows, run.count - done), &within_);
       if (within_.empty()) continue;
       for (int64_t& position : within_) position += run.first_output_position - run.first_position;
       mapped_[run.output].AddMany(within_);
@@ -281,7 +282,7 @@ class RunMapper {
                      ", allowed " + FormatByteSize(max_bytes_));
   }
 
-  const PositionsByFile& positions_;
+  const WantedPositions& positions_;
   const int64_t max_bytes_;
   PositionsByFile mapped_;
   std::vector<int64_t> within_;
@@ -304,7 +305,7 @@ Status CheckPositionMap(const PositionMap& map, const MapShape& shape) {
 }
 
 Result<PositionsByFile> MapPositions(Call& call, io::FileSystem& files, const PositionMap& map,
-                                     const MapShape& shape, const PositionsByFile& positions,
+                                     const MapShape& shape, const WantedPositions& positions,
                                      int64_t max_bytes) {
   RunMapper mapper(positions, max_bytes);
   MORAINE_TRY(VisitPositionMap(call, files, map, shape,

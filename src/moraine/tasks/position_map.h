@@ -62,11 +62,12 @@ Status VisitPositionMap(Call& call, io::FileSystem& files, const PositionMap& ma
 /// The same for a map that has its bytes, as a check. A map in a file is not looked into.
 Status CheckPositionMap(const PositionMap& map, const MapShape& shape);
 
-/// Where these rows of the inputs are now; those that no output holds (they were dead before) are
-/// left out. One pass over the map. Errors: Exhausted when the result would need more than
-/// max_bytes; as VisitPositionMap.
+/// Where these rows, by input, are now, by output; those that no output holds (they were dead
+/// before) are left out. One pass over the map. Errors: Exhausted when the result would need more
+/// than max_bytes; as VisitPositionMap.
 Result<PositionsByFile> MapPositions(Call& call, io::FileSystem& files, const PositionMap& map,
-                                     const MapShape& shape, const PositionsByFile& positions,
+                                     const MapShape& shape,
+                                     const std::map<size_t, const iceberg::PositionSet*>& positions,
                                      int64_t max_bytes);
 
 }  // namespace moraine::tasks

@@ -61,6 +61,12 @@ class PositionMapTest : public ::testing::Test {
   io::MemoryFileSystem disk_;
 };
 
+std::map<size_t, const iceberg::PositionSet*> Pointers(const PositionsByFile& positions) {
+  std::map<size_t, const iceberg::PositionSet*> pointers;
+  for (const auto& [input, set] : positions) pointers.emplace(input, &set);
+  return pointers;
+}
+
 iceberg::PositionSet Set(const std::vector<int64_t>& positions) {
   iceberg::PositionSet set;
   set.AddMany(positions);
@@ -94,7 +100,7 @@ TEST_F(PositionMapTest, DeadRowsAreMappedToNothing) {
   PositionsByFile wanted;
   wanted.emplace(0, Set({0, 1, 4, 5, 8, 9}));
   wanted.emplace(1, Set({0, 20, 21, 22, 29}));
-  auto mapped = MapPositions(call_, disk_, map, shape, wanted, kNoLimit);
+  auto mapped = MapPositions(call_, disk_, map, shape, Pointers(wanted), kNoLimit);
   ASSERT_TRUE(mapped.ok()) << mapped.status().ToString();
   ASSERT_EQ(mapped->size(), 1u);
   // Alive: 1 2 5 6 7 8 of input 0, 20 and 22 of input 1.
@@ -163,7 +169,7 @@ TEST_F(PositionMapTest, AgreesWithAListOfRows) {
       wanted[row.input].Add(row.position);
       moved[row.output].Add(row.output_position);
     }
-    auto mapped = MapPositions(call_, disk_, map, shape, wanted, kNoLimit);
+    auto mapped = MapPositions(call_, disk_, map, shape, Pointers(wanted), kNoLimit);
     ASSERT_TRUE(mapped.ok()) << mapped.status().ToString();
     ASSERT_EQ(mapped->size(), moved.size());
     for (const auto& [output, set] : moved)
@@ -189,12 +195,12 @@ TEST_F(PositionMapTest, LargeMapsGoToTheirFile) {
   EXPECT_EQ(Rows(map, shape).size(), size_t{kRows});
   PositionsByFile wanted;
   wanted.emplace(3, Set({11, 299'999}));
-  auto mapped = MapPositions(call_, disk_, map, shape, wanted, kNoLimit);
+  auto mapped = MapPositions(call_, disk_, map, shape, Pointers(wanted), kNoLimit);
   ASSERT_TRUE(mapped.ok()) << mapped.status().ToString();
   for (int64_t position : mapped->at(0).ToVector())
     EXPECT_TRUE(positions[position] == 11 || positions[position] == 299'999);
   EXPECT_EQ(mapped->at(0).cardinality(), 2);
-  auto too_much = MapPositions(call_, disk_, map, shape, wanted, 10);
+  auto too_much = MapPositions(call_, disk_, map, shape, Pointers(wanted), 10);
   EXPECT_EQ(too_much.status().code(), Code::kExhausted);
 }
 

@@ -61,6 +61,13 @@ bool IsOfOtherPaths(const DataFile& deletes, std::string_view path) {
   return (low != nullptr && path < *low) || (high != nullptr && path > *high);
 }
 
+/// Which new deletes of a removed data file do not matter.
+struct Ignored {
+  bool equality = false;
+  /// Rewrites only, which keep rows as they are: deletes that are gone again, and these.
+  const std::set<std::string>* carried = nullptr;
+};
+
 class Validator {
  public:
   Validator(Call& call, BranchHistory& history, const TableMetadata& base)
@@ -100,36 +107,38 @@ class Validator {
     return {};
   }
 
-  Status NoNewDeletesFor(const DataFile& file, bool ignore_equality) {
+  Status NoNewDeletesFor(const DataFile& file, const Ignored& ignored) {
     if (base_.format_version < 2) return {};
     MORAINE_ASSIGN(const DeleteIndex* index, history_.NewDeletes(call_));
     if (index->empty()) return {};
     MORAINE_ASSIGN(std::vector<DeleteEntryPtr> deletes,
                    index->ForDataFile(history_.starting_sequence_number(), file));
     for (const DeleteEntryPtr& entry : deletes) {
-      if (ignore_equality && entry->file.content == FileContent::kEqualityDeletes) continue;
       if (IsOfOtherPaths(entry->file, file.file_path)) continue;
+      MORAINE_ASSIGN(bool is_ignored, IsIgnored(entry->file, ignored));
+      if (is_ignored) continue;
       return Conflict(fmt::format("Cannot commit, found new {} for replaced data file: {}",
-                                  ignore_equality ? "position delete" : "delete", file.file_path));
+                                  ignored.equality ? "position delete" : "delete", file.file_path));
     }
     return {};
   }
 
-  Status NoNewDeletesFor(const RemovedFile& removed, bool ignore_equality) {
+  Status NoNewDeletesFor(const RemovedFile& removed, const Ignored& ignored) {
     DataFile file;
     file.file_path = removed.path;
     if (removed.partition) {
       file.spec_id = removed.partition->spec_id;
       file.partition = removed.partition->tuple;
-      return NoNewDeletesFor(file, ignore_equality);
+      return NoNewDeletesFor(file, ignored);
     }
     if (base_.format_version < 2) return {};
     // Of an unknown partition: every new delete that is not of another file may touch it.
     MORAINE_ASSIGN(const DeleteIndex* index, history_.NewDeletes(call_));
     for (const DeleteEntryPtr& entry : index->entries()) {
-      if (ignore_equality && entry->file.content == FileContent::kEqualityDeletes) continue;
       std::string_view path = ReferencedDataFile(entry->file);
       if (!path.empty() && path != removed.path) continue;
+      MORAINE_ASSIGN(bool is_ignored, IsIgnored(entry->file, ignored));
+      if (is_ignored) continue;
       return Conflict(
           fmt::format("Cannot commit, found new delete for replaced data file: {}", removed.path));
     }
@@ -150,22 +159,35 @@ class Validator {
         });
   }
 
-  Status NoAddedVectors(const Paths& referenced) {
+  Status NoAddedVectors(const Paths& referenced, const Ignored& ignored) {
     if (referenced.empty()) return {};
     return history_.Visit(
         call_, {"overwrite", "delete", "replace"}, ManifestContent::kDeletes,
         [&](ManifestEntry& entry) -> Status {
           if (!entry.is_live() || !entry.file.is_deletion_vector()) return {};
           if (!referenced.contains(ReferencedDataFile(entry.file))) return {};
+          MORAINE_ASSIGN(bool is_ignored, IsIgnored(entry.file, ignored));
+          if (is_ignored) return {};
           return Conflict(fmt::format("Found concurrently added DV for {}: {}",
                                       ReferencedDataFile(entry.file), entry.file.file_path));
         });
   }
 
  private:
+  Result<bool> IsIgnored(const DataFile& deletes, const Ignored& ignored) {
+    if (ignored.equality && deletes.content == FileContent::kEqualityDeletes) return true;
+    if (ignored.carried == nullptr) return false;
+    if (ignored.carried->contains(DeleteKey(deletes))) return true;
+    if (!removed_) {
+      MORAINE_ASSIGN(removed_, history_.Removed(call_));
+    }
+    return removed_->Contains(deletes);
+  }
+
   Call& call_;
   BranchHistory& history_;
   const TableMetadata& base_;
+  std::optional<RemovedSince> removed_;  // read when it is first asked for
 };
 
 Paths ReferencedBy(const std::vector<AddedFile>& added) {
@@ -211,7 +233,7 @@ Status ValidateOverwrite(Validator& validator, const TableMetadata& base,
     MORAINE_TRY(validator.NoRemovedData(scope));
   }
   for (const RemovedFile& file : changes.removed_data)
-    MORAINE_TRY(validator.NoNewDeletesFor(file, false));
+    MORAINE_TRY(validator.NoNewDeletesFor(file, Ignored()));
   return {};
 }
 
@@ -240,23 +262,28 @@ Status ValidateRowDelta(Validator& validator, const TableMetadata& base,
   if (checks.no_conflicting_data) MORAINE_TRY(validator.NoAddedData(scope));
   if (checks.no_conflicting_deletes) {
     for (const RemovedFile& file : changes.removed_data) {
-      MORAINE_TRY(validator.NoNewDeletesFor(file, false));
+      MORAINE_TRY(validator.NoNewDeletesFor(file, Ignored()));
     }
     MORAINE_TRY(validator.NoAddedDeletes(scope));
   }
-  return validator.NoAddedVectors(VectorTargets(changes.added));
+  return validator.NoAddedVectors(VectorTargets(changes.added), Ignored());
 }
 
 Status ValidateRewrite(Validator& validator, const SnapshotChanges& changes) {
-  const bool ignore_equality = AllDataHasSequence(changes.added);
+  const Ignored ignored = {AllDataHasSequence(changes.added), &changes.checks.carried_deletes};
   for (const RemovedFile& file : changes.removed_data) {
-    MORAINE_TRY(validator.NoNewDeletesFor(file, ignore_equality));
+    MORAINE_TRY(validator.NoNewDeletesFor(file, ignored));
   }
   MORAINE_TRY(validator.DataFilesExist(ReferencedBy(changes.added), true));
-  return validator.NoAddedVectors(VectorTargets(changes.added));
+  return validator.NoAddedVectors(VectorTargets(changes.added), ignored);
 }
 
 }  // namespace
+
+std::string DeleteKey(const DataFile& file) {
+  if (!file.is_deletion_vector()) return file.file_path;
+  return fmt::format("{}#{}", file.file_path, file.content_offset.value_or(-1));
+}
 
 RemovedFile RemovedFile::Of(const DataFile& file) {
   RemovedFile removed;
@@ -314,14 +341,14 @@ Result<std::vector<GroupVerdict>> CheckGroups(Call& call, io::FileSystem& files,
       if (removed.data_paths.contains(path))
         refuse(fmt::format("a data file with new deletes is gone: {}", path));
     }
-    const bool ignore_equality = AllDataHasSequence(group.added);
+    const Ignored ignored = {AllDataHasSequence(group.added), &group.carried_deletes};
     for (size_t k = 0; verdicts[i].valid && k < group.removed_data.size(); ++k) {
-      Status status = validator.NoNewDeletesFor(group.removed_data[k], ignore_equality);
+      Status status = validator.NoNewDeletesFor(group.removed_data[k], ignored);
       if (!status.ok() && status.code() != Code::kConflict) return status;
       if (!status.ok()) refuse(std::string(status.message()));
     }
     if (!verdicts[i].valid) continue;
-    Status status = validator.NoAddedVectors(VectorTargets(group.added));
+    Status status = validator.NoAddedVectors(VectorTargets(group.added), ignored);
     if (!status.ok() && status.code() != Code::kConflict) return status;
     if (!status.ok()) refuse(std::string(status.message()));
   }
@@ -345,6 +372,8 @@ SnapshotChanges MergeGroups(const std::vector<const RewriteGroup*>& groups,
     for (const DataFile& file : group->removed_data) remove(file, &changes.removed_data);
     for (const DataFile& file : group->removed_deletes) remove(file, &changes.removed_deletes);
     changes.added.insert(changes.added.end(), group->added.begin(), group->added.end());
+    changes.checks.carried_deletes.insert(group->carried_deletes.begin(),
+                                          group->carried_deletes.end());
   }
   return changes;
 }

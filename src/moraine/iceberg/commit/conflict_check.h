@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ namespace moraine::iceberg {
 struct RewriteGroup {
   std::vector<DataFile> removed_data;
   std::vector<DataFile> removed_deletes;
-  std::vector<AddedFile> added;  ///< data files and deletes
+  std::vector<AddedFile> added;           ///< data files and deletes
+  std::set<std::string> carried_deletes;  ///< as ConflictChecks has them
 };
 
 struct GroupVerdict {
@@ -28,11 +30,11 @@ struct GroupVerdict {
 };
 
 /// Says for each group whether it may still be committed on base: its data files and deletes are
-/// live, no new position delete or deletion vector touches a removed data file, data files that its
-/// new deletes refer to are live. New equality deletes do not matter for groups whose new data
-/// files all have an explicit data sequence number. Cost: the manifests that were added since the
-/// starting snapshot. Errors: Conflict if the branch no longer has the starting snapshot in its
-/// history; as io.
+/// live, no new position delete or deletion vector that is still live touches a removed data file,
+/// but for those that the group carries over, data files that its new deletes refer to are live.
+/// New equality deletes do not matter for groups whose new data files all have an explicit data
+/// sequence number. Cost: the manifests that were added since the starting snapshot. Errors:
+/// Conflict if the branch no longer has the starting snapshot in its history; as io.
 Result<std::vector<GroupVerdict>> CheckGroups(Call& call, io::FileSystem& files,
                                               const TableMetadata& base, const std::string& branch,
                                               std::optional<int64_t> starting_snapshot_id,

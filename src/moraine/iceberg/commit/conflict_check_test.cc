@@ -139,6 +139,14 @@ auto rewrite(std::optional<int64_t> sequence) {
   return [=](World& w, SnapshotChanges& c) { Rewrite(w, c, sequence); };
 }
 
+auto rewrite_carrying(bool theirs) {
+  return [=](World& w, SnapshotChanges& c) {
+    Rewrite(w, c, 2);
+    const char* name = theirs ? "theirs" : "others";
+    c.checks.carried_deletes = {DeleteKey(w.table.PositionDeletes(name, "a", 1))};
+  };
+}
+
 INSTANTIATE_TEST_SUITE_P(
     OverwriteByFilter, Validation,
     testing::Values(Case{"append elsewhere", append(2), overwrite("day = 1"), ""},
@@ -189,6 +197,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"position deletes of the partition", positions("", 1), rewrite(2),
              "new position delete"},
         Case{"position deletes elsewhere", positions("", 2), rewrite(2), ""},
+        Case{"position deletes that are carried over", positions("a", 1), rewrite_carrying(true),
+             ""},
+        Case{"other position deletes", positions("a", 1), rewrite_carrying(false),
+             "new position delete"},
+        Case{"position deletes that are gone again",
+             [](World& w) {
+               const DataFile deletes = w.table.PositionDeletes("theirs", "a", 1);
+               w.Delta(deletes);
+               SnapshotChanges gone;
+               gone.operation = SnapshotOperation::kRewriteFiles;
+               gone.removed_deletes = {RemovedFile::Of(deletes)};
+               ASSERT_TRUE(w.Commit(gone).ok());
+             },
+             rewrite(2), ""},
         Case{"equality deletes", equality(1), rewrite(2), ""},
         Case{"equality deletes, own sequence", equality(1), rewrite({}), "found new delete"},
         Case{"removed", removal("b", 1), rewrite(2), "Missing required files"},
@@ -219,6 +241,16 @@ TEST(ConcurrentVectors, OfOneFileConflict) {
   Status status = world.Commit(mine);
   EXPECT_EQ(status.code(), Code::kConflict);
   EXPECT_THAT(std::string(status.message()), HasSubstr("concurrently added DV"));
+  // A rewrite that has taken theirs into its own may replace it.
+  SnapshotChanges both;
+  both.operation = SnapshotOperation::kRewriteFiles;
+  both.checks.starting_snapshot_id = world.start;
+  both.added = {{world.table.DeletionVector("both", "b", 1, 4), {}}};
+  both.removed_deletes = {RemovedFile::Of(world.table.DeletionVector("theirs", "b", 1, 4))};
+  EXPECT_EQ(world.Commit(both).code(), Code::kConflict);
+  both.checks.carried_deletes = {DeleteKey(world.table.DeletionVector("theirs", "b", 1, 4))};
+  status = world.Commit(both);
+  EXPECT_TRUE(status.ok()) << status.ToString();
 }
 
 TEST(History, MustReachTheStart) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,9 @@ struct RemovedFile {
   static RemovedFile Of(const DataFile& file);
 };
 
+/// What makes a delete file or deletion vector one: "path", or "path#offset".
+std::string DeleteKey(const DataFile& file);
+
 /// What other commits must not have done between the starting snapshot and the head.
 struct ConflictChecks {
   /// The snapshot that the change was made from; unset: since the table was empty.
@@ -57,6 +61,9 @@ struct ConflictChecks {
   std::vector<std::string> required_data_files;
   /// Row delta: a required data file that a delete operation removed counts as missing, too.
   bool required_files_also_after_deletes = false;
+  /// Rewrites: position deletes and deletion vectors (DeleteKey) that came since, which the change
+  /// carries over to its own files. Those that came and are gone again do not matter either.
+  std::set<std::string> carried_deletes;
 };
 
 struct SnapshotChanges {
