@@ -8,7 +8,9 @@
 
 #include "moraine/base/text.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
+#include "moraine/rewrite/arrange.h"
 #include "moraine/rewrite/bin_pack.h"
+#include "moraine/rewrite/dedup.h"
 #include "moraine/rewrite/position_rewrite.h"
 #include "moraine/rewrite/task_run.h"
 
@@ -40,8 +42,8 @@ std::string PathsOf(const std::vector<iceberg::DataFile>& files) {
   return files.size() > kMostPaths ? paths + ", ..." : paths;
 }
 
-// Every row that the inputs have is in an output, or deleted. Inputs were compared with their
-// metadata one by one when they were opened.
+// Every row that the inputs have is in an output, or deleted, or another row has its key. Inputs
+// were compared with their metadata one by one when they were opened.
 Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& output) {
   int64_t claimed = 0;
   for (const tasks::InputFile& input : task.rewrite)
@@ -50,7 +52,7 @@ Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& out
     return Corruption(fmt::format("the {} files of the task have {} rows, {} were read",
                                   task.rewrite.size(), claimed, output.rows_read));
   }
-  const int64_t alive = output.rows_read - output.rows_deleted;
+  const int64_t alive = output.rows_read - output.rows_deleted - output.rows_deduplicated;
   int64_t stored = 0;
   for (const iceberg::DataFile& file : output.data_files) stored += file.record_count;
   if (alive == output.rows_written && alive == stored) return {};
@@ -61,7 +63,12 @@ Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& out
 
 Status RewriteRows(Call& call, TaskRun* run) {
   if (run->task().rewrite.empty()) return {};
-  MORAINE_TRY(BinPack(call, run));
+  if (!run->task().dedup.is_none()) {
+    MORAINE_ASSIGN(auto superseded, FindSuperseded(call, run));
+    run->set_superseded(std::move(superseded));
+  }
+  const bool moves = !run->task().layout.is_none() || run->task().target_spec != nullptr;
+  MORAINE_TRY(moves ? Arrange(call, run) : BinPack(call, run));
   tasks::RewriteOutput& output = run->output();
   MORAINE_TRY(CheckRows(run->task(), output));
   MORAINE_ASSIGN(output.positions, run->positions().Finish(call, run->task().rewrite.size(),

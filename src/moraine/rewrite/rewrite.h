@@ -4,6 +4,7 @@
 // commits nothing.
 
 #include <atomic>
+#include <string>
 
 #include "moraine/base/call.h"
 #include "moraine/base/executor.h"
@@ -17,6 +18,7 @@ struct RewriteOptions {
   /// 1: all on the calling thread. More: a thread reads ahead, and columns are encoded on this
   /// many.
   int threads = 2;
+  std::string spill_folder;  ///< local, for sorts that do not fit; "": the system's for such files
 };
 
 /// Read by a heartbeat while the task runs. Thread-safe.

@@ -41,9 +41,15 @@ RowSource::RowSource(io::FileSystem& files, const tasks::RewriteTask& task,
       options_(std::move(options)),
       progress_(progress),
       read_fields_(options_.fields),
-      constants_(PartitionConstants(task)) {
+      constants_(PartitionConstants(task)),
+      end_(task.rewrite.size()) {
   const std::vector<Field>& dropped = filter.dropped_fields();
   read_fields_.insert(read_fields_.end(), dropped.begin(), dropped.end());
+}
+
+void RowSource::Restrict(size_t input) {
+  file_ = input;
+  end_ = input + 1;
 }
 
 Status RowSource::OpenFile(Call& call, const tasks::InputFile& input,
@@ -102,10 +108,15 @@ Result<RowBatch> RowSource::WithoutDeleted(BatchPtr batch) {
   alive.origin = {file_, reader_->batch_position(), batch->num_rows(), {}};
   std::vector<uint8_t>& keep = alive.origin.keep;
   int64_t deleted = 0;
-  if (!deletes_->empty()) {
+  int64_t superseded = 0;
+  if (!deletes_->empty() || options_.superseded != nullptr) {
     keep.assign(static_cast<size_t>((batch->num_rows() + 7) / 8), 0xFF);
     MORAINE_ASSIGN(deleted,
                    deletes_->Apply(*batch, reader_->batch_position(), keep.data(), options_.pool));
+  }
+  if (options_.superseded != nullptr) {
+    superseded = (*options_.superseded)[file_].ClearKept(reader_->batch_position(),
+                                                         batch->num_rows(), keep.data());
   }
   if (static_cast<size_t>(batch->num_columns()) > options_.fields.size()) {
     std::vector<int> own(options_.fields.size());
@@ -113,8 +124,9 @@ Result<RowBatch> RowSource::WithoutDeleted(BatchPtr batch) {
     MORAINE_ASSIGN(batch, batch->SelectColumns(own));
   }
   rows_deleted_ += deleted;
-  if (deleted == batch->num_rows()) return alive;
-  if (deleted == 0) {
+  rows_superseded_ += superseded;
+  if (deleted + superseded == batch->num_rows()) return alive;
+  if (deleted + superseded == 0) {
     keep.clear();
     alive.rows = std::move(batch);
     return alive;
@@ -124,7 +136,7 @@ Result<RowBatch> RowSource::WithoutDeleted(BatchPtr batch) {
 }
 
 Result<RowBatch> RowSource::Next(Call& call) {
-  while (file_ < task_.rewrite.size()) {
+  while (file_ < end_) {
     const tasks::InputFile& input = task_.rewrite[file_];
     if (reader_ == nullptr) MORAINE_TRY(OpenFile(call, input, read_fields_));
     MORAINE_ASSIGN(BatchPtr batch, NextRaw(call, input));

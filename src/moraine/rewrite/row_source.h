@@ -26,10 +26,15 @@ class RowSource {
     int64_t memory_bytes = 0;  ///< of this source
     iceberg::Dictionaries dictionaries = iceberg::Dictionaries::kDecode;
     arrow::MemoryPool* pool = nullptr;
+    /// Rows that stay behind though no delete file reaches them, for each input; nullptr: none.
+    const std::vector<iceberg::PositionSet>* superseded = nullptr;
   };
 
   RowSource(io::FileSystem& files, const tasks::RewriteTask& task,
             const iceberg::DeleteFilter& filter, Options options, RewriteProgress* progress);
+
+  /// From here on the rows of this input alone.
+  void Restrict(size_t input);
 
   /// The next batch that has a row, or none after the last file. Errors: as ParquetReader.
   Result<RowBatch> Next(Call& call);
@@ -40,6 +45,7 @@ class RowSource {
 
   int64_t rows_read() const { return rows_read_; }
   int64_t rows_deleted() const { return rows_deleted_; }
+  int64_t rows_superseded() const { return rows_superseded_; }
   int64_t bytes_read() const { return bytes_read_; }
 
  private:
@@ -59,10 +65,12 @@ class RowSource {
   iceberg::ColumnConstants constants_;
 
   size_t file_ = 0;
+  size_t end_ = 0;
   std::unique_ptr<iceberg::ParquetReader> reader_;  // of file_, or nullptr: not open yet
   std::optional<iceberg::FileDeletes> deletes_;
   int64_t rows_read_ = 0;
   int64_t rows_deleted_ = 0;
+  int64_t rows_superseded_ = 0;
   int64_t bytes_read_ = 0;
 };
 

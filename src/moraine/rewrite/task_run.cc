@@ -73,19 +73,27 @@ iceberg::WriteOptions TaskRun::MakeWriteOptions() {
   return write;
 }
 
-RowSource TaskRun::MakeSource() {
+RowSource::Options TaskRun::SourceOptions() {
   RowSource::Options options;
   options.fields = WrittenFields(task_);
   options.mapping = mapping_ ? &*mapping_ : nullptr;
   options.memory_bytes = budget_.reader;
   options.dictionaries = iceberg::Dictionaries::kKeep;
   options.pool = &pool_;
-  return RowSource(files_, task_, *filter_, std::move(options), progress_);
+  options.superseded = superseded_.empty() ? nullptr : &superseded_;
+  return options;
+}
+
+RowSource TaskRun::MakeSource() { return MakeSource(SourceOptions(), progress_); }
+
+RowSource TaskRun::MakeSource(RowSource::Options options, RewriteProgress* progress) {
+  return RowSource(files_, task_, *filter_, std::move(options), progress);
 }
 
 void TaskRun::Count(const RowSource& source) {
   output_.rows_read += source.rows_read();
   output_.rows_deleted += source.rows_deleted();
+  output_.rows_deduplicated += source.rows_superseded();
   output_.bytes_read += source.bytes_read();
 }
 

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <arrow/memory_pool.h>
 
@@ -53,8 +55,12 @@ class TaskRun {
 
   /// For files of the table's schema and properties.
   iceberg::WriteOptions MakeWriteOptions();
-  /// All rows of task().rewrite without the deleted ones.
+  /// All rows of task().rewrite without the deleted ones, and those that are superseded.
   RowSource MakeSource();
+  RowSource::Options SourceOptions();
+  RowSource MakeSource(RowSource::Options options, RewriteProgress* progress);
+  /// Rows that are not to be written, for each input.
+  void set_superseded(std::vector<iceberg::PositionSet> rows) { superseded_ = std::move(rows); }
   /// Adds what a source has read to the output's counters.
   void Count(const RowSource& source);
 
@@ -71,6 +77,7 @@ class TaskRun {
   std::optional<ThreadPool> helpers_;
   std::optional<iceberg::NameMapping> mapping_;
   std::optional<iceberg::DeleteFilter> filter_;
+  std::vector<iceberg::PositionSet> superseded_;
   tasks::RewriteOutput output_;
   tasks::PositionMapBuilder positions_;
 };

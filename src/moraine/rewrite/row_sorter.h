@@ -1,0 +1,84 @@
+#pragma once
+// Sorts rows of any number within a bound of memory: rows are kept with their keys, sorted runs go
+// to local disk when the memory is used up, and are merged when all rows are there. What fits in
+// memory never touches the disk. Used by the layouts and by dedup.
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/base/executor.h"
+#include "moraine/base/status.h"
+#include "moraine/rewrite/row_batch.h"
+#include "moraine/rewrite/sort_keys.h"
+#include "moraine/rewrite/sorted_rows.h"
+
+namespace moraine::rewrite {
+
+/// Columns that the sorter puts behind those of the rows: input (int32: index of the file),
+/// position (int64; rows with equal keys are ordered by these two) and key (fixed_size_binary or
+/// binary).
+inline constexpr int kSorterColumns = 3;
+
+struct RowSorterOptions {
+  const SortKeys* keys = nullptr;  ///< what decides between keys that were cut; nullptr: none are
+  std::string spill_folder;        ///< "": the system's for temporary files
+  int64_t memory_bytes = int64_t{128} << 20;
+  int64_t batch_bytes = int64_t{4} << 20;  ///< of what comes out, about
+  arrow::MemoryPool* pool = nullptr;
+  Executor* helpers = nullptr;
+  size_t helper_count = 0;
+};
+
+class RowSorter {
+ public:
+  explicit RowSorter(RowSorterOptions options);
+  ~RowSorter();
+
+  /// Takes rows with the key of each. Thread-safe; may write a run. Errors: Exhausted (the pool,
+  /// the disk), Unavailable (the disk).
+  Status Add(Call& call, const RowBatch& batch, ArrayPtr keys);
+  /// All rows are there. From here on for one thread.
+  Status Finish(Call& call);
+  /// The next rows in order, or nullptr.
+  Result<BatchPtr> Next(Call& call);
+
+  int64_t rows() const { return rows_; }
+  size_t runs() const { return runs_; }  ///< that went to disk
+  int64_t spilled_bytes() const { return spilled_bytes_; }
+
+ private:
+  struct Buffer {
+    std::vector<BatchPtr> batches;
+    int64_t bytes = 0;
+    int64_t rows = 0;
+  };
+
+  Result<std::unique_ptr<SortedRows>> SortBuffer(Buffer buffer, const TakeOptions& options) const;
+  Status Spill(Call& call, Buffer buffer);
+  Result<std::unique_ptr<SpillRun>> WriteRun(Call& call, SortedRows* rows);
+  Status MergeUntilFew(Call& call);
+  TakeOptions OutputOptions() const;
+  TakeOptions SpillOptions() const;
+  bool IsFull() const;
+  int64_t RowBytes() const;
+
+  const RowSorterOptions options_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  Buffer buffer_;
+  int64_t spilling_bytes_ = 0;  // of buffers that are being written
+  std::vector<std::unique_ptr<SpillRun>> spilled_;
+  int64_t largest_batch_bytes_ = 0;  // of those in runs
+  int64_t rows_ = 0;
+  int64_t bytes_ = 0;
+  size_t runs_ = 0;
+  int64_t spilled_bytes_ = 0;
+  std::unique_ptr<SortedRows> output_;
+};
+
+}  // namespace moraine::rewrite

@@ -1,0 +1,101 @@
+#include "moraine/rewrite/sorted_rows.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <arrow/array.h>
+#include <arrow/buffer.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+namespace moraine::rewrite {
+namespace {
+
+// Rows may be larger than the average by this before a batch is cut.
+constexpr int64_t kSlack = 4;
+
+class MemoryRows final : public SortedRows {
+ public:
+  MemoryRows(std::vector<BatchPtr> batches, std::shared_ptr<arrow::Buffer> picks, BatchTaker taker,
+             int64_t batch_rows)
+      : batches_(std::move(batches)),
+        buffer_(std::move(picks)),
+        taker_(std::move(taker)),
+        batch_rows_(batch_rows) {
+    int64_t rows = 0;
+    for (const BatchPtr& batch : batches_) rows += batch->num_rows();
+    picks_ = {reinterpret_cast<const RowPick*>(buffer_->data()), static_cast<size_t>(rows)};
+  }
+
+  Result<BatchPtr> Next(Call& call) override {
+    if (picks_.empty()) {
+      batches_.clear();
+      return BatchPtr();
+    }
+    MORAINE_TRY(call.Check());
+    const size_t count = std::min(picks_.size(), static_cast<size_t>(batch_rows_));
+    MORAINE_ASSIGN(BatchPtr batch, taker_.Take(picks_.first(count)));
+    picks_ = picks_.subspan(static_cast<size_t>(batch->num_rows()));
+    return batch;
+  }
+
+ private:
+  std::vector<BatchPtr> batches_;
+  const std::shared_ptr<arrow::Buffer> buffer_;
+  const BatchTaker taker_;
+  const int64_t batch_rows_;
+  std::span<const RowPick> picks_;
+};
+
+}  // namespace
+
+Result<BatchTaker> BatchTaker::Make(const std::vector<BatchPtr>& batches,
+                                    const TakeOptions& options) {
+  BatchTaker taker;
+  taker.options_ = options;
+  std::vector<std::shared_ptr<arrow::Field>> fields = batches[0]->schema()->fields();
+  for (int column = 0; column < batches[0]->num_columns(); ++column) {
+    std::vector<ArrayPtr> arrays;
+    for (const BatchPtr& batch : batches) arrays.push_back(batch->column(column));
+    MORAINE_ASSIGN(auto gatherer, MakeColumnGatherer(std::move(arrays), options.pool));
+    auto& field = fields[static_cast<size_t>(column)];
+    field = field->WithType(gatherer->type());
+    taker.columns_.push_back(std::move(gatherer));
+  }
+  taker.schema_ = arrow::schema(std::move(fields), batches[0]->schema()->metadata());
+  return taker;
+}
+
+Result<BatchPtr> BatchTaker::TakeAll(std::span<const RowPick> picks) const {
+  std::vector<ArrayPtr> taken(columns_.size());
+  const auto take = [&](size_t i) -> Status {
+    MORAINE_ASSIGN(taken[i],
+                   columns_[i]->Take(picks, options_.batch_bytes * kSlack, options_.pool));
+    return {};
+  };
+  if (options_.helpers == nullptr || options_.helper_count == 0) {
+    for (size_t i = 0; i < columns_.size(); ++i) MORAINE_TRY(take(i));
+  } else {
+    MORAINE_TRY(ForEach(*options_.helpers, columns_.size(), options_.helper_count, take));
+  }
+  if (std::find(taken.begin(), taken.end(), nullptr) != taken.end()) return BatchPtr();
+  return arrow::RecordBatch::Make(schema_, static_cast<int64_t>(picks.size()), std::move(taken));
+}
+
+Result<BatchPtr> BatchTaker::Take(std::span<const RowPick> picks) const {
+  while (true) {
+    MORAINE_ASSIGN(BatchPtr batch, TakeAll(picks));
+    if (batch != nullptr) return batch;
+    picks = picks.first(std::max<size_t>(1, picks.size() / 2));
+  }
+}
+
+Result<std::unique_ptr<SortedRows>> MakeMemoryRows(std::vector<BatchPtr> batches,
+                                                   std::shared_ptr<arrow::Buffer> picks,
+                                                   const TakeOptions& options) {
+  MORAINE_ASSIGN(BatchTaker taker, BatchTaker::Make(batches, options));
+  return std::unique_ptr<SortedRows>(std::make_unique<MemoryRows>(
+      std::move(batches), std::move(picks), std::move(taker), options.batch_rows));
+}
+
+}  // namespace moraine::rewrite
