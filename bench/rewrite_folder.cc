@@ -4,6 +4,7 @@
 // bench/bench_rewrite.py makes the files and runs the others.
 //   rewrite_folder FOLDER [--equality-percent P --keys a,b] [--threads N] [--memory-mib N]
 //                  [--runs N] [--property key=value] [--table LOCATION]
+//                  [--layout 'zorder(a,b)'] [--spill-dir FOLDER] [--target-mib N]
 
 #include <chrono>
 #include <cstdio>
@@ -28,6 +29,7 @@
 #include "moraine/iceberg/data/parquet_reader.h"
 #include "moraine/iceberg/metadata/table_update.h"
 #include "moraine/rewrite/rewrite.h"
+#include "moraine/tasks/layout_text.h"
 
 namespace moraine {
 namespace {
@@ -42,6 +44,8 @@ struct Arguments {
   int64_t runs = 3;
   StringMap properties;
   std::string table;
+  std::string layout = "none";
+  int64_t target_mib = 512;
 };
 
 Arguments ParseArguments(int count, char** values) {
@@ -59,6 +63,9 @@ Arguments ParseArguments(int count, char** values) {
     }
     if (name == "--memory-mib") arguments.options.memory_bytes = ParseInt64(value).value() << 20;
     if (name == "--table") arguments.table = value;
+    if (name == "--layout") arguments.layout = value;
+    if (name == "--spill-dir") arguments.options.spill_folder = value;
+    if (name == "--target-mib") arguments.target_mib = ParseInt64(value).value();
     if (name == "--runs") arguments.runs = ParseInt64(value).value();
     if (name == "--keys") {
       for (std::string_view key : Split(value, ',')) arguments.keys.emplace_back(key);
@@ -122,7 +129,7 @@ tasks::RewriteTask MakeTask(Call& call, io::FileSystem& files, const Arguments& 
   task.process_id = "bench";
   task.attempt = 1;
   task.spec = std::make_shared<const PartitionSpec>();
-  task.target_size_bytes = int64_t{512} << 20;
+  task.target_size_bytes = arguments.target_mib << 20;
   task.data_location = out;
   task.properties = arguments.properties;
   const io::FileListing listing = files.List(call, arguments.folder + "/", "", 100000).value();
@@ -142,6 +149,7 @@ tasks::RewriteTask MakeTask(Call& call, io::FileSystem& files, const Arguments& 
     task.rewrite.push_back(std::move(input));
   }
   MORAINE_CHECK(!task.rewrite.empty(), "no files in " + arguments.folder);
+  task.layout = tasks::ParseLayout(arguments.layout, *task.schema, {}, 0).value();
   if (arguments.equality_percent > 0) AddEqualityDeletes(call, files, arguments, out, &task);
   return task;
 }
