@@ -221,8 +221,9 @@ class Compaction {
           " expired");
     }
     MORAINE_TRY(Count(call_, *table));
-    MORAINE_ASSIGN(auto decision,
-                   planning::DecideLanding(call_, files_, *table, sum_, run_, finished));
+    MORAINE_ASSIGN(auto landing, planning::MakeLanding(call_, files_, *table, sum_, run_, finished,
+                                                       options_.memory_bytes));
+    const CommitDecision& decision = landing.decision;
     if (decision.empty()) {
       final_ = true;
       return Conflict(fmt::format(
@@ -230,7 +231,7 @@ class Compaction {
           decision.dropped.empty() ? "no task has a result" : decision.dropped[0].reason));
     }
     ++report_.commit_attempts;
-    iceberg::SnapshotProducer producer(files_, planning::ToChanges(decision, run_));
+    iceberg::SnapshotProducer producer(files_, std::move(landing.changes));
     auto prepared = producer.Prepare(call_, table);
     Status status = prepared.ok() ? call_.Check() : prepared.status();
     if (status.ok()) {
@@ -244,7 +245,9 @@ class Compaction {
       }
     }
     if (status.code() == Code::kCommitUnknown) return Unknown(status, prepared->snapshot);
-    RemoveRefused(status, producer.written_files());
+    std::vector<std::string> written = producer.written_files();
+    written.insert(written.end(), landing.written.begin(), landing.written.end());
+    RemoveRefused(status, written);
     return status;
   }
 
@@ -290,8 +293,13 @@ class Compaction {
   void CleanUp(const Status& outcome) {
     Call cleaning(call_.env(), kCleanUpLimit);
     for (size_t i = 0; i < tasks_.size(); ++i) {
-      if (outcome.ok() && kept_.contains(i)) continue;
-      auto removed = iceberg::DeleteAttempt(cleaning, files_, tasks_[i].OutputPrefix());
+      std::string unused = tasks_[i].OutputPrefix();
+      if (outcome.ok() && kept_.contains(i)) {
+        // Its map has no more use, and no commit names it.
+        if (!outputs_[i].positions || outputs_[i].positions->location.empty()) continue;
+        unused = outputs_[i].positions->location;
+      }
+      auto removed = iceberg::DeleteAttempt(cleaning, files_, unused);
       if (!removed.ok()) ++unremoved_;
     }
     if (unremoved_ > 0) {
