@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <utility>
+#include <vector>
 
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
 
 #include "moraine/io/arrow_status.h"
+#include "moraine/io/range_cache.h"
 
 namespace moraine::io {
 namespace {
@@ -47,6 +49,16 @@ class ArrowFile final : public arrow::io::RandomAccessFile {
     ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(some));
     ARROW_RETURN_NOT_OK(ReadAt(position, some, buffer->mutable_data()));
     return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+  }
+
+  arrow::Status WillNeed(const std::vector<arrow::io::ReadRange>& ranges) override {
+    std::vector<ByteRange> wanted;
+    for (const arrow::io::ReadRange& range : ranges) {
+      wanted.push_back({range.offset, range.length});
+    }
+    Call call(call_);
+    WillRead(call, *reader_, wanted);
+    return arrow::Status::OK();
   }
 
   arrow::Result<int64_t> Read(int64_t count, void* out) override {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/executor.h"
+#include "moraine/io/range_cache.h"
 #include "moraine/io/s3_client.h"
 #include "moraine/io/s3_location.h"
 #include "moraine/io/s3_writer.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr int64_t kFirstBytes = 1 << 20;  ///< read along with the size of a file
 constexpr int64_t kRangeBytes = 8 << 20;  ///< of one GET
 constexpr size_t kRangesAtOnce = 4;
+constexpr int64_t kReadAheadBytes = 128 << 20;  ///< of all files together
 constexpr size_t kDeleteBatch = 1000;
 constexpr size_t kAnswerLimit = 64 << 20;  ///< the largest listing and the largest range
 
@@ -89,9 +91,13 @@ class S3FileSystem final : public FileSystem {
     if (!known_size) {
       MORAINE_ASSIGN(first, client_.Get(call, at, 0, kFirstBytes));
     }
-    return std::unique_ptr<RandomReader>(std::make_unique<S3Reader>(
-        client_, pool_, std::move(at), known_size.value_or(first.object_size_bytes),
-        std::move(first.bytes)));
+    int64_t size = known_size.value_or(first.object_size_bytes);
+    bool all_here = first.bytes != nullptr && static_cast<int64_t>(first.bytes->size()) == size;
+    std::unique_ptr<RandomReader> reader =
+        std::make_unique<S3Reader>(client_, pool_, std::move(at), size, std::move(first.bytes));
+    if (all_here) return reader;
+    return std::unique_ptr<RandomReader>(
+        MakeRangeCache(std::move(reader), pool_, read_ahead_, RangeCacheOptions{}));
   }
 
   Result<std::unique_ptr<Writer>> Create(Call& call, const std::string& location) override {
@@ -196,6 +202,8 @@ class S3FileSystem final : public FileSystem {
   }
 
   S3Client client_;
+  const std::shared_ptr<ReadAheadBudget> read_ahead_ =
+      std::make_shared<ReadAheadBudget>(kReadAheadBytes);
   ThreadPool pool_;  // ends before the client that its tasks use
 };
 

@@ -1,0 +1,290 @@
+#include "moraine/io/range_cache.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+namespace moraine::io {
+namespace {
+
+/// One request's worth of bytes: planned, being fetched, there, or given up (read directly then).
+struct Piece {
+  enum class State { kPlanned, kFetching, kReady, kFailed };
+  ByteRange range;
+  int64_t unread_bytes = 0;  ///< of what was announced; at 0 the piece goes
+  State state = State::kPlanned;
+  bool queued = false;
+  std::shared_ptr<const std::string> bytes;
+};
+
+int64_t End(const ByteRange& range) { return range.offset + range.length; }
+
+/// Bytes of the ranges that lie in one.
+int64_t BytesIn(const std::vector<ByteRange>& ranges, const ByteRange& one) {
+  int64_t bytes = 0;
+  for (const ByteRange& range : ranges) {
+    bytes +=
+        std::max<int64_t>(std::min(End(range), End(one)) - std::max(range.offset, one.offset), 0);
+  }
+  return bytes;
+}
+
+/// What the cache and its requests under way share.
+class Fetches : public std::enable_shared_from_this<Fetches> {
+ public:
+  Fetches(std::unique_ptr<RandomReader> inner, Executor& pool,
+          std::shared_ptr<ReadAheadBudget> budget, const RangeCacheOptions& options)
+      : options_(options),
+        inner_(std::move(inner)),
+        pool_(pool),
+        budget_(std::move(budget)),
+        wants_whole_(inner_->size() <= options.small_file_bytes) {}
+
+  ~Fetches() {
+    for (const auto& [offset, piece] : pieces_) {
+      if (piece->bytes != nullptr) budget_->Give(piece->range.length);
+    }
+  }
+
+  int64_t size() const { return inner_->size(); }
+  void Stop() { stop_.request_stop(); }
+
+  void Announce(Call& call, std::span<const ByteRange> ranges) {
+    if (wants_whole_) return;
+    std::vector<ByteRange> wanted(ranges.begin(), ranges.end());
+    {
+      std::lock_guard lock(mutex_);
+      for (const ByteRange& range : PlanRequests(wanted, size(), options_)) {
+        Add(range, BytesIn(wanted, range));
+      }
+    }
+    StartMore(call);
+  }
+
+  Status ReadAt(Call& call, int64_t offset, std::span<char> buffer) {
+    bool all = offset == 0 && static_cast<int64_t>(buffer.size()) == size();
+    if (wants_whole_ && !all && !buffer.empty()) {
+      std::lock_guard lock(mutex_);
+      if (pieces_.empty()) Add({0, size()}, std::numeric_limits<int64_t>::max());
+    }
+    while (!buffer.empty()) {
+      int64_t some = static_cast<int64_t>(buffer.size());
+      std::shared_ptr<Piece> piece = Covering(offset, &some);
+      std::span<char> part = buffer.first(static_cast<size_t>(some));
+      if (piece == nullptr || !TakeFrom(call, *piece, offset, part)) {
+        MORAINE_TRY(inner_->ReadAt(call, offset, part));
+      }
+      if (piece != nullptr) Forget(call, piece, some);
+      offset += some;
+      buffer = buffer.subspan(static_cast<size_t>(some));
+    }
+    return {};
+  }
+
+ private:
+  /// Under the lock. A range that overlaps a piece which is there is left to direct reads.
+  void Add(const ByteRange& range, int64_t unread_bytes) {
+    auto after = pieces_.lower_bound(range.offset);
+    if (after != pieces_.end() && after->first < End(range)) return;
+    if (after != pieces_.begin() && End(std::prev(after)->second->range) > range.offset) return;
+    auto piece = std::make_shared<Piece>();
+    piece->range = range;
+    piece->unread_bytes = unread_bytes;
+    pieces_.emplace_hint(after, range.offset, std::move(piece));
+  }
+
+  /// The piece that holds the offset, or null; cuts *some to what it, or the gap before the next
+  /// one, holds.
+  std::shared_ptr<Piece> Covering(int64_t offset, int64_t* some) {
+    std::lock_guard lock(mutex_);
+    auto after = pieces_.upper_bound(offset);
+    if (after != pieces_.begin()) {
+      const auto& piece = std::prev(after)->second;
+      if (End(piece->range) > offset) {
+        *some = std::min(*some, End(piece->range) - offset);
+        return piece;
+      }
+    }
+    if (after != pieces_.end()) *some = std::min(*some, after->first - offset);
+    return nullptr;
+  }
+
+  /// Fills part from the piece, which is fetched or waited for. False: read it directly.
+  bool TakeFrom(Call& call, Piece& piece, int64_t offset, std::span<char> part) {
+    std::shared_ptr<const std::string> bytes;
+    {
+      std::unique_lock lock(mutex_);
+      if (piece.state == Piece::State::kPlanned) {
+        lock.unlock();
+        Fetch(call, piece);
+        lock.lock();
+      }
+      while (piece.state == Piece::State::kFetching && call.Check().ok()) {
+        call.clock().WaitUntil(lock, changed_, call.deadline(), call.stop());
+      }
+      bytes = piece.bytes;
+    }
+    if (bytes == nullptr) return false;
+    std::memcpy(part.data(), bytes->data() + (offset - piece.range.offset), part.size());
+    return true;
+  }
+
+  /// Fetches a planned piece on this thread; of no effect on one that another has taken.
+  void Fetch(Call& call, Piece& piece) {
+    {
+      std::lock_guard lock(mutex_);
+      if (piece.state != Piece::State::kPlanned) return;
+      bool held = budget_->Take(piece.range.length);
+      piece.state = held ? Piece::State::kFetching : Piece::State::kFailed;
+      if (!held) return;
+      ++under_way_;
+    }
+    auto bytes = std::make_shared<std::string>(static_cast<size_t>(piece.range.length), '\0');
+    Status read = inner_->ReadAt(call, piece.range.offset, *bytes);
+    {
+      std::lock_guard lock(mutex_);
+      --under_way_;
+      bool wanted = read.ok() && piece.unread_bytes > 0;
+      piece.state = wanted ? Piece::State::kReady : Piece::State::kFailed;
+      if (wanted) {
+        piece.bytes = std::move(bytes);
+      } else {
+        budget_->Give(piece.range.length);
+      }
+    }
+    changed_.notify_all();
+  }
+
+  /// Counts bytes as read; a piece that is read whole goes, and others may come.
+  void Forget(Call& call, const std::shared_ptr<Piece>& piece, int64_t bytes) {
+    {
+      std::lock_guard lock(mutex_);
+      piece->unread_bytes -= bytes;
+      if (piece->unread_bytes > 0) return;
+      auto found = pieces_.find(piece->range.offset);
+      if (found == pieces_.end() || found->second != piece) return;
+      if (piece->bytes != nullptr) budget_->Give(piece->range.length);
+      piece->bytes.reset();
+      pieces_.erase(found);
+    }
+    StartMore(call);
+  }
+
+  /// Queues planned pieces, as many as may be under way.
+  void StartMore(const Call& call) {
+    std::vector<std::shared_ptr<Piece>> starting;
+    {
+      std::lock_guard lock(mutex_);
+      size_t busy = under_way_ + queued_;
+      for (const auto& [offset, piece] : pieces_) {
+        if (busy >= options_.at_once || budget_->free_bytes() < piece->range.length) break;
+        if (piece->state != Piece::State::kPlanned || piece->queued) continue;
+        piece->queued = true;
+        ++queued_;
+        ++busy;
+        starting.push_back(piece);
+      }
+    }
+    for (auto& piece : starting) {
+      Call own(call.env(), call.remaining(), stop_.get_token());
+      own.set_trace_id(call.trace_id());
+      Status queued = pool_.Submit([self = shared_from_this(), piece, own]() mutable {
+        {
+          std::lock_guard lock(self->mutex_);
+          --self->queued_;
+        }
+        if (self->stop_.stop_requested()) return;
+        self->Fetch(own, *piece);
+        self->StartMore(own);
+      });
+      if (!queued.ok()) {  // whoever reads it fetches it
+        std::lock_guard lock(mutex_);
+        --queued_;
+      }
+    }
+  }
+
+  const RangeCacheOptions options_;
+  const std::unique_ptr<RandomReader> inner_;
+  Executor& pool_;
+  const std::shared_ptr<ReadAheadBudget> budget_;
+  const bool wants_whole_;
+  std::stop_source stop_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<int64_t, std::shared_ptr<Piece>> pieces_;  ///< by offset; none overlap
+  size_t under_way_ = 0;
+  size_t queued_ = 0;
+};
+
+class RangeCache final : public AheadReader {
+ public:
+  explicit RangeCache(std::shared_ptr<Fetches> fetches) : fetches_(std::move(fetches)) {}
+  ~RangeCache() override { fetches_->Stop(); }
+
+  int64_t size() const override { return fetches_->size(); }
+  Status ReadAt(Call& call, int64_t offset, std::span<char> buffer) override {
+    return fetches_->ReadAt(call, offset, buffer);
+  }
+  void WillRead(Call& call, std::span<const ByteRange> ranges) override {
+    fetches_->Announce(call, ranges);
+  }
+
+ private:
+  const std::shared_ptr<Fetches> fetches_;
+};
+
+}  // namespace
+
+bool ReadAheadBudget::Take(int64_t bytes) {
+  int64_t free = free_.load();
+  while (free >= bytes) {
+    if (free_.compare_exchange_weak(free, free - bytes)) return true;
+  }
+  return false;
+}
+
+void WillRead(Call& call, RandomReader& reader, std::span<const ByteRange> ranges) {
+  if (auto* ahead = dynamic_cast<AheadReader*>(&reader)) ahead->WillRead(call, ranges);
+}
+
+std::vector<ByteRange> PlanRequests(std::vector<ByteRange> ranges, int64_t file_bytes,
+                                    const RangeCacheOptions& options) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const ByteRange& a, const ByteRange& b) { return a.offset < b.offset; });
+  std::vector<ByteRange> merged;
+  for (ByteRange range : ranges) {
+    if (range.offset < 0 || range.length <= 0 || range.offset >= file_bytes) continue;
+    range.length = std::min(range.length, file_bytes - range.offset);
+    if (!merged.empty() && range.offset - End(merged.back()) < options.gap_bytes) {
+      merged.back().length = std::max(End(merged.back()), End(range)) - merged.back().offset;
+    } else {
+      merged.push_back(range);
+    }
+  }
+  std::vector<ByteRange> requests;
+  for (const ByteRange& range : merged) {
+    // Pieces of the same size, so that the last is not a sliver.
+    int64_t count = (range.length + options.request_bytes - 1) / options.request_bytes;
+    int64_t each = (range.length + count - 1) / count;
+    for (int64_t at = range.offset; at < End(range); at += each) {
+      requests.push_back({at, std::min(each, End(range) - at)});
+    }
+  }
+  return requests;
+}
+
+std::unique_ptr<AheadReader> MakeRangeCache(std::unique_ptr<RandomReader> inner, Executor& pool,
+                                            std::shared_ptr<ReadAheadBudget> budget,
+                                            const RangeCacheOptions& options) {
+  return std::make_unique<RangeCache>(
+      std::make_shared<Fetches>(std::move(inner), pool, std::move(budget), options));
+}
+
+}  // namespace moraine::io
