@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <arrow/array.h>
+#include <arrow/io/interfaces.h>
 #include <arrow/record_batch.h>
 #include <arrow/util/byte_size.h>
 #include <parquet/arrow/reader.h>
@@ -155,7 +156,9 @@ class Reader final : public ParquetReader {
   Status ReadColumns(const parquet::arrow::SchemaManifest& manifest);
   int64_t LargestRowGroupBytes() const;
   bool SkipsRowGroup(int row_group) const;
+  bool SkipsNext() const;
   Status OpenRowGroup();
+  void AnnounceRowGroup(int row_group);
   int64_t BatchRows(const parquet::RowGroupMetaData& row_group) const;
   Result<std::shared_ptr<arrow::RecordBatch>> NextUnguarded();
   Result<std::shared_ptr<arrow::RecordBatch>> NextOfRowGroup();
@@ -164,12 +167,14 @@ class Reader final : public ParquetReader {
   const std::string location_;
   const ReadOptions options_;
   arrow::MemoryPool* pool_;
+  std::shared_ptr<arrow::io::RandomAccessFile> file_;
   std::shared_ptr<parquet::FileMetaData> metadata_;
   std::vector<FileColumn> columns_;
   std::optional<ColumnProjection> projection_;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
 
   int row_group_ = -1;              // being read
+  int announced_ = -1;              // the last whose bytes the file knows to be wanted
   int64_t row_group_position_ = 0;  // of its first row
   int64_t row_group_rows_ = 0;
   int64_t rows_done_ = 0;  // of it
@@ -184,6 +189,7 @@ Status Reader::OpenUnguarded(io::FileSystem& files, std::optional<int64_t> known
   if (reader->size() < 12) return Corruption(location_ + ": too short for a Parquet file");
   std::shared_ptr<arrow::io::RandomAccessFile> file = io::ToArrowFile(call_, std::move(reader));
   parquet::ReaderProperties properties(pool_);
+  file_ = file;
   metadata_ = parquet::ParquetFileReader::Open(file, properties)->metadata();
   MORAINE_TRY(CheckMetadata());
   return MakeFileReader(std::move(file));
@@ -288,6 +294,10 @@ bool Reader::SkipsRowGroup(int row_group) const {
   return !MayHaveStrings(*chunk, *options_.filter);
 }
 
+bool Reader::SkipsNext() const {
+  return row_group_ + 1 >= metadata_->num_row_groups() || SkipsRowGroup(row_group_ + 1);
+}
+
 int64_t Reader::BatchRows(const parquet::RowGroupMetaData& row_group) const {
   int64_t bytes = 0;
   for (int leaf : projection_->leaf_indices()) {
@@ -297,6 +307,22 @@ int64_t Reader::BatchRows(const parquet::RowGroupMetaData& row_group) const {
   const int64_t rows = std::max<int64_t>(row_group.num_rows(), 1);
   const int64_t row_bytes = std::max<int64_t>({bytes / rows, measured_row_bytes_, 1});
   return std::clamp<int64_t>(options_.batch_bytes / row_bytes, 1, options_.batch_rows);
+}
+
+// Files far away fetch ahead what is wanted of a row group; local ones take no notice.
+void Reader::AnnounceRowGroup(int row_group) {
+  if (row_group <= announced_ || row_group >= metadata_->num_row_groups()) return;
+  announced_ = row_group;
+  const auto group = metadata_->RowGroup(row_group);
+  std::vector<arrow::io::ReadRange> ranges;
+  for (int leaf : projection_->leaf_indices()) {
+    const auto chunk = group->ColumnChunk(leaf);
+    int64_t begin = chunk->data_page_offset();
+    const int64_t dictionary = chunk->has_dictionary_page() ? chunk->dictionary_page_offset() : 0;
+    if (dictionary > 0) begin = std::min(begin, dictionary);
+    ranges.push_back({begin, chunk->total_compressed_size()});
+  }
+  (void)file_->WillNeed(ranges);
 }
 
 // Moves to the next row group that is wanted; row_group_ past the last one means the end.
@@ -310,6 +336,8 @@ Status Reader::OpenRowGroup() {
   } while (row_group_rows_ == 0 || SkipsRowGroup(row_group_));
   rows_done_ = 0;
   if (projection_->leaf_indices().empty()) return {};
+  AnnounceRowGroup(row_group_);
+  if (!SkipsNext()) AnnounceRowGroup(row_group_ + 1);
   reader_->set_batch_size(BatchRows(*metadata_->RowGroup(row_group_)));
   MORAINE_FILE_ASSIGN(location_, batches_,
                       reader_->GetRecordBatchReader({row_group_}, projection_->leaf_indices()));
