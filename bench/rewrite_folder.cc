@@ -2,9 +2,13 @@
 // and CPU seconds, rows, bytes, peak memory. With --table it runs nothing: it makes an Iceberg
 // table of the same files at that location, as a Hadoop catalog finds it, for others to rewrite.
 // bench/bench_rewrite.py makes the files and runs the others.
-//   rewrite_folder FOLDER [--equality-percent P --keys a,b] [--threads N] [--memory-mib N]
-//                  [--runs N] [--property key=value] [--table LOCATION]
-//                  [--layout 'zorder(a,b)'] [--spill-dir FOLDER] [--target-mib N]
+//   rewrite_folder FOLDER [--equality-percent P --keys a,b | --position-percent P] [--deleted
+//                  scattered|clustered] [--layout 'zorder(a,b)'] [--spill-dir FOLDER]
+//                  [--target-mib N] [--threads N]
+//                  [--memory-mib N] [--runs N] [--keep yes] [--property key=value]
+//                  [--table LOCATION]
+// Scattered deletes hit every n-th row of every file; clustered ones a run of rows in every fifth
+// file, or in every tenth where fewer than 5 % die.
 
 #include <chrono>
 #include <cstdio>
@@ -39,12 +43,15 @@ using namespace iceberg;  // NOLINT: a program, not a library
 struct Arguments {
   std::string folder;
   int64_t equality_percent = 0;
+  int64_t position_percent = 0;
+  bool is_clustered = false;
   std::vector<std::string> keys;
+  std::string layout = "none";
+  bool keep = false;  // the files of the last run
   rewrite::RewriteOptions options;
   int64_t runs = 3;
   StringMap properties;
   std::string table;
-  std::string layout = "none";
   int64_t target_mib = 512;
 };
 
@@ -58,14 +65,19 @@ Arguments ParseArguments(int count, char** values) {
     if (name == "--equality-percent") {
       arguments.equality_percent = ParseInt64(value).value();
     }
+    if (name == "--position-percent") {
+      arguments.position_percent = ParseInt64(value).value();
+    }
+    if (name == "--deleted") arguments.is_clustered = value == "clustered";
+    if (name == "--keep") arguments.keep = true;
     if (name == "--threads") {
       arguments.options.threads = static_cast<int>(ParseInt64(value).value());
     }
     if (name == "--memory-mib") arguments.options.memory_bytes = ParseInt64(value).value() << 20;
     if (name == "--table") arguments.table = value;
     if (name == "--layout") arguments.layout = value;
-    if (name == "--spill-dir") arguments.options.spill_folder = value;
     if (name == "--target-mib") arguments.target_mib = ParseInt64(value).value();
+    if (name == "--spill-dir") arguments.options.spill_folder = value;
     if (name == "--runs") arguments.runs = ParseInt64(value).value();
     if (name == "--keys") {
       for (std::string_view key : Split(value, ',')) arguments.keys.emplace_back(key);
@@ -90,36 +102,97 @@ SchemaPtr SchemaOf(const ParquetReader& reader) {
   return std::make_shared<const Schema>(0, std::move(fields));
 }
 
-// Every n-th row's key, as a stream of upserts would have it: one delete file for each data file.
+// The rows of a file that die, as positions.
+class Dying {
+ public:
+  Dying(const Arguments& arguments, int64_t percent, size_t file, int64_t rows) {
+    if (!arguments.is_clustered) {
+      step_ = 100 / percent;
+      end_ = rows;
+      return;
+    }
+    const int64_t every = percent < 5 ? 10 : 5;
+    if (static_cast<int64_t>(file) % every != 0) return;
+    begin_ = rows / 4;
+    end_ = std::min(rows, begin_ + rows * percent * every / 100);
+  }
+  bool Contains(int64_t row) const {
+    return row >= begin_ && row < end_ && (row - begin_) % step_ == 0;
+  }
+  bool empty() const { return begin_ >= end_; }
+
+ private:
+  int64_t begin_ = 0;
+  int64_t end_ = 0;
+  int64_t step_ = 1;
+};
+
+std::vector<std::shared_ptr<arrow::RecordBatch>> DyingKeys(Call& call, io::FileSystem& files,
+                                                           const DataFile& file, const Dying& dying,
+                                                           const Schema& schema) {
+  ReadOptions read;
+  read.fields = schema.fields();
+  auto reader =
+      ParquetReader::Open(call, files, file.file_path, file.file_size_in_bytes, read).value();
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  while (auto batch = reader->Next(call).value()) {
+    std::vector<uint8_t> keep(static_cast<size_t>((batch->num_rows() + 7) / 8), 0);
+    for (int64_t row = 0; row < batch->num_rows(); ++row) {
+      if (!dying.Contains(reader->batch_position() + row)) continue;
+      keep[row / 8] = static_cast<uint8_t>(keep[row / 8] | (1 << (row % 8)));
+    }
+    batches.push_back(KeepRows(batch, keep, nullptr).value());
+  }
+  return batches;
+}
+
+// Keys of rows that are there, as a stream of upserts would have them: a delete file for every ten
+// data files, and each applies to all.
 void AddEqualityDeletes(Call& call, io::FileSystem& files, const Arguments& arguments,
                         const std::string& out, tasks::RewriteTask* task) {
+  constexpr size_t kDataFilesOfOne = 10;
   std::vector<int32_t> ids;
   for (const std::string& key : arguments.keys) ids.push_back(task->schema->FindField(key)->id);
   WriteOptions write;
   write.schema = std::make_shared<const Schema>(0, SelectFields(task->schema->fields(), ids));
-  const auto step = static_cast<int64_t>(100 / arguments.equality_percent);
+  std::vector<std::shared_ptr<arrow::RecordBatch>> keys;
   for (size_t i = 0; i < task->rewrite.size(); ++i) {
     const DataFile& file = task->rewrite[i].file;
-    ReadOptions read;
-    read.fields = write.schema->fields();
-    auto reader =
-        ParquetReader::Open(call, files, file.file_path, file.file_size_in_bytes, read).value();
-    std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-    while (auto batch = reader->Next(call).value()) {
-      std::vector<uint8_t> keep(static_cast<size_t>((batch->num_rows() + 7) / 8), 0);
-      for (int64_t row = 0; row < batch->num_rows(); row += step) {
-        keep[row / 8] = static_cast<uint8_t>(keep[row / 8] | (1 << (row % 8)));
+    const Dying dying(arguments, arguments.equality_percent, i, file.record_count);
+    if (!dying.empty()) {
+      for (auto& batch : DyingKeys(call, files, file, dying, *write.schema)) {
+        keys.push_back(std::move(batch));
       }
-      batches.push_back(KeepRows(batch, keep, nullptr).value());
     }
+    const bool is_last = i + 1 == task->rewrite.size();
+    if (keys.empty() || (!is_last && (i + 1) % kDataFilesOfOne != 0)) continue;
     const std::string location = out + "/equality-" + std::to_string(i) + ".parquet";
     task->deletes.push_back(
-        {WriteEqualityDeletes(call, files, location, batches, ids, write).value(), 2});
+        {WriteEqualityDeletes(call, files, location, keys, ids, write).value(), 2});
+    keys.clear();
   }
   for (tasks::InputFile& input : task->rewrite) {
     for (size_t i = 0; i < task->deletes.size(); ++i) {
       input.deletes.push_back(static_cast<int32_t>(i));
     }
+  }
+}
+
+// A position delete file for each data file that has dead rows.
+void AddPositionDeletes(Call& call, io::FileSystem& files, const Arguments& arguments,
+                        const std::string& out, tasks::RewriteTask* task) {
+  for (size_t i = 0; i < task->rewrite.size(); ++i) {
+    tasks::InputFile& input = task->rewrite[i];
+    const Dying dying(arguments, arguments.position_percent, i, input.file.record_count);
+    if (dying.empty()) continue;
+    std::map<std::string, PositionSet> positions;
+    for (int64_t row = 0; row < input.file.record_count; ++row) {
+      if (dying.Contains(row)) positions[input.file.file_path].Add(row);
+    }
+    const std::string location = out + "/positions-" + std::to_string(i) + ".parquet";
+    input.deletes.push_back(static_cast<int32_t>(task->deletes.size()));
+    task->deletes.push_back(
+        {WritePositionDeletes(call, files, location, positions, WriteOptions()).value(), 2});
   }
 }
 
@@ -137,10 +210,6 @@ tasks::RewriteTask MakeTask(Call& call, io::FileSystem& files, const Arguments& 
     tasks::InputFile input;
     input.file.file_path = info.location;
     input.file.file_size_in_bytes = info.size_bytes;
-    input.file.record_count =
-        ParquetReader::Open(call, files, info.location, info.size_bytes, ReadOptions())
-            .value()
-            ->num_rows();
     input.sequence_number = 1;
     const auto reader =
         ParquetReader::Open(call, files, info.location, info.size_bytes, ReadOptions()).value();
@@ -151,6 +220,7 @@ tasks::RewriteTask MakeTask(Call& call, io::FileSystem& files, const Arguments& 
   MORAINE_CHECK(!task.rewrite.empty(), "no files in " + arguments.folder);
   task.layout = tasks::ParseLayout(arguments.layout, *task.schema, {}, 0).value();
   if (arguments.equality_percent > 0) AddEqualityDeletes(call, files, arguments, out, &task);
+  if (arguments.position_percent > 0) AddPositionDeletes(call, files, arguments, out, &task);
   return task;
 }
 
@@ -204,6 +274,7 @@ int Main(int count, char** values) {
     return 0;
   }
   for (int64_t run = 0; run < arguments.runs; ++run) {
+    bench::ResetPeakMemory();
     const double cpu = bench::CpuSeconds();
     Result<tasks::RewriteOutput> output =
         RunRewrite(call, *files, task, arguments.options, nullptr);
@@ -216,7 +287,7 @@ int Main(int count, char** values) {
         output->data_files.size(), static_cast<long long>(output->bytes_written),
         bench::PeakMebibytes());
     std::fflush(stdout);
-    if (run + 1 == arguments.runs) break;
+    if (run + 1 == arguments.runs && arguments.keep) break;
     for (const DataFile& file : output->data_files) std::filesystem::remove(file.file_path);
   }
   return 0;

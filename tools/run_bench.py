@@ -5,6 +5,8 @@ as tables to bench/results/README.md.
   ./dev bench            all of bench/*_bench.cc (Google Benchmark) and bench/bench_*.py (whole system)
   ./dev bench plan ...   those with these names
   ./dev bench --wait ... waits up to five minutes for a quiet machine before each
+  ./dev bench rewrite --cases nested --no-spark
+                         flags that it does not know go to the script; its result is kept apart from a whole run's
 """
 import argparse
 import json
@@ -34,10 +36,10 @@ def machine() -> dict:
             "load_before": round(os.getloadavg()[0], 2)}
 
 
-def run_program(name: str) -> dict:
+def run_program(name: str, flags: list[str]) -> dict:
     program = ROOT / "build/fast/bench" / f"{name}_bench"
     out = RESULTS / f"{name}.raw.json"
-    subprocess.run([program, f"--benchmark_out={out}", "--benchmark_out_format=json"], cwd=ROOT, check=True)
+    subprocess.run([program, f"--benchmark_out={out}", "--benchmark_out_format=json", *flags], cwd=ROOT, check=True)
     raw = json.loads(out.read_text())
     out.unlink()
     return {"benchmarks": [{key: value for key, value in run.items() if key not in ("run_name", "family_index", "per_family_instance_index", "run_type", "repetitions",
@@ -45,9 +47,9 @@ def run_program(name: str) -> dict:
                            for run in raw["benchmarks"]]}
 
 
-def run_script(name: str) -> dict:
+def run_script(name: str, flags: list[str]) -> dict:
     """A script prints what it does, and as its last line one JSON object of figures."""
-    with subprocess.Popen([sys.executable, ROOT / f"bench/bench_{name}.py"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, ROOT / f"bench/bench_{name}.py", *flags], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         last = ""
         for line in process.stdout:
             print(line, end="", flush=True)
@@ -117,8 +119,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--wait", action="store_true")
-    arguments = parser.parse_args()
+    # Flags of a script may take words that look like names: those before the first flag are names.
+    own = [word for word in sys.argv[1:] if word == "--wait"]
+    words = [word for word in sys.argv[1:] if word != "--wait"]
+    first = next((i for i, word in enumerate(words) if word.startswith("-") and word not in ("-h", "--help")), len(words))
+    arguments, flags = parser.parse_args(own + words[:first]), words[first:]
     names = arguments.names
+    if flags and len(names) != 1:
+        raise SystemExit(f"{' '.join(flags)}: for which benchmark? Name one")
     known = {file.stem.removesuffix("_bench"): run_program for file in sorted((ROOT / "bench").glob("*_bench.cc"))}
     known |= {file.stem.removeprefix("bench_"): run_script for file in sorted((ROOT / "bench").glob("bench_*.py"))}
     if unknown := [name for name in names if name not in known]:
@@ -136,8 +144,12 @@ def main():
         if arguments.wait:
             wait_for_quiet()
         start, where = time.monotonic(), machine()
-        result = run(name)
-        taken = {"command": f"./dev bench {name}", "seconds": round(time.monotonic() - start)}
+        result = run(name, flags)
+        taken = {"command": " ".join(["./dev bench", name, *flags]), "seconds": round(time.monotonic() - start)}
+        if flags:  # a part says nothing of the whole
+            (ROOT / "build" / f"bench-{name}.json").write_text(json.dumps({"name": name} | where | taken | result, indent=1) + "\n")
+            print(f"wrote build/bench-{name}.json after {taken['seconds']} s", flush=True)
+            continue
         (RESULTS / f"{name}.json").write_text(json.dumps({"name": name} | where | taken | result, indent=1) + "\n")
         write_summary()
         print(f"wrote bench/results/{name}.json after {taken['seconds']} s", flush=True)

@@ -407,9 +407,9 @@ class Table:
         return "\n".join(lines + [f"deletes: {d.words}, sequence number {d.sequence_number}, of files {d.applies_to}" for d in self.deletes])
 
 
-def random_schema(rng: random.Random, ids: Ids, primitives: list[str]) -> list[dict]:
-    fields = [{"name": KEY, "required": True, "type": "long"}]
-    fields += [{"name": f"c{i}", "required": rng.random() < 0.15, "type": random_type(rng, primitives, 0)} for i in range(rng.choice([1, 3, 6, 12]))]
+def random_schema(rng: random.Random, ids: Ids, primitives: list[str], is_required: bool) -> list[dict]:
+    fields = [{"name": KEY, "required": is_required, "type": "long"}]
+    fields += [{"name": f"c{i}", "required": rng.random() < 0.15 and is_required, "type": random_type(rng, primitives, 0)} for i in range(rng.choice([1, 3, 6, 12]))]
     return ids.struct(fields)["fields"]
 
 
@@ -434,21 +434,29 @@ def size_of_file(rng: random.Random, columns: int) -> int:
     return min(most, rng.choice([1, 7, 100, 800, 800, 3000, 6000]))
 
 
-def random_table(rng: random.Random, folder: Path) -> Table:
-    """A table of one to five files that pyarrow and DuckDB wrote."""
+def random_table(rng: random.Random, folder: Path, third=None) -> Table:
+    """A table of one to five files that pyarrow and DuckDB wrote, and a third writer that also follows the schema:
+    third.primitives, third.create(fields), third.change(words, fields), third.write(rng, path, fields, rows)."""
+    primitives = third.primitives if third else PRIMITIVES
     ids, table, pools = Ids(), Table(folder), {}
-    fields = random_schema(rng, ids, PRIMITIVES)
+    fields = random_schema(rng, ids, primitives, is_required=third is None)
+    if third:
+        third.create(rng, fields)
     evolves, sequence_number, key = rng.random() < 0.5, 1, 0
     for i in range(rng.choice([1, 2, 3, 3, 5])):
         if evolves and i and rng.random() < 0.6:
-            fields, words = change(rng, fields, ids, PRIMITIVES)
+            fields, words = change(rng, fields, ids, primitives)
             table.changes.append(words)
+            if third and words:
+                third.change(words, fields)
         rows = random_rows(rng, fields, size_of_file(rng, len(fields)), key, pools)
         key += len(rows)
         path = folder / f"{i}.parquet"
         write = write_duckdb if rng.random() < 0.35 and writes_with_duckdb(fields) else write_pyarrow
+        if third and (i == 0 or rng.random() < 0.6):
+            write = third.write
         words = write(rng, path, fields, rows)
-        table.files.append(DataFile(path, fields, rows, sequence_number, words, has_statistics="'write_statistics': True" in words or write is write_duckdb))
+        table.files.append(DataFile(path, fields, rows, sequence_number, words, has_statistics="'write_statistics': True" in words or write is not write_pyarrow))
         sequence_number += rng.randint(0, 1)
     table.fields = fields
     table.properties = random_properties(rng, fields)
