@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/cli/compact_command.h"
 
 namespace moraine::cli {
 namespace {
@@ -20,6 +21,7 @@ struct Flags {
   CatalogOptions catalog;
   OptimizerFlags optimizer;
   ServerFlags server;
+  CompactFlags compact;
   std::string no_color;
   std::deque<ClientOptions> connections;  ///< of each command its own
 };
@@ -201,6 +203,75 @@ void AddCatalogCommands(CLI::App* root, Flags* flags) {
   AddWarehouse(tables, &options->warehouse);
 }
 
+void AddCompactLogin(CLI::App* app, CompactFlags* compact) {
+  app->add_option("--warehouse", compact->warehouse, "Warehouse, as the catalog names it")
+      ->type_name("NAME");
+  app->add_option("--credential", compact->credential, "OAuth2 client credentials")
+      ->envname("MORAINE_CATALOG_CREDENTIAL")
+      ->type_name("ID:SECRET");
+  app->add_option("--token", compact->token, "Bearer token")
+      ->envname("MORAINE_CATALOG_TOKEN")
+      ->type_name("TOKEN");
+  app->add_option("--token-file", compact->token_file, "File whose first line is the bearer token")
+      ->type_name("FILE");
+  app->add_option("--property", compact->properties,
+                  "Any other property of an Iceberg REST catalog; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+}
+
+void AddCompactCommand(CLI::App* root, Flags* flags) {
+  CompactFlags* compact = &flags->compact;
+  auto* app = root->add_subcommand(
+      "compact", "Rewrite the small files and deletes of one table, with no Moraine server");
+  app->add_option("uri", compact->uri, "URI of an Iceberg REST catalog; ?key=value sets properties")
+      ->required()
+      ->type_name("URI");
+  app->add_option("table", compact->table,
+                  "Namespace and name: db.t; a part with dots in double quotes: 'db.\"a.b\"'")
+      ->required()
+      ->type_name("TABLE");
+  AddCompactLogin(app, compact);
+  app->add_flag("--full", compact->full, "Rewrite every file, not only where it is worth it");
+  app->add_flag("--dry-run", compact->dry_run, "Say what would be done, and do nothing");
+  app->add_option("--filter", compact->filter,
+                  "Only files that may hold such rows: \"day >= '2026-01-01'\"")
+      ->type_name("PREDICATE");
+  app->add_option("--target-file-size", compact->target_file_size,
+                  "Of the new files; the table's self-optimizing.target-size if not given")
+      ->type_name("SIZE");
+  app->add_option("--memory", compact->memory, "For all threads together")
+      ->capture_default_str()
+      ->type_name("SIZE");
+  app->add_option("--threads", compact->threads, "Tasks at a time")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str()
+      ->type_name("N");
+  app->add_flag("--json", compact->json, "Print the summary as JSON, and nothing else");
+  app->footer(
+      "\nWorks where the table's files can be reached; keys that the catalog lends are used.\n"
+      "Ctrl-C leaves the table and its files as they were.\n"
+      "\nExamples:\n"
+      "  moraine compact http://127.0.0.1:8181 db.events\n"
+      "  moraine compact 'https://catalog.example.com/api/catalog?warehouse=sales' eu.orders "
+      "--credential id:secret\n"
+      "  moraine compact http://127.0.0.1:1630/iceberg db.t --dry-run\n"
+      "  moraine compact http://127.0.0.1:8181 db.t --full --target-file-size 512MiB --threads 4 "
+      "--memory 4GiB\n"
+      "\nExit codes: 0 done or nothing to do, 1 failed and nothing committed, 2 wrong usage,\n"
+      "3 no such table, 4 the catalog can't be reached, 5 the catalog did not tell whether the\n"
+      "commit landed (nothing is deleted then), 130 interrupted.\n");
+  app->callback([flags, compact] {
+    auto request = ReadCompactFlags(*compact);
+    if (!request.ok())
+      throw CLI::ValidationError(std::string(request.status().message()),
+                                 CLI::ExitCodes::ValidationError);
+    flags->invocation.alone = [request = *std::move(request)](World& world) {
+      return RunCompact(world, request);
+    };
+  });
+}
+
 void AddLogFlags(CLI::App* app, LogFlags* log) {
   app->add_option("--log-level", log->level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
@@ -334,6 +405,7 @@ void AddAll(CLI::App* root, Flags* flags) {
       "  moraine server --store sqlite:///data/moraine.db --warehouse file:///data/warehouse\n"
       "  moraine table list\n"
       "  moraine table optimize db.t --watch\n"
+      "  moraine compact http://127.0.0.1:8181 db.t\n"
       "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached, "
       "130 interrupted.\n"
       "`moraine COMMAND --help` tells more about each, and so does `moraine help COMMAND`.\n");
@@ -342,6 +414,7 @@ void AddAll(CLI::App* root, Flags* flags) {
   AddTableCommands(root, flags);
   AddProcessCommands(root, flags);
   AddCatalogCommands(root, flags);
+  AddCompactCommand(root, flags);
   root->add_subcommand("version", "Print the version")->callback([flags] {
     flags->invocation.text = "moraine " MORAINE_VERSION "\n";
   });

@@ -10,11 +10,14 @@
 
 namespace moraine::cli {
 
-/// What a command line asks for. Exactly one of text, remote and local holds.
+struct World;
+
+/// What a command line asks for. Exactly one of text, remote, alone and local holds.
 struct Invocation {
   std::string text;  ///< help or version: print it
   ClientOptions client;
   std::function<Status(Session&)> remote;  ///< a command against a server
+  std::function<Status(World&)> alone;     ///< a command that needs no server of ours
   std::function<Status(Console&)> local;   ///< a process of its own
   bool no_color = false;
 };

@@ -20,6 +20,8 @@ int ExitCode(const Status& status, Reached reached) {
       return kExitNotFound;
     case Code::kCancelled:
       return kExitInterrupted;
+    case Code::kCommitUnknown:
+      return kExitUnknown;
     default:
       return kExitFailed;
   }
@@ -74,6 +76,13 @@ int RunCommand(World& world, const Invocation& invocation) {
   return Fail(world.console, status, usage ? kExitUsage : ExitCode(status, reached));
 }
 
+int RunAlone(World& world, const Invocation& invocation) {
+  Status status = invocation.alone(world);
+  if (status.ok()) return kExitOk;
+  Reached reached = status.code() == Code::kUnavailable ? Reached::kNo : Reached::kYes;
+  return Fail(world.console, status, ExitCode(status, reached));
+}
+
 }  // namespace
 
 int RunRemote(World& world, const std::vector<std::string>& arguments) {
@@ -81,6 +90,7 @@ int RunRemote(World& world, const std::vector<std::string>& arguments) {
   if (!invocation.ok()) return Fail(world.console, invocation.status(), kExitUsage);
   if (invocation->no_color) world.console.colours = false;
   if (invocation->remote) return RunCommand(world, *invocation);
+  if (invocation->alone) return RunAlone(world, *invocation);
   world.console.out(invocation->text);
   return kExitOk;
 }
@@ -97,7 +107,7 @@ int Run(int argc, const char* const* argv) {
       bool usage = status.code() == Code::kInvalidArgument;
       return status.ok() ? kExitOk : Fail(console, status, usage ? kExitUsage : kExitFailed);
     }
-    if (!invocation->remote) {
+    if (!invocation->remote && !invocation->alone) {
       console.out(invocation->text);
       return kExitOk;
     }
@@ -105,7 +115,7 @@ int Run(int argc, const char* const* argv) {
     Env env = SystemEnv(NullLogger());
     auto http = net::MakeHttpClient({});
     World world{env, signals.token(), *http, console};
-    return RunCommand(world, *invocation);
+    return invocation->alone ? RunAlone(world, *invocation) : RunCommand(world, *invocation);
   } catch (const std::exception& error) {
     console.err(fmt::format("moraine: {}\n", error.what()));
     return kExitFailed;

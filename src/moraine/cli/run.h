@@ -1,8 +1,8 @@
 #pragma once
 // The entry of the binary: a command line in, an exit code out.
 //
-// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached; 130 when
-// a signal ended a command that was waiting.
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached, 5 a
+// commit whose outcome is not known; 130 when a signal ended a command that was waiting.
 
 #include <functional>
 #include <memory>
@@ -20,6 +20,7 @@ inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitNotFound = 3;
 inline constexpr int kExitUnreachable = 4;
+inline constexpr int kExitUnknown = 5;
 inline constexpr int kExitInterrupted = 130;
 
 /// Called by main() with its own parameters. Never throws.

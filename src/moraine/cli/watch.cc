@@ -5,42 +5,15 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/cli/live_line.h"
 #include "moraine/cli/text_table.h"
 
 namespace moraine::cli {
 namespace {
 
 constexpr Millis kInterval{500};
-constexpr int kBarCells = 24;
 /// A server that is started again is waited for this long.
 constexpr Millis kPatience{60'000};
-
-/// Redraws one line on a terminal; elsewhere prints a line whenever it has changed.
-class LiveLine {
- public:
-  explicit LiveLine(Console& console) : console_(console) {}
-  ~LiveLine() { End(); }
-
-  void Show(const std::string& line) {
-    if (line == last_) return;
-    last_ = line;
-    if (console_.terminal) {
-      console_.out("\r\x1b[K" + CutToWidth(line, console_.columns - 1));
-      open_ = true;
-    } else {
-      console_.out(line + "\n");
-    }
-  }
-  void End() {
-    if (open_) console_.out("\n");
-    open_ = false;
-  }
-
- private:
-  Console& console_;
-  std::string last_;
-  bool open_ = false;
-};
 
 int64_t DoneBytes(const Json& process) {
   int64_t bytes = 0;
@@ -50,12 +23,6 @@ int64_t DoneBytes(const Json& process) {
         TextOf(task, "state") == "succeeded" ? size : std::min(size, IntOf(task, "bytes-read"));
   }
   return bytes;
-}
-
-std::string Bar(int percent) {
-  int full = percent * kBarCells / 100;
-  return "[" + std::string(static_cast<size_t>(full), '#') +
-         std::string(static_cast<size_t>(kBarCells - full), '-') + "]";
 }
 
 std::string EndLine(const Json& process) {
@@ -131,7 +98,7 @@ std::string ProgressLine(const Json& process) {
   }
   percent = std::clamp(percent, 0, 100);
   std::string line =
-      fmt::format("{} {:3}%  {}/{} tasks  {} / {}  {}", Bar(percent), percent, done, tasks,
+      fmt::format("{} {:3}%  {}/{} tasks  {} / {}  {}", ProgressBar(percent), percent, done, tasks,
                   FormatMebibytes(bytes), FormatMebibytes(all_bytes), Printable(state));
   if (int64_t failed = IntOf(progress, "failed"); failed > 0)
     line += fmt::format(", {} failed", failed);

@@ -75,8 +75,12 @@ class Compaction {
     progress_.Enter(Phase::kCleaning);
     CleanUp(status);
     progress_.Enter(Phase::kEnded);
-    if (!status.ok()) return status;
-    return std::move(report_);
+    if (status.ok()) return std::move(report_);
+    if (unremoved_ == 0 && status.code() == Code::kCancelled) {
+      return Cancelled("interrupted: nothing was committed, and what had been written is removed");
+    }
+    if (unremoved_ == 0) return status;
+    return Status(status.code(), fmt::format("{}; {}", status.message(), report_.notes.back()));
   }
 
  private:

@@ -64,7 +64,8 @@ RestNext DecideNext(RestEffect effect, int status, bool has_retry_after) {
 
 RestNext DecideNext(RestEffect effect, Code code) {
   if (code == Code::kUnavailable) return RestNext::kAgain;  // not sent, or safe to send again
-  if (code == Code::kCommitUnknown && effect != RestEffect::kChange) return RestNext::kAgain;
+  bool lost = code == Code::kCommitUnknown || code == Code::kDeadline;
+  if (lost && effect != RestEffect::kChange) return RestNext::kAgain;
   return RestNext::kGiveUp;
 }
 

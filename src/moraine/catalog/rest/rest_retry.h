@@ -24,7 +24,8 @@ enum class RestNext { kDone, kAgain, kRenewToken, kGiveUp };
 
 /// What to do about an answer. has_retry_after: the answer names a time.
 RestNext DecideNext(RestEffect effect, int status, bool has_retry_after);
-/// What to do about a request that has no answer; code: of HttpTransport::Send.
+/// What to do about a request that has no answer, while there is time; code: of
+/// HttpTransport::Send.
 RestNext DecideNext(RestEffect effect, Code code);
 
 /// Whether a change that was answered so may yet have been carried out.

@@ -46,7 +46,9 @@ TEST(RestRetry, ALostAnswerOfAChangeIsNotSentAgainWithoutAKey) {
   EXPECT_EQ(DecideNext(kChange, Code::kCommitUnknown), RestNext::kGiveUp);
   EXPECT_EQ(DecideNext(kKeyed, Code::kCommitUnknown), RestNext::kAgain);
   EXPECT_EQ(DecideNext(kChange, Code::kUnavailable), RestNext::kAgain);  // was not sent
-  EXPECT_EQ(DecideNext(kRepeatable, Code::kDeadline), RestNext::kGiveUp);
+  EXPECT_EQ(DecideNext(kChange, Code::kDeadline), RestNext::kGiveUp);
+  EXPECT_EQ(DecideNext(kRepeatable, Code::kDeadline), RestNext::kAgain);
+  EXPECT_EQ(DecideNext(kRepeatable, Code::kCancelled), RestNext::kGiveUp);
 }
 
 TEST(RestRetry, OnlyAnswersThatProveItSayThatNothingLanded) {

@@ -14,6 +14,7 @@ namespace moraine::catalog {
 namespace {
 
 constexpr int kMostRetries = 5;
+constexpr std::chrono::minutes kRequestLimit{5};
 constexpr size_t kMostEndpoints = 1'000;
 
 /// What a server that does not say offers (rest-catalog spec, "CatalogConfig").
@@ -198,7 +199,8 @@ Result<net::Response> RestSession::SendTo(Call& call, const std::string& base_ur
     if (request.ask != RestAsk::kToken) {
       MORAINE_TRY(Hide(login_->Prepare(call.clock().Wall(), base_url, request.table_token, &copy)));
     }
-    auto answer = http_.Send(call, base_url, copy);
+    Call sending(call, kRequestLimit);
+    auto answer = http_.Send(sending, base_url, copy);
     RestNext next;
     Status error;
     std::optional<Millis> retry_after;

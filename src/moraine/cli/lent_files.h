@@ -1,0 +1,31 @@
+#pragma once
+// The files of a table of another catalog, reached with the keys that the catalog lends for a
+// while: before they end, new ones are asked for. Used by `moraine compact`.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "moraine/base/call.h"
+#include "moraine/catalog/rest/rest_catalog.h"
+#include "moraine/io/file_system.h"
+
+namespace moraine::cli {
+
+struct LentFileSystem {
+  std::shared_ptr<io::FileSystem> files;
+  std::optional<WallTime> until;  ///< when the keys end
+};
+
+/// Local files, and S3 by the table's and the catalog's s3.* properties. Errors: Unsupported for a
+/// location of another store; InvalidArgument naming a property.
+Result<LentFileSystem> OpenTableFiles(const iceberg::StringMap& catalog_properties,
+                                      const catalog::RestTable& table);
+
+/// Asks again some minutes before the keys end; while that fails the old ones serve on. Files that
+/// are open keep the keys they were opened with.
+std::unique_ptr<io::FileSystem> MakeRenewingFileSystem(
+    LentFileSystem first, std::function<Result<LentFileSystem>(Call&)> renew);
+
+}  // namespace moraine::cli

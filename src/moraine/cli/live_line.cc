@@ -1,0 +1,32 @@
+#include "moraine/cli/live_line.h"
+
+namespace moraine::cli {
+namespace {
+
+constexpr int kBarCells = 24;
+
+}  // namespace
+
+void LiveLine::Show(const std::string& line) {
+  if (line == last_) return;
+  last_ = line;
+  if (console_.terminal) {
+    console_.out("\r\x1b[K" + CutToWidth(line, console_.columns - 1));
+    open_ = true;
+  } else {
+    console_.out(line + "\n");
+  }
+}
+
+void LiveLine::End() {
+  if (open_) console_.out("\n");
+  open_ = false;
+}
+
+std::string ProgressBar(int percent) {
+  int full = percent * kBarCells / 100;
+  return "[" + std::string(static_cast<size_t>(full), '#') +
+         std::string(static_cast<size_t>(kBarCells - full), '-') + "]";
+}
+
+}  // namespace moraine::cli
