@@ -55,7 +55,7 @@ class Examiner {
       for (const auto& input : *inputs) {
         const tasks::InputFile* now = Find(input);
         if (now == nullptr) return std::move(verdict_);
-        inputs == &task_.rewrite ? ExamineRewritten(*now) : ExamineStaying(*now);
+        inputs == &task_.rewrite ? ExamineRewritten(input, *now) : ExamineStaying(*now);
         if (!verdict_.objection.empty()) return std::move(verdict_);
       }
     }
@@ -81,7 +81,10 @@ class Examiner {
     return &now;
   }
 
-  void ExamineRewritten(const tasks::InputFile& now) {
+  void ExamineRewritten(const tasks::InputFile& input, const tasks::InputFile& now) {
+    // A file that an upgraded table had gets its row ids from the first commit after it.
+    if (now.file.first_row_id != input.file.first_row_id)
+      return Object("numbered the rows of", now.file.file_path);
     for (int32_t index : now.deletes) {
       const tasks::DeleteInput& deletes = current_.deletes[static_cast<size_t>(index)];
       const std::string key = DeleteKey(deletes.file);
@@ -181,12 +184,18 @@ CommitDecision DecideCommit(const TableFiles& current, const std::vector<Finishe
     verdict.carried.work = i;
     if (!verdict.carried.empty()) decision.carried.push_back(std::move(verdict.carried));
   }
-  // Only deletes that every file which they reach is done with: one that nobody has looked at, or
-  // that a file which stays needs, stays.
+  // Only deletes that every file which they reach is done with, or that have no file: one that
+  // nobody has looked at, or that a file which stays needs, stays.
+  std::set<int32_t> attached;
+  for (const auto& partition : current.partitions) {
+    for (const auto& input : partition.files)
+      attached.insert(input.deletes.begin(), input.deletes.end());
+  }
   for (int32_t index : RemovableDeletes(current, landed)) {
     const DataFile& file = current.deletes[static_cast<size_t>(index)].file;
     const std::string key = DeleteKey(file);
-    if (settled.contains(key) && !left.contains(key)) decision.removed_delete_files.push_back(file);
+    const bool is_done = settled.contains(key) && !left.contains(key);
+    if (is_done || !attached.contains(index)) decision.removed_delete_files.push_back(file);
   }
   return decision;
 }

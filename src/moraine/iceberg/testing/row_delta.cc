@@ -6,7 +6,9 @@
 
 #include "moraine/base/random.h"
 #include "moraine/iceberg/data/delete_writer.h"
+#include "moraine/iceberg/deletes/deletion_vector.h"
 #include "moraine/iceberg/testing/rows.h"
+#include "moraine/iceberg/testing/table_rows.h"
 
 namespace moraine::iceberg {
 namespace {
@@ -30,6 +32,7 @@ class DeltaWriter {
       Take(part, file, changes);
     }
     if (!part.keys.empty()) MORAINE_TRY(AddKeys(part, changes));
+    if (table_.format_version >= 3) return AddVectors(part, std::move(positions), changes);
     if (!positions.empty()) {
       MORAINE_ASSIGN(DataFile file, WritePositionDeletes(call_, files_, NewLocation("positions"),
                                                          positions, OptionsFor({})));
@@ -63,6 +66,30 @@ class DeltaWriter {
                    WriteEqualityDeletes(call_, files_, NewLocation("keys"),
                                         {MakeRows(fields, part.keys)}, ids, OptionsFor(fields)));
     Take(part, std::move(file), changes);
+    return {};
+  }
+
+  /// With what the vectors hold that the files have already, which go.
+  Status AddVectors(const RowDeltaPart& part, std::map<std::string, PositionSet> positions,
+                    SnapshotChanges* changes) {
+    if (positions.empty()) return {};
+    MORAINE_ASSIGN(const auto entries, LiveEntries(files_, table_));
+    for (const ManifestEntry& entry : entries) {
+      if (!entry.file.is_deletion_vector()) continue;
+      const auto more = positions.find(*entry.file.referenced_data_file);
+      if (more == positions.end()) continue;
+      MORAINE_ASSIGN(const std::string bytes,
+                     io::ReadFile(call_, files_, entry.file.file_path, int64_t{1} << 30));
+      MORAINE_ASSIGN(const PositionSet known,
+                     DecodeDeletionVector(std::string_view(bytes).substr(
+                         static_cast<size_t>(*entry.file.content_offset),
+                         static_cast<size_t>(*entry.file.content_size_in_bytes))));
+      more->second.Merge(known);
+      changes->removed_deletes.push_back(RemovedFile::Of(entry.file));
+    }
+    MORAINE_ASSIGN(std::vector<DataFile> vectors,
+                   WriteDeletionVectors(call_, files_, NewLocation("vectors"), positions));
+    for (DataFile& file : vectors) Take(part, std::move(file), changes);
     return {};
   }
 

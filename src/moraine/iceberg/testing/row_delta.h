@@ -1,6 +1,7 @@
 #pragma once
-// Files of a row delta for tests, from rows as JSON: data, equality deletes, position deletes, each
-// written by our own writers. What a streaming writer such as Flink commits.
+// Files of a row delta for tests, from rows as JSON: data, equality deletes, position deletes (in
+// tables of version 3: deletion vectors), each written by our own writers. What a streaming writer
+// such as Flink commits.
 
 #include <cstdint>
 #include <map>

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/iceberg/deletes/deletion_vector.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/testing/rows.h"
 
@@ -35,6 +36,11 @@ class LineReader {
     return &lines;
   }
 
+  Result<std::string> Bytes(const std::string& location) {
+    Call call = TestCall();
+    return io::ReadFile(call, files_, location, int64_t{1} << 30);
+  }
+
  private:
   io::FileSystem& files_;
   std::map<std::pair<std::string, std::vector<int32_t>>, std::vector<std::string>> read_;
@@ -47,6 +53,7 @@ class DeadRows {
       : reader_(reader), table_(table), data_(data) {}
 
   Status Add(const ManifestEntry& deletes) {
+    if (deletes.file.is_deletion_vector()) return AddVector(deletes);
     if (deletes.file.content == FileContent::kPositionDeletes) return AddPositions(deletes);
     const bool global = table_.FindSpec(deletes.file.spec_id)->is_unpartitioned();
     const bool same_partition = deletes.file.spec_id == data_.file.spec_id &&
@@ -85,10 +92,25 @@ class DeadRows {
     return {};
   }
 
+  Status AddVector(const ManifestEntry& deletes) {
+    const DataFile& file = deletes.file;
+    if (file.referenced_data_file != data_.file.file_path) return {};
+    if (*deletes.sequence_number < *data_.sequence_number || std::exchange(has_vector_, true))
+      return Corruption(fmt::format("a vector too many or too old: {}", file.file_path));
+    MORAINE_ASSIGN(const std::string bytes, reader_.Bytes(file.file_path));
+    MORAINE_ASSIGN(const PositionSet positions,
+                   DecodeDeletionVector(std::string_view(bytes).substr(
+                       static_cast<size_t>(*file.content_offset),
+                       static_cast<size_t>(*file.content_size_in_bytes))));
+    for (int64_t position : positions.ToVector()) rows_.insert(static_cast<size_t>(position));
+    return {};
+  }
+
   LineReader& reader_;
   const TableMetadata& table_;
   const ManifestEntry& data_;
   std::set<size_t> rows_;
+  bool has_vector_ = false;
 };
 
 }  // namespace

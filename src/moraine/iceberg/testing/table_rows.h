@@ -15,7 +15,7 @@ namespace moraine::iceberg {
 Result<std::vector<ManifestEntry>> LiveEntries(io::FileSystem& files, const TableMetadata& table);
 
 /// The rows of the current snapshot with all deletes applied, as RowsText prints them, sorted.
-/// Parquet only.
+/// Parquet and deletion vectors only. Errors: Corruption for two vectors of one data file.
 Result<std::vector<std::string>> TableRows(io::FileSystem& files, const TableMetadata& table);
 
 }  // namespace moraine::iceberg
