@@ -21,7 +21,7 @@ from pathlib import Path
 # folder inside one; "tests" stands for *_test.cc, X/testing/ and tests/. An empty list: everybody.
 DOORS = {
     "CLI/": ["base", "cli"],
-    "arrow/": ["io", "iceberg", "mixed", "rewrite", "logstore", "terminal"],
+    "arrow/": ["io", "iceberg", "mixed", "rewrite", "splice", "logstore", "terminal"],
     "arrow/filesystem/": ["io"],
     "bench/": ["bench"],
     "benchmark/": ["bench"],
@@ -38,7 +38,7 @@ DOORS = {
     "librdkafka/": ["logstore"],
     "openssl/": ["net"],
     "orc/": ["iceberg/data", "rewrite"],
-    "parquet/": ["iceberg/data", "rewrite"],
+    "parquet/": ["iceberg/data", "rewrite", "splice"],
     "prometheus/": ["base"],
     "pulsar/": ["logstore"],
     "roaring/": ["iceberg/deletes", "iceberg/puffin"],
@@ -51,7 +51,7 @@ DOORS = {
     "xxhash.h": ["base", "iceberg"],
     "yaml-cpp/": ["base"],
     "zlib.h": ["base", "iceberg"],
-    "zstd": ["base", "iceberg", "tasks"],  # task rows are compressed
+    "zstd": ["base", "iceberg", "tasks", "splice"],  # task rows are compressed
 }
 # The operating system's headers: for those who talk to the outside.
 SYSTEM = re.compile(

@@ -1,0 +1,59 @@
+#pragma once
+// The pages of one column chunk of an input file, one after the other, as they are stored.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/base/status.h"
+#include "moraine/io/file_system.h"
+#include "moraine/splice/format.h"
+
+namespace moraine::splice {
+
+struct RawPage {
+  PageHeader header;
+  std::string_view header_bytes;
+  std::string_view body;
+  std::shared_ptr<const std::string> owner;  ///< of the bytes
+  int64_t bytes() const { return static_cast<int64_t>(header_bytes.size() + body.size()); }
+};
+
+/// Reads in steps; holds one. Used by one thread at a time.
+class ChunkPages {
+ public:
+  /// A page that takes more than max_page_bytes, packed or not, is Unsupported.
+  ChunkPages(io::RandomReader& file, const ChunkMetadata& chunk, int64_t max_page_bytes)
+      : file_(file), chunk_(chunk), max_page_bytes_(max_page_bytes), at_(chunk.start()) {}
+
+  /// The next dictionary or data page, or nullopt after the last one. Errors: Corruption,
+  /// Unsupported, as io.
+  Result<std::optional<RawPage>> Next(Call& call);
+
+ private:
+  Status Fill(Call& call, int64_t size);
+  Result<std::optional<RawPage>> NextOfAnyKind(Call& call);
+  std::string_view Available() const;
+  int64_t end() const { return chunk_.start() + chunk_.total_compressed_size; }
+
+  io::RandomReader& file_;
+  const ChunkMetadata& chunk_;
+  const int64_t max_page_bytes_;
+  int64_t at_;               // of the next page in the file
+  int64_t values_seen_ = 0;  // of data pages
+  std::shared_ptr<const std::string> window_;
+  int64_t window_offset_ = 0;
+};
+
+/// What a file's page indexes say of a chunk; empty where it has none, or bad ones.
+struct ChunkIndexes {
+  std::vector<PageLocation> pages;
+  std::optional<ColumnIndex> column;
+};
+Result<ChunkIndexes> ReadIndexes(Call& call, io::RandomReader& file, const ChunkMetadata& chunk);
+
+}  // namespace moraine::splice

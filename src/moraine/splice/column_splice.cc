@@ -1,0 +1,413 @@
+#include "moraine/splice/column_splice.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "moraine/splice/chunk_pages.h"
+#include "moraine/splice/dictionary_merge.h"
+#include "moraine/splice/footer.h"
+#include "moraine/splice/page_stats.h"
+
+namespace moraine::splice {
+namespace {
+
+// Edited pages are worked on together until they have this many bytes or rows.
+constexpr int64_t kGroupBytes = int64_t{512} << 10;
+constexpr int64_t kGroupRows = 100'000;
+
+bool HasFloats(const ColumnType& type) {
+  return type.value.physical == Physical::kFloat || type.value.physical == Physical::kDouble;
+}
+
+// Alive rows among first .. first + count - 1, counted from first; nullopt if all are.
+std::optional<std::vector<RowRange>> AliveOf(const std::vector<RowRange>& alive, int64_t first,
+                                             int64_t count) {
+  const int64_t end = first + count;
+  auto at = std::lower_bound(alive.begin(), alive.end(), first,
+                             [](const RowRange& range, int64_t row) { return range.end <= row; });
+  if (at != alive.end() && at->begin <= first && at->end >= end) return std::nullopt;
+  std::vector<RowRange> rows;
+  for (; at != alive.end() && at->begin < end; ++at) {
+    rows.push_back({std::max(at->begin, first) - first, std::min(at->end, end) - first});
+  }
+  return rows;
+}
+
+}  // namespace
+
+struct ColumnSplice::Segment {
+  ChunkInput input;
+  bool has_dictionary = false;
+  bool is_merged = false;         // its indices become those of the merged dictionary,
+  std::vector<uint32_t> mapping;  // by this; empty: they are the same
+  std::shared_ptr<const DictionaryValues> values;  // when they become plain
+  ChunkIndexes indexes;
+  std::optional<ValueRange> range;  // of the whole chunk, where no row is left out
+  int64_t rows_seen = 0;
+  size_t pages_seen = 0;
+};
+
+// A page that is made anew, or looked at.
+struct ColumnSplice::Edit {
+  std::shared_ptr<const Segment> segment;
+  std::shared_ptr<const DictionaryValues> values;
+  RawPage page;
+  int64_t num_rows = 0;
+  std::optional<std::vector<RowRange>> alive;
+};
+
+struct ColumnSplice::Group {
+  bool is_dictionary = false;
+  int64_t bytes = 0;
+  int64_t rows = 0;
+  std::vector<Edit> edits;
+  std::vector<OutPage> pages;  // the result
+};
+
+struct ColumnSplice::Totals {
+  int64_t nulls = 0;
+  int64_t nans = 0;
+  ValueRange range;
+  bool has_range = true;
+  bool is_min_exact = true;
+  bool is_max_exact = true;
+
+  void Add(const ValueType& type, const ValueRange& other, bool min_exact, bool max_exact) {
+    const bool takes_min =
+        other.min && (!range.min || CompareValues(type, *other.min, *range.min) < 0);
+    const bool takes_max =
+        other.max && (!range.max || CompareValues(type, *other.max, *range.max) > 0);
+    if (takes_min) is_min_exact = min_exact;
+    if (takes_max) is_max_exact = max_exact;
+    range.Add(type, ValueRange{other.min, other.max, 0});
+  }
+};
+
+ColumnSplice::ColumnSplice(ColumnType type, std::vector<ChunkInput> inputs,
+                           const SpliceOptions& options, PageCodecs* codecs)
+    : type_(type), options_(options), codecs_(codecs), totals_(std::make_unique<Totals>()) {
+  for (ChunkInput& input : inputs) {
+    segments_.push_back(std::make_shared<Segment>());
+    segments_.back()->input = input;
+  }
+}
+ColumnSplice::~ColumnSplice() = default;
+
+Status ColumnSplice::PrepareSegment(Call& call, DictionaryMerge* merge, Segment* segment) {
+  const ChunkInput& input = segment->input;
+  if (input.alive == nullptr) {
+    segment->range = RangeFrom(type_.value, input.chunk->statistics);
+    const bool is_all_null = input.chunk->statistics.null_count == input.chunk->num_values;
+    const bool is_all_nan =
+        input.nans && input.chunk->statistics.null_count &&
+        *input.nans + *input.chunk->statistics.null_count == input.chunk->num_values;
+    if (!segment->range && (is_all_null || is_all_nan)) segment->range = ValueRange();
+  }
+  const bool may_have_dictionary =
+      input.chunk->dictionary_page_offset ||
+      std::any_of(input.chunk->encodings.begin(), input.chunk->encodings.end(), IsDictionary);
+  if (!may_have_dictionary || input.chunk->num_values == 0) return {};
+  ChunkPages pages(*input.file, *input.chunk, options_.max_page_bytes);
+  MORAINE_ASSIGN(std::optional<RawPage> first, pages.Next(call));
+  if (!first || first->header.type != PageType::kDictionary) return {};
+  segment->has_dictionary = true;
+  MORAINE_ASSIGN(
+      const DictionaryValues values,
+      DecodeDictionary(type_.value, first->header, input.chunk->codec, first->body, codecs_));
+  std::optional<std::vector<uint32_t>> mapping = merge->Add(values);
+  segment->is_merged = mapping.has_value();
+  if (mapping) segment->mapping = std::move(*mapping);
+  return {};
+}
+
+void ColumnSplice::DecideCounting() {
+  counts_nulls_ = false;
+  counts_nans_ = false;
+  for (const auto& segment : segments_) {
+    const ChunkInput& input = segment->input;
+    const std::optional<int64_t>& nulls = input.chunk->statistics.null_count;
+    const bool has_nulls = type_.max_definition > 0;
+    if (has_nulls && (!nulls || (input.alive != nullptr && *nulls > 0))) counts_nulls_ = true;
+    if (!HasFloats(type_)) continue;
+    if (!input.nans || (input.alive != nullptr && *input.nans > 0)) counts_nans_ = true;
+  }
+  for (const auto& segment : segments_) {
+    if (!counts_nulls_ && type_.max_definition > 0) {
+      totals_->nulls += *segment->input.chunk->statistics.null_count;
+    }
+    if (!counts_nans_ && segment->input.nans) totals_->nans += *segment->input.nans;
+    if (!segment->range) continue;
+    const Statistics& stats = segment->input.chunk->statistics;
+    totals_->Add(type_.value, *segment->range, stats.is_min_exact.value_or(true),
+                 stats.is_max_exact.value_or(true));
+  }
+}
+
+Status ColumnSplice::Prepare(Call& call) {
+  DictionaryMerge merge(type_.value, static_cast<size_t>(options_.dictionary_bytes));
+  for (const auto& segment : segments_) {
+    MORAINE_TRY(call.Check());
+    MORAINE_TRY(PrepareSegment(call, &merge, segment.get()));
+  }
+  DecideCounting();
+  if (merge.size() == 0) return {};
+  MORAINE_ASSIGN(DictionaryValues merged,
+                 DictionaryValues::Make(type_.value, merge.plain(), merge.size()));
+  merged.Rank();
+  dictionary_ = std::make_shared<DictionaryValues>(std::move(merged));
+  return {};
+}
+
+Status ColumnSplice::WriteDictionary(Call& call, Pipeline* pipeline, FileOutput* output) {
+  struct Written {
+    std::string header;
+    std::string body;
+  };
+  auto written = std::make_shared<Written>();
+  const auto size = static_cast<int64_t>(dictionary_->plain().size());
+  if (size > INT32_MAX) return Unsupported("a dictionary over 2 GiB");
+  const auto work = [this, written, size]() -> Status {
+    MORAINE_TRY(codecs_->Compress(dictionary_->plain(), &written->body));
+    PageHeader header;
+    header.type = PageType::kDictionary;
+    header.encoding = Encoding::kPlain;
+    header.num_values = static_cast<int32_t>(dictionary_->size());
+    header.uncompressed_size = static_cast<int32_t>(size);
+    header.compressed_size = static_cast<int32_t>(written->body.size());
+    written->header = PageHeaderBytes(header);
+    return {};
+  };
+  return pipeline->Push(size, work, [&call, written, size, output] {
+    return output->AddDictionary(call, written->header, written->body, size);
+  });
+}
+
+// Rows of a page; those of lists are told by the offset index, or by its levels.
+Result<int64_t> ColumnSplice::RowsOfPage(const Segment& segment, const Edit& edit,
+                                         size_t page_number) const {
+  const std::vector<PageLocation>& pages = segment.indexes.pages;
+  if (type_.max_repetition > 0 && page_number < pages.size()) {
+    const int64_t next =
+        page_number + 1 < pages.size() ? pages[page_number + 1].first_row : segment.input.num_rows;
+    const int64_t rows = next - pages[page_number].first_row;
+    if (pages[page_number].first_row == segment.rows_seen && rows >= 0) return rows;
+  }
+  MORAINE_ASSIGN(const PageRows rows, CountRows(type_, edit.page.header, segment.input.chunk->codec,
+                                                edit.page.body, codecs_));
+  if (!rows.starts_row) return Unsupported("pages that begin inside of a row");
+  return rows.count;
+}
+
+bool ColumnSplice::MustInspect(const Segment& segment, const PageStats& stats) const {
+  if (counts_nulls_ && !stats.null_count) return true;
+  if (counts_nans_) return true;
+  if (type_.value.order == Order::kNone || segment.range) return false;
+  return !stats.range || !stats.is_exact;
+}
+
+Status ColumnSplice::TakePage(Call& call, const OutPage& page, FileOutput* output) {
+  if (counts_nulls_ && page.stats.null_count) totals_->nulls += *page.stats.null_count;
+  if (page.stats.range) {
+    if (counts_nans_) totals_->nans += page.stats.range->nans;
+    if (page.stats.is_exact) totals_->Add(type_.value, *page.stats.range, true, true);
+  }
+  return output->AddPage(call, page, page.header, page.body);
+}
+
+Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline,
+                              FileOutput* output) {
+  struct Copy {
+    Edit edit;
+    OutPage out;
+  };
+  auto copy = std::make_shared<Copy>();
+  copy->edit = std::move(edit);
+  const PageHeader& header = copy->edit.page.header;
+  OutPage& out = copy->out;
+  out.type = header.type;
+  out.encoding = header.encoding;
+  out.num_values = header.num_values;
+  out.num_rows = copy->edit.num_rows;
+  out.uncompressed_size =
+      header.uncompressed_size + static_cast<int64_t>(copy->edit.page.header_bytes.size());
+  const Segment& segment = *copy->edit.segment;
+  const bool inspects = MustInspect(segment, stats);
+  if (!stats.range && segment.range && segment.range->min) {
+    stats.range = *segment.range;  // wide, but true
+    stats.is_exact = false;
+  }
+  if (stats.range) stats.range->nans = 0;
+  out.stats = std::move(stats);
+  const auto finish = [this, &call, copy, output]() -> Status {
+    if (counts_nulls_ && copy->out.stats.null_count) totals_->nulls += *copy->out.stats.null_count;
+    const std::optional<ValueRange>& range = copy->out.stats.range;
+    if (range) {
+      if (counts_nans_) totals_->nans += range->nans;
+      if (copy->out.stats.is_exact) totals_->Add(type_.value, *range, true, true);
+    }
+    return output->AddPage(call, copy->out, copy->edit.page.header_bytes, copy->edit.page.body);
+  };
+  const int64_t bytes = copy->edit.page.bytes();
+  if (!inspects) return pipeline->Push(bytes, finish);
+  const auto work = [this, copy]() -> Status {
+    const Edit& looked_at = copy->edit;
+    MORAINE_ASSIGN(const PageValues values,
+                   DecodePage(type_, looked_at.page.header, looked_at.segment->input.chunk->codec,
+                              looked_at.page.body, codecs_));
+    copy->out.stats.null_count = values.num_levels - static_cast<int64_t>(values.num_values);
+    copy->out.stats.is_exact = true;
+    if (!values.is_dictionary) {
+      copy->out.stats.range = RangeOf(type_.value, values.plain, values.num_values);
+      return {};
+    }
+    for (uint32_t index : values.indices) {
+      if (index >= dictionary_->size()) return Corruption("an index is not in the dictionary");
+    }
+    copy->out.stats.range = dictionary_->RangeOf(values.indices);
+    return {};
+  };
+  return pipeline->Push(bytes, work, finish);
+}
+
+Status ColumnSplice::RunGroup(Group* group) const {
+  PageBuilder builder(type_, options_.pages, group->is_dictionary ? dictionary_.get() : nullptr,
+                      codecs_);
+  for (Edit& edit : group->edits) {
+    const Segment& segment = *edit.segment;
+    MORAINE_ASSIGN(
+        const PageValues values,
+        DecodePage(type_, edit.page.header, segment.input.chunk->codec, edit.page.body, codecs_));
+    if (values.num_rows != edit.num_rows) return Corruption("a page has other rows than told");
+    PageBuilder::Source source;
+    source.mapping = segment.mapping;
+    source.values = edit.values.get();
+    source.alive = std::move(edit.alive);
+    MORAINE_TRY(builder.Add(values, source));
+  }
+  MORAINE_TRY(builder.Finish());
+  group->edits.clear();
+  group->pages = builder.TakePages();
+  return {};
+}
+
+Status ColumnSplice::FlushGroup(Call& call, Pipeline* pipeline, FileOutput* output) {
+  if (group_ == nullptr) return {};
+  const std::shared_ptr<Group> group = std::move(group_);
+  group_ = nullptr;
+  return pipeline->Push(
+      group->bytes, [this, group] { return RunGroup(group.get()); },
+      [this, &call, group, output]() -> Status {
+        for (const OutPage& page : group->pages) MORAINE_TRY(TakePage(call, page, output));
+        group->pages.clear();
+        return {};
+      });
+}
+
+Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segment, Edit edit,
+                               Pipeline* pipeline, FileOutput* output) {
+  const size_t page_number = segment->pages_seen++;
+  MORAINE_ASSIGN(edit.num_rows, RowsOfPage(*segment, edit, page_number));
+  const int64_t first_row = segment->rows_seen;
+  segment->rows_seen += edit.num_rows;
+  if (segment->input.alive != nullptr) {
+    edit.alive = AliveOf(*segment->input.alive, first_row, edit.num_rows);
+    if (edit.alive && edit.alive->empty()) return {};
+  }
+  const PageHeader& header = edit.page.header;
+  const bool is_dictionary = IsDictionary(header.encoding);
+  if (is_dictionary && !segment->has_dictionary) return Corruption("indices without a dictionary");
+  const bool to_dictionary = is_dictionary && segment->is_merged;
+  const bool same_codec = segment->input.chunk->codec == codecs_->codec();
+  const bool is_small =
+      header.uncompressed_size < options_.small_page_bytes && segments_.size() > 1;
+  const bool same_indices = !is_dictionary || (segment->is_merged && segment->mapping.empty());
+  if (same_codec && same_indices && !is_small && !edit.alive) {
+    MORAINE_TRY(FlushGroup(call, pipeline, output));
+    PageStats stats =
+        KnownStats(type_, *segment->input.chunk, segment->indexes, page_number, header);
+    return CopyPage(call, std::move(edit), std::move(stats), pipeline, output);
+  }
+  if (is_dictionary && !to_dictionary) edit.values = segment->values;
+  const bool is_full =
+      group_ != nullptr && (group_->is_dictionary != to_dictionary ||
+                            group_->bytes >= kGroupBytes || group_->rows >= kGroupRows);
+  if (is_full) MORAINE_TRY(FlushGroup(call, pipeline, output));
+  if (group_ == nullptr) {
+    group_ = std::make_shared<Group>();
+    group_->is_dictionary = to_dictionary;
+  }
+  group_->bytes += std::max<int64_t>(header.uncompressed_size, edit.page.bytes());
+  group_->rows += edit.num_rows;
+  group_->edits.push_back(std::move(edit));
+  return {};
+}
+
+Status ColumnSplice::WriteSegment(Call& call, const std::shared_ptr<Segment>& segment,
+                                  Pipeline* pipeline, FileOutput* output) {
+  const ChunkInput& input = segment->input;
+  MORAINE_ASSIGN(segment->indexes, ReadIndexes(call, *input.file, *input.chunk));
+  ChunkPages pages(*input.file, *input.chunk, options_.max_page_bytes);
+  while (true) {
+    MORAINE_TRY(call.Check());
+    Edit edit;
+    MORAINE_ASSIGN(std::optional<RawPage> page, pages.Next(call));
+    if (!page) break;
+    edit.page = std::move(*page);
+    edit.segment = segment;
+    if (edit.page.header.type == PageType::kDictionary) {
+      if (segment->is_merged || segment->pages_seen > 0) continue;
+      MORAINE_ASSIGN(DictionaryValues values,
+                     DecodeDictionary(type_.value, edit.page.header, input.chunk->codec,
+                                      edit.page.body, codecs_));
+      segment->values = std::make_shared<const DictionaryValues>(std::move(values));
+      continue;
+    }
+    MORAINE_TRY(WritePage(call, segment, std::move(edit), pipeline, output));
+  }
+  if (segment->rows_seen != input.num_rows) {
+    return Corruption("a column chunk has " + std::to_string(segment->rows_seen) +
+                      " rows, its row group " + std::to_string(input.num_rows));
+  }
+  segment->indexes = ChunkIndexes();
+  segment->values.reset();  // pages that need it hold it
+  return {};
+}
+
+Status ColumnSplice::Finish(FileOutput* output, ColumnCounts* counts) {
+  Statistics statistics;
+  statistics.null_count = totals_->nulls;
+  if (type_.value.order != Order::kNone && totals_->range.min && totals_->range.max) {
+    statistics.min = totals_->range.min;
+    statistics.max = totals_->range.max;
+    if (type_.value.width() == 0) {
+      statistics.is_min_exact = totals_->is_min_exact;
+      statistics.is_max_exact = totals_->is_max_exact;
+    }
+  }
+  std::vector<const ChunkMetadata*> chunks;
+  bool all_rows = true;
+  for (const auto& segment : segments_) {
+    chunks.push_back(segment->input.chunk);
+    all_rows = all_rows && segment->input.alive == nullptr;
+  }
+  std::optional<SizeStatistics> sizes;
+  if (all_rows) sizes = SumSizes(chunks);
+  *counts = {totals_->nulls, totals_->nans};
+  return output->EndColumn(type_.value, std::move(statistics), std::move(sizes));
+}
+
+Status ColumnSplice::Write(Call& call, Pipeline* pipeline, FileOutput* output,
+                           ColumnCounts* counts) {
+  MORAINE_TRY(pipeline->Push(0, [this, output]() -> Status {
+    output->BeginColumn(codecs_->codec());
+    return {};
+  }));
+  if (dictionary_ != nullptr) MORAINE_TRY(WriteDictionary(call, pipeline, output));
+  for (const auto& segment : segments_) {
+    MORAINE_TRY(WriteSegment(call, segment, pipeline, output));
+  }
+  MORAINE_TRY(FlushGroup(call, pipeline, output));
+  return pipeline->Push(0, [this, output, counts] { return Finish(output, counts); });
+}
+
+}  // namespace moraine::splice

@@ -1,0 +1,92 @@
+#pragma once
+// One column chunk of an output row group from those of its inputs. Pages whose values need not
+// change are copied as they are; dictionaries become one, and only indices are written anew; pages
+// with rows that are left out, small pages, and pages in another codec are made again.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/base/status.h"
+#include "moraine/io/file_system.h"
+#include "moraine/splice/codec.h"
+#include "moraine/splice/file_output.h"
+#include "moraine/splice/format.h"
+#include "moraine/splice/page_builder.h"
+#include "moraine/splice/pipeline.h"
+
+namespace moraine::splice {
+
+/// A column chunk of an input row group.
+struct ChunkInput {
+  io::RandomReader* file = nullptr;
+  const ChunkMetadata* chunk = nullptr;
+  int64_t num_rows = 0;
+  const std::vector<RowRange>* alive = nullptr;  ///< rows that stay, ascending; nullptr: all
+  std::optional<int64_t> nans;                   ///< where they are known already
+};
+
+struct SpliceOptions {
+  PageOptions pages;
+  int64_t small_page_bytes = int64_t{8} << 10;  ///< unpacked; smaller ones are joined
+  int64_t dictionary_bytes = int64_t{2} << 20;
+  int64_t max_page_bytes = int64_t{256} << 20;
+};
+
+/// What the footer of the output does not tell.
+struct ColumnCounts {
+  int64_t nulls = 0;
+  int64_t nans = 0;
+};
+
+/// The inputs of one output column chunk, with their dictionaries merged.
+class ColumnSplice {
+ public:
+  ColumnSplice(ColumnType type, std::vector<ChunkInput> inputs, const SpliceOptions& options,
+               PageCodecs* codecs);
+  ~ColumnSplice();
+
+  /// Reads and merges the dictionaries. May run on any thread. Errors: Corruption, Unsupported (see
+  /// ChunkPages, DecodePage), as io.
+  Status Prepare(Call& call);
+
+  /// Appends the column to output, after all that the pipeline holds already. The pipeline must be
+  /// drained before this is destroyed. counts is complete when it is.
+  Status Write(Call& call, Pipeline* pipeline, FileOutput* output, ColumnCounts* counts);
+
+ private:
+  struct Segment;
+  struct Edit;
+  struct Totals;
+  struct Group;
+
+  Status PrepareSegment(Call& call, class DictionaryMerge* merge, Segment* segment);
+  void DecideCounting();
+  Status WriteDictionary(Call& call, Pipeline* pipeline, FileOutput* output);
+  Status WriteSegment(Call& call, const std::shared_ptr<Segment>& segment, Pipeline* pipeline,
+                      FileOutput* output);
+  Status WritePage(Call& call, const std::shared_ptr<Segment>& segment, Edit edit,
+                   Pipeline* pipeline, FileOutput* output);
+  Result<int64_t> RowsOfPage(const Segment& segment, const Edit& edit, size_t page_number) const;
+  bool MustInspect(const Segment& segment, const PageStats& stats) const;
+  Status CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline, FileOutput* output);
+  Status FlushGroup(Call& call, Pipeline* pipeline, FileOutput* output);
+  Status RunGroup(Group* group) const;
+  Status TakePage(Call& call, const OutPage& page, FileOutput* output);
+  Status Finish(FileOutput* output, ColumnCounts* counts);
+
+  const ColumnType type_;
+  const SpliceOptions options_;
+  PageCodecs* codecs_;
+  std::vector<std::shared_ptr<Segment>> segments_;
+  std::shared_ptr<DictionaryValues> dictionary_;  // merged
+  bool counts_nulls_ = false;                     // page by page
+  bool counts_nans_ = false;
+  std::unique_ptr<Totals> totals_;
+  std::shared_ptr<Group> group_;
+};
+
+}  // namespace moraine::splice

@@ -1,0 +1,45 @@
+#pragma once
+// One dictionary from those of many column chunks, with the new number of each old one.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moraine/splice/value_stats.h"
+
+namespace moraine::splice {
+
+/// Used by one thread at a time.
+class DictionaryMerge {
+ public:
+  /// A dictionary that would make the merged one larger than max_bytes is refused, unless it is the
+  /// first.
+  DictionaryMerge(const ValueType& type, size_t max_bytes) : type_(type), max_bytes_(max_bytes) {}
+
+  /// New numbers by old ones, empty if they stay as they are; nullopt: refused.
+  std::optional<std::vector<uint32_t>> Add(const DictionaryValues& values);
+
+  size_t size() const { return count_; }
+  /// The merged values, plain.
+  const std::string& plain() const { return plain_; }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  uint32_t Find(std::string_view encoded, uint64_t hash) const;
+  uint32_t Insert(std::string_view encoded, uint64_t hash);
+  void Grow(size_t slots);
+  std::string_view Encoded(uint32_t index) const;
+
+  const ValueType type_;
+  const size_t max_bytes_;
+  std::string plain_;
+  size_t count_ = 0;
+  std::vector<size_t> offsets_;  // of byte arrays
+  std::vector<uint32_t> hashes_;
+  std::vector<uint32_t> slots_;  // a power of two
+};
+
+}  // namespace moraine::splice

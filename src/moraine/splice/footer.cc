@@ -1,0 +1,705 @@
+#include "moraine/splice/footer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "moraine/splice/schema_tree.h"
+#include "moraine/splice/thrift.h"
+
+namespace moraine::splice {
+namespace {
+
+constexpr int64_t kTailBytes = int64_t{64} << 10;
+constexpr int64_t kMaxFooterBytes = int64_t{1} << 30;
+constexpr char kMagic[] = "PAR1";
+constexpr size_t kFooterEnd = 8;  // length and magic
+
+void ReadStatistics(ThriftReader& in, Statistics* out) {
+  in.Struct([&](const ThriftField& field) {
+    switch (field.id) {
+      case 3:
+        out->null_count = in.I64(field);
+        return;
+      case 5:
+        out->max = std::string(in.Binary(field));
+        return;
+      case 6:
+        out->min = std::string(in.Binary(field));
+        return;
+      case 7:
+        out->is_max_exact = in.Bool(field);
+        return;
+      case 8:
+        out->is_min_exact = in.Bool(field);
+        return;
+      default:
+        in.Skip(field.type);
+    }
+  });
+  if (out->null_count && *out->null_count < 0) in.Fail("has a negative null count");
+}
+
+void WriteStatistics(ThriftWriter& out, int16_t id, const Statistics& stats) {
+  out.BeginStruct(id);
+  if (stats.null_count) out.I64(3, *stats.null_count);
+  if (stats.max) out.Binary(5, *stats.max);
+  if (stats.min) out.Binary(6, *stats.min);
+  if (stats.max && stats.is_max_exact) out.Bool(7, *stats.is_max_exact);
+  if (stats.min && stats.is_min_exact) out.Bool(8, *stats.is_min_exact);
+  out.EndStruct();
+}
+
+std::vector<int64_t> ReadNumbers(ThriftReader& in, const ThriftField& field) {
+  std::vector<int64_t> numbers;
+  in.List(field, ThriftType::kI64, [&] { numbers.push_back(in.I64Item()); });
+  return numbers;
+}
+
+void WriteNumbers(ThriftWriter& out, int16_t id, const std::vector<int64_t>& numbers) {
+  out.BeginList(id, ThriftType::kI64, numbers.size());
+  for (int64_t number : numbers) out.I64Item(number);
+}
+
+void ReadSizeStatistics(ThriftReader& in, SizeStatistics* out) {
+  in.Struct([&](const ThriftField& field) {
+    switch (field.id) {
+      case 1:
+        out->unencoded_bytes = in.I64(field);
+        return;
+      case 2:
+        out->repetition_histogram = ReadNumbers(in, field);
+        return;
+      case 3:
+        out->definition_histogram = ReadNumbers(in, field);
+        return;
+      default:
+        in.Skip(field.type);
+    }
+  });
+}
+
+void WriteSizeStatistics(ThriftWriter& out, int16_t id, const SizeStatistics& stats) {
+  out.BeginStruct(id);
+  if (stats.unencoded_bytes) out.I64(1, *stats.unencoded_bytes);
+  if (!stats.repetition_histogram.empty()) WriteNumbers(out, 2, stats.repetition_histogram);
+  if (!stats.definition_histogram.empty()) WriteNumbers(out, 3, stats.definition_histogram);
+  out.EndStruct();
+}
+
+EncodingStats ReadEncodingStats(ThriftReader& in) {
+  EncodingStats stats;
+  in.Struct([&](const ThriftField& field) {
+    switch (field.id) {
+      case 1:
+        stats.page = static_cast<PageType>(in.I32(field));
+        return;
+      case 2:
+        stats.encoding = static_cast<Encoding>(in.I32(field));
+        return;
+      case 3:
+        stats.count = in.I32(field);
+        return;
+      default:
+        in.Skip(field.type);
+    }
+  });
+  return stats;
+}
+
+void ReadChunkField(ThriftReader& in, const ThriftField& field, ChunkMetadata* out) {
+  switch (field.id) {
+    case 1:
+      out->type = static_cast<Physical>(in.I32(field));
+      return;
+    case 2:
+      in.List(field, ThriftType::kI32,
+              [&] { out->encodings.push_back(static_cast<Encoding>(in.I32Item())); });
+      return;
+    case 4:
+      out->codec = in.I32(field);
+      return;
+    case 5:
+      out->num_values = in.I64(field);
+      return;
+    case 6:
+      out->total_uncompressed_size = in.I64(field);
+      return;
+    case 7:
+      out->total_compressed_size = in.I64(field);
+      return;
+    case 9:
+      out->data_page_offset = in.I64(field);
+      return;
+    case 11:
+      out->dictionary_page_offset = in.I64(field);
+      return;
+    case 12:
+      ReadStatistics(in, &out->statistics);
+      return;
+    case 13:
+      in.List(field, ThriftType::kStruct,
+              [&] { out->encoding_stats.push_back(ReadEncodingStats(in)); });
+      return;
+    case 14:
+      out->bloom_filter.offset = in.I64(field);
+      return;
+    case 15:
+      out->bloom_filter.size = in.I32(field);
+      return;
+    case 16:
+      ReadSizeStatistics(in, &out->size_statistics.emplace());
+      return;
+    default:
+      in.Skip(field.type);
+  }
+}
+
+struct ReadProblems {
+  bool is_encrypted = false;
+  bool is_elsewhere = false;
+};
+
+ChunkMetadata ReadChunk(ThriftReader& in, ReadProblems* problems) {
+  ChunkMetadata chunk;
+  bool has_metadata = false;
+  in.Struct([&](const ThriftField& field) {
+    switch (field.id) {
+      case 1:
+        problems->is_elsewhere |= !in.Binary(field).empty();
+        return;
+      case 3:
+        has_metadata = true;
+        in.Struct([&](const ThriftField& inner) { ReadChunkField(in, inner, &chunk); });
+        return;
+      case 4:
+        chunk.offset_index.offset = in.I64(field);
+        return;
+      case 5:
+        chunk.offset_index.size = in.I32(field);
+        return;
+      case 6:
+        chunk.column_index.offset = in.I64(field);
+        return;
+      case 7:
+        chunk.column_index.size = in.I32(field);
+        return;
+      case 8:
+        problems->is_encrypted = true;
+        in.Skip(field.type);
+        return;
+      default:
+        in.Skip(field.type);
+    }
+  });
+  problems->is_encrypted |= !has_metadata;
+  return chunk;
+}
+
+void WriteChunkMetadata(ThriftWriter& out, const ChunkMetadata& chunk, const Leaf& leaf) {
+  out.BeginStruct(3);
+  out.I32(1, static_cast<int32_t>(chunk.type));
+  out.BeginList(2, ThriftType::kI32, chunk.encodings.size());
+  for (Encoding encoding : chunk.encodings) out.I32Item(static_cast<int32_t>(encoding));
+  out.BeginList(3, ThriftType::kBinary, leaf.path.size());
+  for (const std::string& part : leaf.path) out.BinaryItem(part);
+  out.I32(4, chunk.codec);
+  out.I64(5, chunk.num_values);
+  out.I64(6, chunk.total_uncompressed_size);
+  out.I64(7, chunk.total_compressed_size);
+  out.I64(9, chunk.data_page_offset);
+  if (chunk.dictionary_page_offset) out.I64(11, *chunk.dictionary_page_offset);
+  WriteStatistics(out, 12, chunk.statistics);
+  out.BeginList(13, ThriftType::kStruct, chunk.encoding_stats.size());
+  for (const EncodingStats& stats : chunk.encoding_stats) {
+    out.BeginStruct();
+    out.I32(1, static_cast<int32_t>(stats.page));
+    out.I32(2, static_cast<int32_t>(stats.encoding));
+    out.I32(3, stats.count);
+    out.EndStruct();
+  }
+  if (chunk.bloom_filter.size > 0) {
+    out.I64(14, chunk.bloom_filter.offset);
+    out.I32(15, static_cast<int32_t>(chunk.bloom_filter.size));
+  }
+  if (chunk.size_statistics) WriteSizeStatistics(out, 16, *chunk.size_statistics);
+  out.EndStruct();
+}
+
+void WriteChunk(ThriftWriter& out, const ChunkMetadata& chunk, const Leaf& leaf) {
+  out.BeginStruct();
+  out.I64(2, 0);  // no second copy of the chunk's metadata
+  WriteChunkMetadata(out, chunk, leaf);
+  if (chunk.offset_index.size > 0) {
+    out.I64(4, chunk.offset_index.offset);
+    out.I32(5, static_cast<int32_t>(chunk.offset_index.size));
+  }
+  if (chunk.column_index.size > 0) {
+    out.I64(6, chunk.column_index.offset);
+    out.I32(7, static_cast<int32_t>(chunk.column_index.size));
+  }
+  out.EndStruct();
+}
+
+RowGroupMetadata ReadRowGroup(ThriftReader& in, ReadProblems* problems) {
+  RowGroupMetadata group;
+  in.Struct([&](const ThriftField& field) {
+    switch (field.id) {
+      case 1:
+        in.List(field, ThriftType::kStruct,
+                [&] { group.columns.push_back(ReadChunk(in, problems)); });
+        return;
+      case 3:
+        group.num_rows = in.I64(field);
+        return;
+      default:
+        in.Skip(field.type);
+    }
+  });
+  return group;
+}
+
+void WriteRowGroup(ThriftWriter& out, const RowGroupMetadata& group,
+                   const std::vector<Leaf>& leaves, int16_t ordinal) {
+  int64_t plain_bytes = 0;
+  int64_t bytes = 0;
+  for (const ChunkMetadata& chunk : group.columns) {
+    plain_bytes += chunk.total_uncompressed_size;
+    bytes += chunk.total_compressed_size;
+  }
+  out.BeginStruct();
+  out.BeginList(1, ThriftType::kStruct, group.columns.size());
+  for (size_t i = 0; i < group.columns.size(); ++i) WriteChunk(out, group.columns[i], leaves[i]);
+  out.I64(2, plain_bytes);
+  out.I64(3, group.num_rows);
+  if (!group.columns.empty()) out.I64(5, group.columns[0].start());
+  out.I64(6, bytes);
+  out.I16(7, ordinal);
+  out.EndStruct();
+}
+
+bool IsInFile(const Extent& extent, int64_t file_size) {
+  return extent.offset >= 0 && extent.size >= 0 && extent.offset <= file_size &&
+         extent.size <= file_size - extent.offset;
+}
+
+Status CheckChunk(const ChunkMetadata& chunk, const Leaf& leaf, int64_t file_size) {
+  if (chunk.type != leaf.type) return Corruption("a column chunk is of another type");
+  if (chunk.num_values < 0) return Corruption("a column chunk has a negative number of values");
+  if (chunk.total_compressed_size < 0 ||
+      !IsInFile({chunk.start(), chunk.total_compressed_size}, file_size)) {
+    return Corruption("a column chunk does not lie in the file");
+  }
+  return {};
+}
+
+// Indexes are optional: those that cannot be are as if they were not there.
+void DropBadExtents(int64_t file_size, ChunkMetadata* chunk) {
+  for (Extent* extent : {&chunk->offset_index, &chunk->column_index, &chunk->bloom_filter}) {
+    if (!IsInFile(*extent, file_size) || extent->offset == 0) *extent = Extent();
+  }
+}
+
+Status CheckMetadata(int64_t file_size, FileMetadata* metadata) {
+  int64_t rows = 0;
+  for (RowGroupMetadata& group : metadata->row_groups) {
+    if (group.columns.size() != metadata->leaves.size()) {
+      return Corruption("a row group has not as many column chunks as the schema has columns");
+    }
+    if (group.num_rows < 0 || group.num_rows > INT64_MAX - rows) {
+      return Corruption("a row group has " + std::to_string(group.num_rows) + " rows");
+    }
+    rows += group.num_rows;
+    for (size_t i = 0; i < group.columns.size(); ++i) {
+      MORAINE_TRY(CheckChunk(group.columns[i], metadata->leaves[i], file_size));
+      DropBadExtents(file_size, &group.columns[i]);
+    }
+  }
+  if (rows == metadata->num_rows) return {};
+  return Corruption("the row groups have " + std::to_string(rows) + " rows, the file claims " +
+                    std::to_string(metadata->num_rows));
+}
+
+void ReadKeyValue(ThriftReader& in, FileMetadata* out) {
+  std::pair<std::string, std::string> entry;
+  in.Struct([&](const ThriftField& field) {
+    if (field.id == 1) {
+      entry.first = std::string(in.Binary(field));
+    } else if (field.id == 2) {
+      entry.second = std::string(in.Binary(field));
+    } else {
+      in.Skip(field.type);
+    }
+  });
+  out->key_values.push_back(std::move(entry));
+}
+
+void ReadMetadataField(ThriftReader& in, const ThriftField& field, std::string_view bytes,
+                       FileMetadata* out, ReadProblems* problems) {
+  switch (field.id) {
+    case 2: {
+      const size_t begin = in.position();
+      in.Skip(field.type);
+      if (in.ok()) out->schema = std::string(bytes.substr(begin, in.position() - begin));
+      return;
+    }
+    case 3:
+      out->num_rows = in.I64(field);
+      return;
+    case 4:
+      in.List(field, ThriftType::kStruct,
+              [&] { out->row_groups.push_back(ReadRowGroup(in, problems)); });
+      return;
+    case 5:
+      in.List(field, ThriftType::kStruct, [&] { ReadKeyValue(in, out); });
+      return;
+    case 6:
+      out->created_by = std::string(in.Binary(field));
+      return;
+    case 8:
+      problems->is_encrypted = true;
+      in.Skip(field.type);
+      return;
+    default:
+      in.Skip(field.type);
+  }
+}
+
+uint32_t LittleEndian(const char* bytes) {
+  uint32_t value;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
+}
+
+void ReadDataHeader(ThriftReader& in, PageHeader* out) {
+  in.Struct([&](const ThriftField& field) {
+    switch (field.id) {
+      case 1:
+        out->num_values = in.I32(field);
+        return;
+      case 2:
+        out->encoding = static_cast<Encoding>(in.I32(field));
+        return;
+      case 3:
+        out->definition_encoding = static_cast<Encoding>(in.I32(field));
+        return;
+      case 4:
+        out->repetition_encoding = static_cast<Encoding>(in.I32(field));
+        return;
+      case 5:
+        ReadStatistics(in, &out->statistics);
+        return;
+      default:
+        in.Skip(field.type);
+    }
+  });
+}
+
+void ReadDataHeaderV2(ThriftReader& in, PageHeader* out) {
+  in.Struct([&](const ThriftField& field) {
+    switch (field.id) {
+      case 1:
+        out->num_values = in.I32(field);
+        return;
+      case 2:
+        out->num_nulls = in.I32(field);
+        return;
+      case 3:
+        out->num_rows = in.I32(field);
+        return;
+      case 4:
+        out->encoding = static_cast<Encoding>(in.I32(field));
+        return;
+      case 5:
+        out->definition_bytes = in.I32(field);
+        return;
+      case 6:
+        out->repetition_bytes = in.I32(field);
+        return;
+      case 7:
+        out->is_compressed = in.Bool(field);
+        return;
+      case 8:
+        ReadStatistics(in, &out->statistics);
+        return;
+      default:
+        in.Skip(field.type);
+    }
+  });
+}
+
+void ReadDictionaryHeader(ThriftReader& in, PageHeader* out) {
+  in.Struct([&](const ThriftField& field) {
+    if (field.id == 1) {
+      out->num_values = in.I32(field);
+    } else if (field.id == 2) {
+      out->encoding = static_cast<Encoding>(in.I32(field));
+    } else {
+      in.Skip(field.type);
+    }
+  });
+}
+
+void ReadHeaderField(ThriftReader& in, const ThriftField& field, PageHeader* out) {
+  switch (field.id) {
+    case 1:
+      out->type = static_cast<PageType>(in.I32(field));
+      return;
+    case 2:
+      out->uncompressed_size = in.I32(field);
+      return;
+    case 3:
+      out->compressed_size = in.I32(field);
+      return;
+    case 5:
+      ReadDataHeader(in, out);
+      return;
+    case 7:
+      ReadDictionaryHeader(in, out);
+      return;
+    case 8:
+      ReadDataHeaderV2(in, out);
+      return;
+    default:
+      in.Skip(field.type);
+  }
+}
+
+Status CheckHeader(const PageHeader& header) {
+  if (header.uncompressed_size < 0 || header.compressed_size < 0 || header.num_values < 0) {
+    return Corruption("a page header has a negative size");
+  }
+  if (header.type != PageType::kDataV2) return {};
+  const int64_t levels = int64_t{header.definition_bytes} + header.repetition_bytes;
+  if (header.definition_bytes < 0 || header.repetition_bytes < 0 || header.num_rows < 0 ||
+      header.num_nulls < 0 || header.num_nulls > header.num_values ||
+      levels > header.compressed_size || levels > header.uncompressed_size) {
+    return Corruption("a page header has sizes that cannot be");
+  }
+  return {};
+}
+
+Status ToStatus(const ThriftReader& in, const char* what) {
+  return in.ok() ? Status() : Corruption(std::string(what) + " " + in.error());
+}
+
+}  // namespace
+
+Result<FileMetadata> ParseFileMetadata(std::string_view bytes, int64_t file_size) {
+  ThriftReader in(bytes);
+  FileMetadata metadata;
+  ReadProblems problems;
+  in.Struct(
+      [&](const ThriftField& field) { ReadMetadataField(in, field, bytes, &metadata, &problems); });
+  MORAINE_TRY(ToStatus(in, "the footer"));
+  if (problems.is_encrypted) return Unsupported("the file is encrypted");
+  if (problems.is_elsewhere) return Unsupported("its columns lie in other files");
+  MORAINE_ASSIGN(metadata.leaves, ParseLeaves(metadata.schema));
+  MORAINE_TRY(CheckMetadata(file_size, &metadata));
+  return metadata;
+}
+
+Result<FileMetadata> ReadFileMetadata(Call& call, io::RandomReader& file,
+                                      const std::string& location) {
+  const int64_t size = file.size();
+  if (size < 12) return Corruption(location + ": too short for a Parquet file");
+  std::string tail(static_cast<size_t>(std::min(size, kTailBytes)), '\0');
+  MORAINE_TRY(file.ReadAt(call, size - static_cast<int64_t>(tail.size()), tail));
+  if (tail.compare(tail.size() - 4, 4, kMagic) != 0) {
+    return Corruption(location + ": does not end as a Parquet file");
+  }
+  const int64_t length = LittleEndian(tail.data() + tail.size() - kFooterEnd);
+  if (length > size - 12 || length > kMaxFooterBytes) {
+    return Corruption(location + ": its footer of " + std::to_string(length) +
+                      " bytes does not fit into its " + std::to_string(size));
+  }
+  const size_t end = static_cast<size_t>(length) + kFooterEnd;
+  if (end > tail.size()) {
+    tail.assign(end, '\0');
+    MORAINE_TRY(file.ReadAt(call, size - static_cast<int64_t>(end), tail));
+  }
+  const std::string_view footer(tail.data() + tail.size() - end, static_cast<size_t>(length));
+  Result<FileMetadata> metadata = ParseFileMetadata(footer, size);
+  if (!metadata.ok()) return std::move(metadata).status().Annotate(location);
+  return metadata;
+}
+
+std::string FooterBytes(const FileMetadata& metadata) {
+  std::string bytes;
+  ThriftWriter out(&bytes);
+  out.BeginStruct();
+  out.I32(1, 2);
+  out.Raw(2, ThriftType::kList, metadata.schema);
+  out.I64(3, metadata.num_rows);
+  out.BeginList(4, ThriftType::kStruct, metadata.row_groups.size());
+  int16_t ordinal = 0;
+  for (const RowGroupMetadata& group : metadata.row_groups) {
+    WriteRowGroup(out, group, metadata.leaves, ordinal);
+    if (ordinal < INT16_MAX) ++ordinal;
+  }
+  out.BeginList(5, ThriftType::kStruct, metadata.key_values.size());
+  for (const auto& [key, value] : metadata.key_values) {
+    out.BeginStruct();
+    out.Binary(1, key);
+    out.Binary(2, value);
+    out.EndStruct();
+  }
+  out.Binary(6, metadata.created_by);
+  out.BeginList(7, ThriftType::kStruct, metadata.leaves.size());
+  for (size_t i = 0; i < metadata.leaves.size(); ++i) {
+    out.BeginStruct();
+    out.BeginStruct(1);  // the order of the column's type
+    out.EndStruct();
+    out.EndStruct();
+  }
+  out.EndStruct();
+  const auto length = static_cast<uint32_t>(bytes.size());
+  bytes.append(reinterpret_cast<const char*>(&length), sizeof(length));
+  bytes.append(kMagic, 4);
+  return bytes;
+}
+
+Result<ParsedHeader> ParsePageHeader(std::string_view bytes, bool* needs_more) {
+  ThriftReader in(bytes);
+  ParsedHeader parsed;
+  in.Struct([&](const ThriftField& field) { ReadHeaderField(in, field, &parsed.header); });
+  *needs_more = !in.ok();
+  MORAINE_TRY(ToStatus(in, "a page header"));
+  parsed.size = in.position();
+  MORAINE_TRY(CheckHeader(parsed.header));
+  return parsed;
+}
+
+std::string PageHeaderBytes(const PageHeader& header) {
+  std::string bytes;
+  ThriftWriter out(&bytes);
+  out.BeginStruct();
+  out.I32(1, static_cast<int32_t>(header.type));
+  out.I32(2, header.uncompressed_size);
+  out.I32(3, header.compressed_size);
+  switch (header.type) {
+    case PageType::kDictionary:
+      out.BeginStruct(7);
+      out.I32(1, header.num_values);
+      out.I32(2, static_cast<int32_t>(header.encoding));
+      out.EndStruct();
+      break;
+    case PageType::kDataV2:
+      out.BeginStruct(8);
+      out.I32(1, header.num_values);
+      out.I32(2, header.num_nulls);
+      out.I32(3, header.num_rows);
+      out.I32(4, static_cast<int32_t>(header.encoding));
+      out.I32(5, header.definition_bytes);
+      out.I32(6, header.repetition_bytes);
+      out.Bool(7, header.is_compressed);
+      out.EndStruct();
+      break;
+    default:
+      out.BeginStruct(5);
+      out.I32(1, header.num_values);
+      out.I32(2, static_cast<int32_t>(header.encoding));
+      out.I32(3, static_cast<int32_t>(Encoding::kRle));
+      out.I32(4, static_cast<int32_t>(Encoding::kRle));
+      out.EndStruct();
+  }
+  out.EndStruct();
+  return bytes;
+}
+
+Result<std::vector<PageLocation>> ParseOffsetIndex(std::string_view bytes) {
+  ThriftReader in(bytes);
+  std::vector<PageLocation> pages;
+  in.Struct([&](const ThriftField& field) {
+    if (field.id != 1) return in.Skip(field.type);
+    in.List(field, ThriftType::kStruct, [&] {
+      PageLocation page;
+      in.Struct([&](const ThriftField& inner) {
+        switch (inner.id) {
+          case 1:
+            page.offset = in.I64(inner);
+            return;
+          case 2:
+            page.compressed_size = in.I32(inner);
+            return;
+          case 3:
+            page.first_row = in.I64(inner);
+            return;
+          default:
+            in.Skip(inner.type);
+        }
+      });
+      pages.push_back(page);
+    });
+  });
+  MORAINE_TRY(ToStatus(in, "an offset index"));
+  return pages;
+}
+
+std::string OffsetIndexBytes(const std::vector<PageLocation>& pages) {
+  std::string bytes;
+  ThriftWriter out(&bytes);
+  out.BeginStruct();
+  out.BeginList(1, ThriftType::kStruct, pages.size());
+  for (const PageLocation& page : pages) {
+    out.BeginStruct();
+    out.I64(1, page.offset);
+    out.I32(2, page.compressed_size);
+    out.I64(3, page.first_row);
+    out.EndStruct();
+  }
+  out.EndStruct();
+  return bytes;
+}
+
+Result<ColumnIndex> ParseColumnIndex(std::string_view bytes) {
+  ThriftReader in(bytes);
+  ColumnIndex index;
+  const auto strings = [&](const ThriftField& field, std::vector<std::string>* out) {
+    in.List(field, ThriftType::kBinary, [&] { out->emplace_back(in.BinaryItem()); });
+  };
+  in.Struct([&](const ThriftField& field) {
+    switch (field.id) {
+      case 1:
+        in.List(field, ThriftType::kTrue, [&] { index.null_pages.push_back(in.BoolItem()); });
+        return;
+      case 2:
+        return strings(field, &index.min_values);
+      case 3:
+        return strings(field, &index.max_values);
+      case 4:
+        index.order = static_cast<BoundaryOrder>(in.I32(field));
+        return;
+      case 5:
+        index.null_counts = ReadNumbers(in, field);
+        return;
+      default:
+        in.Skip(field.type);
+    }
+  });
+  MORAINE_TRY(ToStatus(in, "a column index"));
+  const size_t pages = index.null_pages.size();
+  if (index.min_values.size() != pages || index.max_values.size() != pages ||
+      (!index.null_counts.empty() && index.null_counts.size() != pages)) {
+    return Corruption("a column index has lists of different lengths");
+  }
+  return index;
+}
+
+std::string ColumnIndexBytes(const ColumnIndex& index) {
+  std::string bytes;
+  ThriftWriter out(&bytes);
+  out.BeginStruct();
+  out.BeginList(1, ThriftType::kTrue, index.null_pages.size());
+  for (bool is_null : index.null_pages) out.BoolItem(is_null);
+  out.BeginList(2, ThriftType::kBinary, index.min_values.size());
+  for (const std::string& value : index.min_values) out.BinaryItem(value);
+  out.BeginList(3, ThriftType::kBinary, index.max_values.size());
+  for (const std::string& value : index.max_values) out.BinaryItem(value);
+  out.I32(4, static_cast<int32_t>(index.order));
+  if (!index.null_counts.empty()) WriteNumbers(out, 5, index.null_counts);
+  out.EndStruct();
+  return bytes;
+}
+
+}  // namespace moraine::splice

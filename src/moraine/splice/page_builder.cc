@@ -1,0 +1,240 @@
+#include "moraine/splice/page_builder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "moraine/splice/footer.h"
+#include "moraine/splice/hybrid.h"
+
+namespace moraine::splice {
+namespace {
+
+std::string PackBooleans(std::string_view bytes) {
+  std::string bits((bytes.size() + 7) / 8, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] != 0) bits[i / 8] = static_cast<char>(bits[i / 8] | 1 << (i % 8));
+  }
+  return bits;
+}
+
+void AppendWithLength(std::string_view bytes, std::string* out) {
+  const auto size = static_cast<uint32_t>(bytes.size());
+  out->append(reinterpret_cast<const char*>(&size), sizeof(size));
+  out->append(bytes);
+}
+
+}  // namespace
+
+size_t PageBuilder::value_bytes() const {
+  return plain_.size() + indices_.size() * sizeof(uint32_t) / 2;
+}
+
+// Levels that were left out because they were all the same are written down.
+void PageBuilder::SpellOutLevels(size_t count) {
+  if (definition_.empty() && type_.max_definition > 0) {
+    definition_.assign(count, static_cast<uint32_t>(type_.max_definition));
+  }
+}
+
+void PageBuilder::AddAllLevels(const PageValues& page) {
+  const auto before = static_cast<size_t>(num_levels_);
+  num_levels_ += page.num_levels;
+  num_rows_ += page.num_rows;
+  repetition_.insert(repetition_.end(), page.repetition.begin(), page.repetition.end());
+  if (!page.definition.empty()) {
+    SpellOutLevels(before);
+    definition_.insert(definition_.end(), page.definition.begin(), page.definition.end());
+  } else if (!definition_.empty()) {
+    definition_.resize(static_cast<size_t>(num_levels_),
+                       static_cast<uint32_t>(type_.max_definition));
+  }
+}
+
+void PageBuilder::PushLevel(const PageValues& page, size_t i) {
+  if (!page.repetition.empty()) repetition_.push_back(page.repetition[i]);
+  if (!page.definition.empty()) {
+    definition_.push_back(page.definition[i]);
+  } else if (!definition_.empty()) {
+    definition_.push_back(static_cast<uint32_t>(type_.max_definition));
+  }
+  ++num_levels_;
+}
+
+// Returns the values that go with the levels, as ranges.
+std::vector<RowRange> PageBuilder::AddLevels(const PageValues& page,
+                                             const std::vector<RowRange>& alive) {
+  if (page.definition.empty() && page.repetition.empty() && definition_.empty()) {
+    for (const RowRange& range : alive) num_levels_ += range.end - range.begin;
+    for (const RowRange& range : alive) num_rows_ += range.end - range.begin;
+    return alive;
+  }
+  if (!page.definition.empty()) SpellOutLevels(static_cast<size_t>(num_levels_));
+  std::vector<RowRange> values;
+  int64_t row = -1;
+  int64_t value = 0;
+  size_t range = 0;
+  const auto most = static_cast<uint32_t>(type_.max_definition);
+  for (size_t i = 0; i < static_cast<size_t>(page.num_levels); ++i) {
+    const bool starts_row = page.repetition.empty() || page.repetition[i] == 0;
+    if (starts_row) ++row;
+    while (range < alive.size() && alive[range].end <= row) ++range;
+    const bool has_value = page.definition.empty() || page.definition[i] == most;
+    const int64_t at = has_value ? value++ : value;
+    if (range == alive.size() || row < alive[range].begin) continue;
+    if (starts_row) ++num_rows_;
+    PushLevel(page, i);
+    if (!has_value) continue;
+    if (!values.empty() && values.back().end == at) {
+      ++values.back().end;
+    } else {
+      values.push_back({at, at + 1});
+    }
+  }
+  return values;
+}
+
+Status PageBuilder::AddIndices(const PageValues& page, std::span<const uint32_t> mapping,
+                               RowRange range) {
+  const size_t before = indices_.size();
+  indices_.insert(indices_.end(), page.indices.begin() + range.begin,
+                  page.indices.begin() + range.end);
+  const size_t known = mapping.empty() ? dictionary_->size() : mapping.size();
+  for (size_t i = before; i < indices_.size(); ++i) {
+    if (indices_[i] >= known) return Corruption("an index is not in the dictionary");
+    if (!mapping.empty()) indices_[i] = mapping[indices_[i]];
+  }
+  return {};
+}
+
+Status PageBuilder::AddFromDictionary(const PageValues& page, const DictionaryValues& values,
+                                      RowRange range) {
+  for (auto i = static_cast<size_t>(range.begin); i < static_cast<size_t>(range.end); ++i) {
+    if (page.indices[i] >= values.size()) return Corruption("an index is not in the dictionary");
+    plain_.append(values.Encoded(page.indices[i]));
+  }
+  return {};
+}
+
+Status PageBuilder::AddValues(const PageValues& page, const Source& source,
+                              const std::vector<RowRange>& values) {
+  std::vector<uint32_t> offsets;
+  const size_t width = type_.value.width();
+  const bool is_part = source.alive.has_value();
+  if (!page.is_dictionary && width == 0 && is_part) {
+    MORAINE_ASSIGN(offsets, ValueOffsets(page.plain, page.num_values));
+  }
+  for (const RowRange& range : values) {
+    num_values_ += static_cast<size_t>(range.end - range.begin);
+    if (page.is_dictionary && dictionary_ != nullptr) {
+      MORAINE_TRY(AddIndices(page, source.mapping, range));
+    } else if (page.is_dictionary) {
+      MORAINE_TRY(AddFromDictionary(page, *source.values, range));
+    } else if (width > 0) {
+      plain_.append(page.plain, static_cast<size_t>(range.begin) * width,
+                    static_cast<size_t>(range.end - range.begin) * width);
+    } else if (is_part) {
+      const uint32_t begin = offsets[static_cast<size_t>(range.begin)];
+      plain_.append(page.plain, begin, offsets[static_cast<size_t>(range.end)] - begin);
+    } else {
+      plain_.append(page.plain);
+    }
+  }
+  return {};
+}
+
+Status PageBuilder::Add(const PageValues& page, const Source& source) {
+  std::vector<RowRange> values;
+  if (source.alive) {
+    values = AddLevels(page, *source.alive);
+  } else {
+    AddAllLevels(page);
+    values.push_back({0, static_cast<int64_t>(page.num_values)});
+  }
+  MORAINE_TRY(AddValues(page, source, values));
+  const bool is_full =
+      static_cast<int64_t>(value_bytes()) >= options_.page_bytes || num_rows_ >= options_.page_rows;
+  return is_full ? Flush() : Status();
+}
+
+std::string PageBuilder::EncodeValues(OutPage* page) {
+  if (dictionary_ == nullptr) {
+    page->encoding = Encoding::kPlain;
+    const bool is_bool = type_.value.physical == Physical::kBoolean;
+    page->stats.range = RangeOf(type_.value, plain_, num_values_);
+    return is_bool ? PackBooleans(plain_) : std::move(plain_);
+  }
+  page->encoding = Encoding::kRleDictionary;
+  page->stats.range = dictionary_->RangeOf(indices_);
+  const uint32_t most = indices_.empty() ? 0 : *std::max_element(indices_.begin(), indices_.end());
+  const int bit_width = BitsFor(most);
+  std::string values(1, static_cast<char>(bit_width));
+  EncodeHybrid(indices_, bit_width, &values);
+  return values;
+}
+
+Status PageBuilder::Flush() {
+  if (num_levels_ == 0) return {};
+  OutPage page;
+  page.num_values = num_levels_;
+  page.num_rows = num_rows_;
+  page.stats.null_count = num_levels_ - static_cast<int64_t>(num_values_);
+  const std::string values = EncodeValues(&page);
+
+  std::string repetition;
+  std::string definition;
+  if (type_.max_repetition > 0) {
+    EncodeHybrid(repetition_, BitsFor(static_cast<uint32_t>(type_.max_repetition)), &repetition);
+  }
+  const auto most = static_cast<uint32_t>(type_.max_definition);
+  if (most > 0 && definition_.empty()) {
+    EncodeRun(num_levels_, most, BitsFor(most), &definition);
+  } else if (most > 0) {
+    EncodeHybrid(definition_, BitsFor(most), &definition);
+  }
+
+  PageHeader header;
+  header.encoding = page.encoding;
+  if (num_levels_ > INT32_MAX) return Unsupported("a page with too many values");
+  header.num_values = static_cast<int32_t>(num_levels_);
+  std::string raw;
+  if (options_.version2) {
+    header.type = PageType::kDataV2;
+    header.num_nulls = static_cast<int32_t>(*page.stats.null_count);
+    header.num_rows = static_cast<int32_t>(num_rows_);
+    header.definition_bytes = static_cast<int32_t>(definition.size());
+    header.repetition_bytes = static_cast<int32_t>(repetition.size());
+    header.is_compressed = codecs_->codec() != kUncompressed;
+    page.body = repetition + definition;
+    MORAINE_TRY(codecs_->Compress(values, &page.body));
+    page.uncompressed_size =
+        static_cast<int64_t>(repetition.size() + definition.size() + values.size());
+  } else {
+    if (type_.max_repetition > 0) AppendWithLength(repetition, &raw);
+    if (most > 0) AppendWithLength(definition, &raw);
+    raw.append(values);
+    MORAINE_TRY(codecs_->Compress(raw, &page.body));
+    page.uncompressed_size = static_cast<int64_t>(raw.size());
+  }
+  if (page.uncompressed_size > INT32_MAX || page.body.size() > INT32_MAX) {
+    return Unsupported("a page over 2 GiB");
+  }
+  page.type = header.type;
+  header.uncompressed_size = static_cast<int32_t>(page.uncompressed_size);
+  header.compressed_size = static_cast<int32_t>(page.body.size());
+  page.header = PageHeaderBytes(header);
+  page.uncompressed_size += static_cast<int64_t>(page.header.size());
+  pages_.push_back(std::move(page));
+
+  num_levels_ = 0;
+  num_rows_ = 0;
+  num_values_ = 0;
+  definition_.clear();
+  repetition_.clear();
+  indices_.clear();
+  plain_.clear();
+  return {};
+}
+
+Status PageBuilder::Finish() { return Flush(); }
+
+}  // namespace moraine::splice

@@ -1,0 +1,210 @@
+#include "moraine/splice/page_values.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "moraine/splice/hybrid.h"
+#include "moraine/splice/packed_values.h"
+
+namespace moraine::splice {
+namespace {
+
+// The three parts of a page.
+struct Sections {
+  std::string storage;
+  std::string_view repetition;
+  std::string_view definition;
+  std::string_view values;
+};
+
+Result<std::string_view> TakeLevels(std::string_view* bytes) {
+  uint32_t size = 0;
+  if (bytes->size() < sizeof(size)) return Corruption("a page has no levels");
+  std::memcpy(&size, bytes->data(), sizeof(size));
+  bytes->remove_prefix(sizeof(size));
+  if (size > bytes->size()) return Corruption("a page's levels are longer than it");
+  const std::string_view levels = bytes->substr(0, size);
+  bytes->remove_prefix(size);
+  return levels;
+}
+
+Status SplitV1(const ColumnType& type, const PageHeader& header, int32_t codec,
+               std::string_view body, PageCodecs* codecs, Sections* out) {
+  const bool has_old_levels =
+      (type.max_repetition > 0 && header.repetition_encoding != Encoding::kRle) ||
+      (type.max_definition > 0 && header.definition_encoding != Encoding::kRle);
+  if (has_old_levels) return Unsupported("levels that are not run-length encoded");
+  MORAINE_TRY(codecs->Decompress(codec, body, static_cast<size_t>(header.uncompressed_size),
+                                 &out->storage));
+  std::string_view rest = out->storage;
+  if (type.max_repetition > 0) {
+    MORAINE_ASSIGN(out->repetition, TakeLevels(&rest));
+  }
+  if (type.max_definition > 0) {
+    MORAINE_ASSIGN(out->definition, TakeLevels(&rest));
+  }
+  out->values = rest;
+  return {};
+}
+
+Status SplitV2(const PageHeader& header, int32_t codec, std::string_view body, PageCodecs* codecs,
+               Sections* out) {
+  const auto repetition = static_cast<size_t>(header.repetition_bytes);
+  const auto definition = static_cast<size_t>(header.definition_bytes);
+  if (repetition + definition > body.size()) return Corruption("a page's levels are longer");
+  out->repetition = body.substr(0, repetition);
+  out->definition = body.substr(repetition, definition);
+  const std::string_view values = body.substr(repetition + definition);
+  const size_t size = static_cast<size_t>(header.uncompressed_size) - repetition - definition;
+  MORAINE_TRY(codecs->Decompress(header.is_compressed ? codec : kUncompressed, values, size,
+                                 &out->storage));
+  out->values = out->storage;
+  return {};
+}
+
+Status Split(const ColumnType& type, const PageHeader& header, int32_t codec, std::string_view body,
+             PageCodecs* codecs, Sections* out) {
+  if (header.type == PageType::kData) return SplitV1(type, header, codec, body, codecs, out);
+  if (header.type == PageType::kDataV2) return SplitV2(header, codec, body, codecs, out);
+  return Corruption("a page of another kind among data pages");
+}
+
+Status DecodeLevels(std::string_view bytes, int16_t most, std::vector<uint32_t>* levels) {
+  MORAINE_TRY(DecodeHybrid(bytes, BitsFor(static_cast<uint32_t>(most)), *levels));
+  for (uint32_t level : *levels) {
+    if (level > static_cast<uint32_t>(most)) return Corruption("a level is out of range");
+  }
+  return {};
+}
+
+Status ReadLevels(const ColumnType& type, const PageHeader& header, const Sections& sections,
+                  PageValues* out) {
+  out->num_levels = header.num_values;
+  out->num_rows = header.num_values;
+  out->num_values = static_cast<size_t>(header.num_values);
+  const auto count = static_cast<size_t>(header.num_values);
+  if (type.max_repetition > 0) {
+    out->repetition.resize(count);
+    MORAINE_TRY(DecodeLevels(sections.repetition, type.max_repetition, &out->repetition));
+    out->num_rows = std::count(out->repetition.begin(), out->repetition.end(), 0U);
+  }
+  if (type.max_definition == 0) return {};
+  const auto most = static_cast<uint32_t>(type.max_definition);
+  if (IsOneRun(sections.definition, BitsFor(most), header.num_values, most)) return {};
+  out->definition.resize(count);
+  MORAINE_TRY(DecodeLevels(sections.definition, type.max_definition, &out->definition));
+  out->num_values =
+      static_cast<size_t>(std::count(out->definition.begin(), out->definition.end(), most));
+  if (out->num_values == count) out->definition.clear();
+  return {};
+}
+
+Status ReadIndices(std::string_view values, PageValues* out) {
+  out->is_dictionary = true;
+  if (out->num_values == 0) return {};
+  if (values.empty()) return Corruption("a page has no indices");
+  const int bit_width = static_cast<uint8_t>(values[0]);
+  out->indices.resize(out->num_values);
+  return DecodeHybrid(values.substr(1), bit_width, out->indices);
+}
+
+void UnpackBooleans(std::string_view bits, PageValues* out) {
+  out->plain.resize(out->num_values);
+  for (size_t i = 0; i < out->num_values; ++i) {
+    out->plain[i] = static_cast<char>(bits[i / 8] >> (i % 8) & 1);
+  }
+}
+
+Status ReadPlain(const ValueType& type, Sections* sections, PageValues* out) {
+  const std::string_view values = sections->values;
+  size_t size = 0;
+  if (type.physical == Physical::kBoolean) {
+    if (values.size() < (out->num_values + 7) / 8) return Corruption("a page has too few values");
+    UnpackBooleans(values, out);
+    return {};
+  }
+  if (type.physical == Physical::kByteArray) {
+    MORAINE_ASSIGN(const std::vector<uint32_t> offsets, ValueOffsets(values, out->num_values));
+    size = offsets.back();
+  } else {
+    if (out->num_values > values.size() / type.width()) {
+      return Corruption("a page has too few values");
+    }
+    size = out->num_values * type.width();
+  }
+  if (values.data() == sections->storage.data()) {
+    out->plain = std::move(sections->storage);
+    out->plain.resize(size);
+  } else {
+    out->plain.assign(values.substr(0, size));
+  }
+  return {};
+}
+
+Status ReadRleBooleans(std::string_view values, PageValues* out) {
+  std::vector<uint32_t> bits(out->num_values);
+  MORAINE_ASSIGN(const std::string_view runs, TakeLevels(&values));
+  MORAINE_TRY(DecodeHybrid(runs, 1, bits));
+  out->plain.assign(bits.begin(), bits.end());
+  return {};
+}
+
+}  // namespace
+
+Result<PageValues> DecodePage(const ColumnType& type, const PageHeader& header, int32_t codec,
+                              std::string_view body, PageCodecs* codecs) {
+  Sections sections;
+  MORAINE_TRY(Split(type, header, codec, body, codecs, &sections));
+  PageValues page;
+  MORAINE_TRY(ReadLevels(type, header, sections, &page));
+  if (IsDictionary(header.encoding)) {
+    MORAINE_TRY(ReadIndices(sections.values, &page));
+  } else if (page.num_values == 0) {
+    return page;
+  } else if (header.encoding == Encoding::kPlain) {
+    MORAINE_TRY(ReadPlain(type.value, &sections, &page));
+  } else if (header.encoding == Encoding::kRle && type.value.physical == Physical::kBoolean) {
+    MORAINE_TRY(ReadRleBooleans(sections.values, &page));
+  } else {
+    MORAINE_ASSIGN(page.plain,
+                   UnpackValues(type.value, header.encoding, page.num_values, sections.values));
+  }
+  return page;
+}
+
+Result<PageRows> CountRows(const ColumnType& type, const PageHeader& header, int32_t codec,
+                           std::string_view body, PageCodecs* codecs) {
+  PageRows rows;
+  if (type.max_repetition == 0) {
+    rows.count = header.num_values;
+    return rows;
+  }
+  if (header.type == PageType::kDataV2) {  // begins with a row by the format's rules
+    rows.count = header.num_rows;
+    return rows;
+  }
+  Sections sections;
+  MORAINE_TRY(Split(type, header, codec, body, codecs, &sections));
+  std::vector<uint32_t> levels(static_cast<size_t>(header.num_values));
+  MORAINE_TRY(DecodeLevels(sections.repetition, type.max_repetition, &levels));
+  rows.count = std::count(levels.begin(), levels.end(), 0U);
+  rows.starts_row = levels.empty() || levels[0] == 0;
+  return rows;
+}
+
+Result<DictionaryValues> DecodeDictionary(const ValueType& type, const PageHeader& header,
+                                          int32_t codec, std::string_view body,
+                                          PageCodecs* codecs) {
+  const bool is_plain =
+      header.encoding == Encoding::kPlain || header.encoding == Encoding::kPlainDictionary;
+  if (!is_plain || type.physical == Physical::kBoolean) {
+    return Unsupported("a dictionary that is not plain");
+  }
+  std::string plain;
+  MORAINE_TRY(
+      codecs->Decompress(codec, body, static_cast<size_t>(header.uncompressed_size), &plain));
+  return DictionaryValues::Make(type, std::move(plain), static_cast<size_t>(header.num_values));
+}
+
+}  // namespace moraine::splice

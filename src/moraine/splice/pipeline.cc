@@ -1,0 +1,107 @@
+#include "moraine/splice/pipeline.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+namespace moraine::splice {
+namespace {
+
+constexpr size_t kMaxPieces = 1024;
+
+}  // namespace
+
+// Shared with the pool: a task may still be queued when its piece is long done.
+struct Pipeline::Piece {
+  int64_t bytes = 0;
+  std::function<Status()> work;
+  std::function<Status()> finish;
+  std::atomic<bool> is_claimed{false};
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool is_done = false;
+  Status status;
+
+  // False: somebody else has it.
+  bool Run() {
+    if (is_claimed.exchange(true)) return false;
+    Status result = work ? work() : Status();
+    const std::lock_guard lock(mutex);
+    work = nullptr;
+    status = std::move(result);
+    is_done = true;
+    changed.notify_all();
+    return true;
+  }
+  bool IsDone() {
+    const std::lock_guard lock(mutex);
+    return is_done;
+  }
+  void Wait() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return is_done; });
+  }
+};
+
+Pipeline::~Pipeline() {
+  for (const std::shared_ptr<Piece>& piece : pieces_) {
+    if (piece->is_claimed.exchange(true)) piece->Wait();
+  }
+}
+
+Status Pipeline::FinishFirst() {
+  const std::shared_ptr<Piece> first = pieces_.front();
+  if (!first->Run()) {
+    // While another thread works on it, so does this one, on what comes next.
+    for (size_t i = 1; i < pieces_.size() && !first->IsDone(); ++i) pieces_[i]->Run();
+    first->Wait();
+  }
+  pieces_.pop_front();
+  bytes_ -= first->bytes;
+  MORAINE_TRY(std::move(first->status));
+  return first->finish();
+}
+
+Status Pipeline::MakeRoom(int64_t bytes) {
+  while (!pieces_.empty() && (bytes_ + bytes > max_bytes_ || pieces_.size() >= kMaxPieces)) {
+    MORAINE_TRY(FinishFirst());
+  }
+  bytes_ += bytes;
+  return {};
+}
+
+Status Pipeline::Push(int64_t bytes, std::function<Status()> work, std::function<Status()> finish) {
+  MORAINE_TRY(MakeRoom(bytes));
+  auto piece = std::make_shared<Piece>();
+  piece->bytes = bytes;
+  piece->work = std::move(work);
+  piece->finish = std::move(finish);
+  pieces_.push_back(piece);
+  if (pool_ != nullptr) {
+    // A full queue is no error: this thread does it when its turn comes.
+    const Status submitted = pool_->Submit([piece] { piece->Run(); });
+    static_cast<void>(submitted.ok());
+  }
+  return {};
+}
+
+Status Pipeline::Push(int64_t bytes, std::function<Status()> finish) {
+  if (pieces_.empty()) return finish();
+  MORAINE_TRY(MakeRoom(bytes));
+  auto piece = std::make_shared<Piece>();
+  piece->bytes = bytes;
+  piece->is_claimed = true;
+  piece->is_done = true;
+  piece->finish = std::move(finish);
+  pieces_.push_back(std::move(piece));
+  return {};
+}
+
+Status Pipeline::Drain() {
+  while (!pieces_.empty()) MORAINE_TRY(FinishFirst());
+  return {};
+}
+
+}  // namespace moraine::splice
