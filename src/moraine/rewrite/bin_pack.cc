@@ -77,7 +77,7 @@ Status BinPack(Call& call, TaskRun* run) {
   options.spec_id = task.spec->spec_id;
   options.partition = task.partition;
   options.location = [prefix = task.OutputPrefix()](int index) {
-    return prefix + fmt::format("{:05}.parquet", index);
+    return prefix + fmt::format("d{:05}.parquet", index);
   };
   iceberg::DataFileWriter writer(run->files(), std::move(options));
   RowSource source = run->MakeSource();

@@ -12,6 +12,7 @@
 #include "moraine/rewrite/bin_pack.h"
 #include "moraine/rewrite/dedup.h"
 #include "moraine/rewrite/position_rewrite.h"
+#include "moraine/rewrite/splice_pack.h"
 #include "moraine/rewrite/task_run.h"
 
 namespace moraine::rewrite {
@@ -61,19 +62,41 @@ Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& out
                   output.rows_read, output.rows_written, stored, PathsOf(output.data_files)));
 }
 
-Status RewriteRows(Call& call, TaskRun* run) {
+Status RewriteRows(Call& call, TaskRun* run, RewriteWay way) {
   if (run->task().rewrite.empty()) return {};
   if (!run->task().dedup.is_none()) {
     MORAINE_ASSIGN(auto superseded, FindSuperseded(call, run));
     run->set_superseded(std::move(superseded));
   }
   const bool moves = !run->task().layout.is_none() || run->task().target_spec != nullptr;
-  MORAINE_TRY(moves ? Arrange(call, run) : BinPack(call, run));
+  if (moves) {
+    MORAINE_TRY(Arrange(call, run));
+  } else {
+    MORAINE_TRY(way == RewriteWay::kDecode ? BinPack(call, run) : SplicePack(call, run));
+  }
   tasks::RewriteOutput& output = run->output();
   MORAINE_TRY(CheckRows(run->task(), output));
   MORAINE_ASSIGN(output.positions, run->positions().Finish(call, run->task().rewrite.size(),
                                                            output.data_files.size()));
   return {};
+}
+
+Result<tasks::RewriteOutput> RunTask(Call& call, io::FileSystem& files,
+                                     const tasks::RewriteTask& task, const RewriteOptions& options,
+                                     RewriteWay way, RewriteProgress* progress) {
+  TaskRun run(files, task, options, progress);
+  MORAINE_TRY(run.Prepare(call));
+  MORAINE_TRY(RewriteRows(call, &run, way));
+  if (!task.rewrite_positions.empty()) MORAINE_TRY(RewritePositions(call, &run));
+  tasks::RewriteOutput& output = run.output();
+  for (const auto& file : output.data_files) output.bytes_written += file.file_size_in_bytes;
+  for (const auto& file : output.delete_files) output.bytes_written += file.file_size_in_bytes;
+  return std::move(output);
+}
+
+// What the decoding way may do better, or tell better.
+bool IsWorthDecoding(const Status& status) {
+  return status.code() == Code::kUnsupported || status.code() == Code::kCorruption;
 }
 
 }  // namespace
@@ -84,15 +107,16 @@ Result<tasks::RewriteOutput> RunRewrite(Call& call, io::FileSystem& files,
   const MonoTime begin = call.clock().Mono();
   MORAINE_TRY(CheckTask(task, options));
   RewriteProgress unwatched;
-  TaskRun run(files, task, options, progress != nullptr ? progress : &unwatched);
-  MORAINE_TRY(run.Prepare(call));
-  MORAINE_TRY(RewriteRows(call, &run));
-  if (!task.rewrite_positions.empty()) MORAINE_TRY(RewritePositions(call, &run));
-  tasks::RewriteOutput& output = run.output();
-  for (const auto& file : output.data_files) output.bytes_written += file.file_size_in_bytes;
-  for (const auto& file : output.delete_files) output.bytes_written += file.file_size_in_bytes;
-  output.duration_ms = std::chrono::duration_cast<Millis>(call.clock().Mono() - begin).count();
-  return std::move(output);
+  if (progress == nullptr) progress = &unwatched;
+  Result<tasks::RewriteOutput> output = RunTask(call, files, task, options, options.way, progress);
+  if (!output.ok() && options.way == RewriteWay::kAuto && IsWorthDecoding(output.status())) {
+    call.log().Debug("pages can't be copied, values are decoded",
+                     {{"table", task.table}, {"why", output.status().ToString()}});
+    output = RunTask(call, files, task, options, RewriteWay::kDecode, progress);
+  }
+  MORAINE_TRY(output.status());
+  output->duration_ms = std::chrono::duration_cast<Millis>(call.clock().Mono() - begin).count();
+  return output;
 }
 
 }  // namespace moraine::rewrite

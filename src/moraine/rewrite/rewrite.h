@@ -4,6 +4,7 @@
 // commits nothing.
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 
 #include "moraine/base/call.h"
@@ -13,7 +14,15 @@
 
 namespace moraine::rewrite {
 
+/// How data files become new ones.
+enum class RewriteWay : uint8_t {
+  kAuto,    ///< pages are copied where they can be; a task that does not fit is decoded
+  kDecode,  ///< every value is decoded and encoded
+  kSplice,  ///< pages are copied; Unsupported where that is no use (for tests)
+};
+
 struct RewriteOptions {
+  RewriteWay way = RewriteWay::kAuto;
   int64_t memory_bytes = int64_t{512} << 20;  ///< for this task
   /// 1: all on the calling thread. More: a thread reads ahead, and columns are encoded on this
   /// many.

@@ -43,8 +43,11 @@ RowSource::RowSource(io::FileSystem& files, const tasks::RewriteTask& task,
       read_fields_(options_.fields),
       constants_(PartitionConstants(task)),
       end_(task.rewrite.size()) {
-  const std::vector<Field>& dropped = filter.dropped_fields();
-  read_fields_.insert(read_fields_.end(), dropped.begin(), dropped.end());
+  for (const Field& key : filter.key_fields()) {
+    const bool is_there = std::any_of(read_fields_.begin(), read_fields_.end(),
+                                      [&](const Field& field) { return field.id == key.id; });
+    if (!is_there) read_fields_.push_back(key);
+  }
 }
 
 void RowSource::Restrict(size_t input) {

@@ -61,7 +61,7 @@ class RowSource {
   const iceberg::DeleteFilter& filter_;
   const Options options_;
   RewriteProgress* progress_;
-  std::vector<iceberg::Field> read_fields_;  // with dropped keys behind
+  std::vector<iceberg::Field> read_fields_;  // with keys that are not among them behind
   iceberg::ColumnConstants constants_;
 
   size_t file_ = 0;

@@ -150,7 +150,9 @@ Status ColumnSplice::Prepare(Call& call) {
     MORAINE_TRY(PrepareSegment(call, &merge, segment.get()));
   }
   DecideCounting();
-  if (merge.size() == 0) return {};
+  const bool has_dictionary = std::any_of(segments_.begin(), segments_.end(),
+                                          [](const auto& segment) { return segment->is_merged; });
+  if (!has_dictionary) return {};  // an empty one must be there, too
   MORAINE_ASSIGN(DictionaryValues merged,
                  DictionaryValues::Make(type_.value, merge.plain(), merge.size()));
   merged.Rank();

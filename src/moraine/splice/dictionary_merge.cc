@@ -98,9 +98,10 @@ std::optional<std::vector<uint32_t>> DictionaryMerge::Add(const DictionaryValues
     const std::string_view encoded = values.Encoded(i);
     hashes[i] = HashOf(encoded);
     mapping[i] = Find(encoded, hashes[i]);
-    if (mapping[i] == kNone) bytes += encoded.size();
+    if (mapping[i] != kNone) continue;
+    bytes += encoded.size();
+    if (!is_first && bytes > max_bytes_) return std::nullopt;
   }
-  if (!is_first && bytes > max_bytes_) return std::nullopt;
   for (uint32_t i = 0; i < count; ++i) {
     if (mapping[i] == kNone) mapping[i] = Insert(values.Encoded(i), hashes[i]);
   }

@@ -499,8 +499,7 @@ Result<FileMetadata> ParseFileMetadata(std::string_view bytes, int64_t file_size
   return metadata;
 }
 
-Result<FileMetadata> ReadFileMetadata(Call& call, io::RandomReader& file,
-                                      const std::string& location) {
+Result<std::string> ReadFooter(Call& call, io::RandomReader& file, const std::string& location) {
   const int64_t size = file.size();
   if (size < 12) return Corruption(location + ": too short for a Parquet file");
   std::string tail(static_cast<size_t>(std::min(size, kTailBytes)), '\0');
@@ -518,10 +517,9 @@ Result<FileMetadata> ReadFileMetadata(Call& call, io::RandomReader& file,
     tail.assign(end, '\0');
     MORAINE_TRY(file.ReadAt(call, size - static_cast<int64_t>(end), tail));
   }
-  const std::string_view footer(tail.data() + tail.size() - end, static_cast<size_t>(length));
-  Result<FileMetadata> metadata = ParseFileMetadata(footer, size);
-  if (!metadata.ok()) return std::move(metadata).status().Annotate(location);
-  return metadata;
+  tail.resize(tail.size() - kFooterEnd);
+  tail.erase(0, tail.size() - static_cast<size_t>(length));
+  return tail;
 }
 
 std::string FooterBytes(const FileMetadata& metadata) {

@@ -18,9 +18,9 @@ namespace moraine::splice {
 /// columns in other files.
 Result<FileMetadata> ParseFileMetadata(std::string_view bytes, int64_t file_size);
 
-/// Reads the end of a file. Errors: Corruption naming the location, Unsupported, as io.
-Result<FileMetadata> ReadFileMetadata(Call& call, io::RandomReader& file,
-                                      const std::string& location);
+/// Reads the end of a file: the metadata's bytes, without length and magic. Errors: Corruption
+/// naming the location, as io.
+Result<std::string> ReadFooter(Call& call, io::RandomReader& file, const std::string& location);
 
 /// The footer with both lengths and the magic behind it.
 std::string FooterBytes(const FileMetadata& metadata);

@@ -85,10 +85,17 @@ void Pack(std::span<const uint32_t> values, int bit_width, std::string* out) {
   for (; bits > 0; bits -= 8, word >>= 8) *to++ = static_cast<char>(word);
 }
 
+// Values from here on that are equal; at least 1.
 size_t RunLength(std::span<const uint32_t> values, size_t from) {
   size_t end = from + 1;
   while (end < values.size() && values[end] == values[from]) ++end;
   return end - from;
+}
+
+bool IsOneValue(const uint32_t* group) {
+  uint32_t differences = 0;
+  for (size_t i = 1; i < kGroup; ++i) differences |= group[i] ^ group[0];
+  return differences == 0;
 }
 
 }  // namespace
@@ -146,18 +153,19 @@ void EncodeHybrid(std::span<const uint32_t> values, int bit_width, std::string* 
   if (values.empty()) return;
   if (bit_width == 0) return EncodeRun(static_cast<int64_t>(values.size()), 0, 0, out);
   size_t packed = 0;  // values before it are written
-  size_t at = 0;
-  while (at < values.size()) {
-    const size_t run = RunLength(values, at);
-    // A packed section that others follow must be whole groups.
-    const size_t lead = (kGroup - (at - packed) % kGroup) % kGroup;
-    if (run < kMinRun + lead) {
-      at += run;
+  size_t at = 0;      // whole groups behind packed: what follows a packed section begins there
+  while (at + kGroup <= values.size()) {
+    if (!IsOneValue(values.data() + at)) {
+      at += kGroup;
       continue;
     }
-    const size_t run_begin = at + lead;
-    if (run_begin > packed) Pack(values.subspan(packed, run_begin - packed), bit_width, out);
-    EncodeRun(static_cast<int64_t>(run - lead), values[at], bit_width, out);
+    const size_t run = RunLength(values, at);
+    if (run < kMinRun) {
+      at += kGroup;
+      continue;
+    }
+    if (at > packed) Pack(values.subspan(packed, at - packed), bit_width, out);
+    EncodeRun(static_cast<int64_t>(run), values[at], bit_width, out);
     at += run;
     packed = at;
   }

@@ -1,6 +1,7 @@
 #include "moraine/splice/page_builder.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "moraine/splice/footer.h"
@@ -21,6 +22,17 @@ void AppendWithLength(std::string_view bytes, std::string* out) {
   const auto size = static_cast<uint32_t>(bytes.size());
   out->append(reinterpret_cast<const char*>(&size), sizeof(size));
   out->append(bytes);
+}
+
+template <size_t kWidth>
+void AppendFixed(std::string_view plain, std::span<const uint32_t> indices, std::string* out) {
+  const size_t begin = out->size();
+  out->resize(begin + indices.size() * kWidth);
+  char* to = out->data() + begin;
+  for (uint32_t index : indices) {
+    std::memcpy(to, plain.data() + index * kWidth, kWidth);
+    to += kWidth;
+  }
 }
 
 }  // namespace
@@ -98,19 +110,32 @@ Status PageBuilder::AddIndices(const PageValues& page, std::span<const uint32_t>
   const size_t before = indices_.size();
   indices_.insert(indices_.end(), page.indices.begin() + range.begin,
                   page.indices.begin() + range.end);
+  const std::span<uint32_t> added = std::span(indices_).subspan(before);
   const size_t known = mapping.empty() ? dictionary_->size() : mapping.size();
-  for (size_t i = before; i < indices_.size(); ++i) {
-    if (indices_[i] >= known) return Corruption("an index is not in the dictionary");
-    if (!mapping.empty()) indices_[i] = mapping[indices_[i]];
+  if (!added.empty() && *std::max_element(added.begin(), added.end()) >= known) {
+    return Corruption("an index is not in the dictionary");
   }
+  if (mapping.empty()) return {};
+  for (uint32_t& index : added) index = mapping[index];
   return {};
 }
 
 Status PageBuilder::AddFromDictionary(const PageValues& page, const DictionaryValues& values,
                                       RowRange range) {
-  for (auto i = static_cast<size_t>(range.begin); i < static_cast<size_t>(range.end); ++i) {
-    if (page.indices[i] >= values.size()) return Corruption("an index is not in the dictionary");
-    plain_.append(values.Encoded(page.indices[i]));
+  const std::span<const uint32_t> indices =
+      std::span(page.indices)
+          .subspan(static_cast<size_t>(range.begin), static_cast<size_t>(range.end - range.begin));
+  if (indices.empty()) return {};
+  if (*std::max_element(indices.begin(), indices.end()) >= values.size()) {
+    return Corruption("an index is not in the dictionary");
+  }
+  const size_t width = type_.value.width();
+  if (width == 4) {
+    AppendFixed<4>(values.plain(), indices, &plain_);
+  } else if (width == 8) {
+    AppendFixed<8>(values.plain(), indices, &plain_);
+  } else {
+    for (uint32_t index : indices) plain_.append(values.Encoded(index));
   }
   return {};
 }

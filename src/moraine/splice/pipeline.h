@@ -27,6 +27,8 @@ class Pipeline {
   Status Push(int64_t bytes, std::function<Status()> work, std::function<Status()> finish);
   /// Runs finish in its turn.
   Status Push(int64_t bytes, std::function<Status()> finish);
+  /// Runs and finishes the first of what was pushed.
+  Status FinishFirst();
   /// Runs and finishes all that was pushed.
   Status Drain();
 
@@ -34,7 +36,6 @@ class Pipeline {
   struct Piece;
 
   Status MakeRoom(int64_t bytes);
-  Status FinishFirst();
 
   Executor* pool_;
   const int64_t max_bytes_;

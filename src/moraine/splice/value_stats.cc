@@ -208,10 +208,22 @@ std::string_view DictionaryValues::Value(uint32_t index) const {
   return offsets_.empty() ? encoded : encoded.substr(sizeof(uint32_t));
 }
 
+template <typename T>
+void DictionaryValues::RankNumbers() {
+  std::vector<T> numbers(count_);
+  if (count_ > 0) std::memcpy(numbers.data(), plain_.data(), count_ * sizeof(T));
+  std::sort(by_rank_.begin(), by_rank_.end(),
+            [&](uint32_t a, uint32_t b) { return numbers[a] < numbers[b]; });
+  ranks_.resize(count_);
+  for (size_t rank = 0; rank < count_; ++rank) ranks_[by_rank_[rank]] = static_cast<uint32_t>(rank);
+}
+
 void DictionaryValues::Rank() {
   if (!ranks_.empty() || type_.order == Order::kNone) return;
   by_rank_.resize(count_);
   std::iota(by_rank_.begin(), by_rank_.end(), 0);
+  if (type_.physical == Physical::kInt32) return RankNumbers<int32_t>();
+  if (type_.physical == Physical::kInt64) return RankNumbers<int64_t>();
   const auto nans = std::stable_partition(by_rank_.begin(), by_rank_.end(),
                                           [&](uint32_t i) { return !IsNaN(type_, Value(i)); });
   std::sort(by_rank_.begin(), nans,

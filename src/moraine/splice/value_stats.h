@@ -67,6 +67,9 @@ class DictionaryValues {
   ValueRange RangeOf(const std::vector<uint32_t>& indices) const;
 
  private:
+  template <typename T>
+  void RankNumbers();
+
   ValueType type_;
   std::string plain_;
   size_t count_ = 0;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <arrow/util/compression.h>
+#include <arrow/util/key_value_metadata.h>
 #include <parquet/bloom_filter.h>
 #include <parquet/properties.h>
 #include <parquet/schema.h>
@@ -123,8 +124,12 @@ int64_t ParquetIntProperty(const WriteOptions& options, const std::string& name,
   return value.ok() && *value > 0 ? *value : fallback;
 }
 
+int64_t WantedRowGroupBytes(const WriteOptions& options) {
+  return ParquetIntProperty(options, "row-group-size-bytes", kRowGroupBytes);
+}
+
 int64_t RowGroupBytes(const WriteOptions& options) {
-  const int64_t wanted = ParquetIntProperty(options, "row-group-size-bytes", kRowGroupBytes);
+  const int64_t wanted = WantedRowGroupBytes(options);
   // Pages wait in memory until their row group ends; buffers that grow by doubling need the rest.
   return std::max<int64_t>(1, std::min(wanted, options.memory_bytes / 2));
 }
@@ -153,6 +158,16 @@ Result<std::shared_ptr<parquet::WriterProperties>> MakeWriterProperties(
     SetColumn(options, leaf_names[i], *schema.Column(i), &builder);
   }
   return builder.build();
+}
+
+std::shared_ptr<const arrow::KeyValueMetadata> FileKeyValues(const WriteOptions& options) {
+  std::vector<std::string> keys = {"iceberg.schema"};
+  std::vector<std::string> values = {SchemaToJson(*options.schema)};
+  for (const auto& [key, value] : options.key_values) {
+    keys.push_back(key);
+    values.push_back(value);
+  }
+  return arrow::key_value_metadata(std::move(keys), std::move(values));
 }
 
 }  // namespace moraine::iceberg

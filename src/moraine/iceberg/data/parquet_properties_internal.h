@@ -9,6 +9,10 @@
 #include "moraine/base/status.h"
 #include "moraine/iceberg/data/parquet_writer.h"
 
+namespace arrow {
+class KeyValueMetadata;
+}
+
 namespace parquet {
 class SchemaDescriptor;
 class WriterProperties;
@@ -25,9 +29,15 @@ bool HasBloomFilter(const WriteOptions& options, const std::string& column);
 /// Bytes of encoded data after which a row group is closed.
 int64_t RowGroupBytes(const WriteOptions& options);
 
+/// The same, however little memory there is.
+int64_t WantedRowGroupBytes(const WriteOptions& options);
+
 /// leaf_names: full names as in the table's schema, in the order of the descriptor's leaves.
 Result<std::shared_ptr<parquet::WriterProperties>> MakeWriterProperties(
     const WriteOptions& options, const parquet::SchemaDescriptor& schema,
     const std::vector<std::string>& leaf_names);
+
+/// iceberg.schema and the options' own.
+std::shared_ptr<const arrow::KeyValueMetadata> FileKeyValues(const WriteOptions& options);
 
 }  // namespace moraine::iceberg

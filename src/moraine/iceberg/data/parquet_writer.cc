@@ -4,7 +4,6 @@
 #include <arrow/io/interfaces.h>
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
-#include <arrow/util/key_value_metadata.h>
 #include <parquet/column_writer.h>
 #include <parquet/file_writer.h>
 #include <parquet/metadata.h>
@@ -64,7 +63,6 @@ class Writer final : public ParquetWriter {
 
  private:
   Status OpenUnguarded(io::FileSystem& files);
-  std::shared_ptr<const arrow::KeyValueMetadata> KeyValues() const;
   void IndexColumns();
   Status WriteUnguarded(Call& call, const arrow::RecordBatch& batch);
   Status WriteStep(const arrow::RecordBatch& batch);
@@ -110,16 +108,6 @@ void Writer::IndexColumns() {
   counts_.resize(leaves_.size());
 }
 
-std::shared_ptr<const arrow::KeyValueMetadata> Writer::KeyValues() const {
-  std::vector<std::string> keys = {"iceberg.schema"};
-  std::vector<std::string> values = {SchemaToJson(*options_.schema)};
-  for (const auto& [key, value] : options_.key_values) {
-    keys.push_back(key);
-    values.push_back(value);
-  }
-  return arrow::key_value_metadata(std::move(keys), std::move(values));
-}
-
 Status Writer::OpenUnguarded(io::FileSystem& files) {
   IndexColumns();
   MORAINE_ASSIGN(auto root, ToParquetSchema(options_.schema->fields()));
@@ -139,7 +127,8 @@ Status Writer::OpenUnguarded(io::FileSystem& files) {
   MORAINE_ASSIGN(std::unique_ptr<io::Writer> file, files.Create(call_, location_));
   sink_ = io::ToArrowStream(call_, std::move(file));
   writer_ =
-      parquet::ParquetFileWriter::Open(sink_, std::move(root), std::move(properties), KeyValues());
+      parquet::ParquetFileWriter::Open(sink_, std::move(root), std::move(properties),
+                                           FileKeyValues(options_));
   return {};
 }
 

@@ -3,7 +3,7 @@ list(APPEND ICEBERG_SOURCES
   data/delete_filter.cc data/delete_loading.cc data/delete_writer.cc data/foreign_errors.cc
   data/key_columns.cc data/leaf_levels.cc data/metrics_mode.cc data/open_dictionary.cc
   data/parquet_properties.cc
-  data/parquet_reader.cc data/parquet_schema.cc data/parquet_writer.cc data/value_cast.cc)
+  data/parquet_reader.cc data/parquet_schema.cc data/parquet_shape.cc data/parquet_writer.cc data/value_cast.cc)
 list(APPEND ICEBERG_TESTS
   data/column_metrics_test.cc data/deletion_vectors_test.cc data/dictionaries_test.cc
   data/metrics_mode_test.cc

@@ -1,0 +1,164 @@
+#include "moraine/rewrite/splice_inputs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "moraine/iceberg/manifest/capped_sum.h"
+#include "moraine/rewrite/written_fields.h"
+#include "moraine/splice/footer.h"
+
+namespace moraine::rewrite {
+namespace {
+
+// A file that is opened for each read: row groups can be made of more files than may be open.
+class ReopenedReader final : public io::RandomReader {
+ public:
+  ReopenedReader(io::FileSystem& files, std::string location, int64_t size)
+      : files_(files), location_(std::move(location)), size_(size) {}
+  int64_t size() const override { return size_; }
+  Status ReadAt(Call& call, int64_t offset, std::span<char> buffer) override {
+    MORAINE_ASSIGN(const auto reader, files_.Open(call, location_, size_));
+    return reader->ReadAt(call, offset, buffer);
+  }
+
+ private:
+  io::FileSystem& files_;
+  const std::string location_;
+  const int64_t size_;
+};
+
+bool IsSame(const splice::Leaf& a, const splice::Leaf& b) {
+  return a.type == b.type && a.repetitions == b.repetitions &&
+         (a.type != splice::Physical::kFixed || a.type_length == b.type_length);
+}
+
+bool IsLineage(const iceberg::Field& field) {
+  return field.id == iceberg::kRowIdFieldId ||
+         field.id == iceberg::kLastUpdatedSequenceNumberFieldId;
+}
+
+}  // namespace
+
+SpliceInputs::SpliceInputs(TaskRun* run, const iceberg::ParquetShape& shape,
+                           const splice::FileMetadata& output)
+    : run_(run),
+      shape_(shape),
+      output_(output),
+      fields_(WrittenFields(run->task())),
+      encoded_(shape.must_encode),
+      field_bytes_(fields_.size()) {}
+
+Status SpliceInputs::CheckInput(const tasks::InputFile& input) const {
+  if (input.file.format != iceberg::FileFormat::kParquet) {
+    return Unsupported(input.file.file_path + " is no Parquet file");
+  }
+  if (input.file.key_metadata) return Unsupported(input.file.file_path + " is encrypted");
+  return {};
+}
+
+Result<std::shared_ptr<const FieldLeaves>> SpliceInputs::Match(
+    const std::string& footer, const splice::FileMetadata& metadata) {
+  std::shared_ptr<const FieldLeaves>& known = by_schema_[metadata.schema];
+  if (known != nullptr) return known;
+  MORAINE_ASSIGN(FieldLeaves leaves, iceberg::MatchColumns(fields_, footer, run_->mapping()));
+  size_t leaf = 0;
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    bool is_same = !leaves[i].empty();
+    for (size_t k = 0; leaf < shape_.leaves.size() && shape_.leaves[leaf].field == i; ++leaf, ++k) {
+      is_same = is_same && k < leaves[i].size() &&
+                IsSame(metadata.leaves[static_cast<size_t>(leaves[i][k])], output_.leaves[leaf]);
+    }
+    if (!is_same) leaves[i].clear();
+  }
+  known = std::make_shared<const FieldLeaves>(std::move(leaves));
+  return known;
+}
+
+void SpliceInputs::Weigh(const SpliceFile& file) {
+  for (const splice::RowGroupMetadata& group : file.metadata.row_groups) {
+    for (const splice::ChunkMetadata& chunk : group.columns) {
+      total_bytes_ = iceberg::AddCapped(total_bytes_, chunk.total_compressed_size);
+    }
+    for (size_t i = 0; i < fields_.size(); ++i) {
+      if ((*file.leaves)[i].empty()) encoded_[i] = true;
+      for (int leaf : (*file.leaves)[i]) {
+        const splice::ChunkMetadata& chunk = group.columns[static_cast<size_t>(leaf)];
+        field_bytes_[i] = iceberg::AddCapped(field_bytes_[i], chunk.total_compressed_size);
+        // A null stands for a value that is derived.
+        if (IsLineage(fields_[i]) && chunk.statistics.null_count != 0) encoded_[i] = true;
+      }
+    }
+  }
+}
+
+Status SpliceInputs::Survey(Call& call) {
+  const std::vector<tasks::InputFile>& inputs = run_->task().rewrite;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    MORAINE_TRY(call.Check());
+    MORAINE_TRY(CheckInput(inputs[i]));
+    MORAINE_ASSIGN(const SpliceFile file, Open(call, i, /*keep_open=*/true));
+    Weigh(file);
+  }
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    if (encoded_[i]) encoded_bytes_ = iceberg::AddCapped(encoded_bytes_, field_bytes_[i]);
+  }
+  return {};
+}
+
+Result<SpliceFile> SpliceInputs::Open(Call& call, size_t input, bool keep_open) {
+  const iceberg::DataFile& data = run_->task().rewrite[input].file;
+  SpliceFile file;
+  file.input = input;
+  MORAINE_ASSIGN(file.reader, run_->files().Open(call, data.file_path, data.file_size_in_bytes));
+  MORAINE_ASSIGN(const std::string footer, splice::ReadFooter(call, *file.reader, data.file_path));
+  Result<splice::FileMetadata> metadata =
+      splice::ParseFileMetadata(footer, data.file_size_in_bytes);
+  if (!metadata.ok()) return std::move(metadata).status().Annotate(data.file_path);
+  file.metadata = std::move(*metadata);
+  if (file.metadata.num_rows != data.record_count) {
+    return Corruption(fmt::format("{}: the table's metadata says {} rows, the file has {}",
+                                  data.file_path, data.record_count, file.metadata.num_rows));
+  }
+  MORAINE_ASSIGN(file.leaves, Match(footer, file.metadata));
+  if (!keep_open) {
+    file.reader =
+        std::make_unique<ReopenedReader>(run_->files(), data.file_path, data.file_size_in_bytes);
+  }
+  return file;
+}
+
+Result<iceberg::PositionSet> SpliceInputs::DeadRows(Call& call, size_t input) {
+  const tasks::InputFile& file = run_->task().rewrite[input];
+  RowSource::Options options;
+  options.mapping = run_->mapping();
+  options.memory_bytes = run_->budget().reader;
+  options.pool = run_->pool();
+  RewriteProgress unwatched;
+  RowSource source(run_->files(), run_->task(), run_->filter(), std::move(options), &unwatched);
+  return source.DeletedPositions(call, file);
+}
+
+LiveRows FindLiveRows(const iceberg::PositionSet& dead, int64_t first, int64_t count) {
+  LiveRows live;
+  live.alive = count;
+  if (dead.empty()) return live;
+  live.keep.assign(static_cast<size_t>((count + 7) / 8), 0xFF);
+  live.alive -= dead.ClearKept(first, count, live.keep.data());
+  if (live.alive == count) {
+    live.keep.clear();
+    return live;
+  }
+  for (int64_t row = 0; row < count; ++row) {
+    if ((live.keep[static_cast<size_t>(row / 8)] >> (row % 8) & 1) == 0) continue;
+    if (!live.ranges.empty() && live.ranges.back().end == row) {
+      ++live.ranges.back().end;
+    } else {
+      live.ranges.push_back({row, row + 1});
+    }
+  }
+  return live;
+}
+
+}  // namespace moraine::rewrite

@@ -1,0 +1,78 @@
+#pragma once
+// A task's inputs as the page copier sees them: which of their columns can be copied, and which
+// rows of a row group are alive. Used by splice_pack.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "moraine/base/call.h"
+#include "moraine/iceberg/data/parquet_shape.h"
+#include "moraine/io/file_system.h"
+#include "moraine/rewrite/task_run.h"
+#include "moraine/splice/format.h"
+#include "moraine/splice/page_builder.h"
+
+namespace moraine::rewrite {
+
+/// For each field that is written, the physical columns of a file that hold it; empty: none do.
+using FieldLeaves = std::vector<std::vector<int>>;
+
+struct SpliceFile {
+  size_t input = 0;
+  std::unique_ptr<io::RandomReader> reader;
+  splice::FileMetadata metadata;
+  std::shared_ptr<const FieldLeaves> leaves;
+};
+
+/// Rows of a row group, of which some may be dead.
+struct LiveRows {
+  int64_t alive = 0;
+  std::vector<uint8_t> keep;             ///< a bit for each row; empty: all are alive
+  std::vector<splice::RowRange> ranges;  ///< the alive ones, where some are dead
+};
+
+class SpliceInputs {
+ public:
+  /// shape and footer: what is written.
+  SpliceInputs(TaskRun* run, const iceberg::ParquetShape& shape,
+               const splice::FileMetadata& output);
+
+  /// Looks at all inputs: decides which fields must be encoded anew. Errors: Unsupported for inputs
+  /// that are not to be taken apart (another format, encrypted), Corruption, as io.
+  Status Survey(Call& call);
+  /// By field.
+  const std::vector<bool>& encoded() const { return encoded_; }
+  /// Bytes of all columns, and of those that are encoded anew.
+  int64_t total_bytes() const { return total_bytes_; }
+  int64_t encoded_bytes() const { return encoded_bytes_; }
+
+  /// Opens an input; with keep_open its file stays open.
+  Result<SpliceFile> Open(Call& call, size_t input, bool keep_open);
+  /// Positions of an input's dead rows.
+  Result<iceberg::PositionSet> DeadRows(Call& call, size_t input);
+
+ private:
+  Result<std::shared_ptr<const FieldLeaves>> Match(const std::string& footer,
+                                                   const splice::FileMetadata& metadata);
+  Status CheckInput(const tasks::InputFile& input) const;
+  void Weigh(const SpliceFile& file);
+
+  TaskRun* run_;
+  const iceberg::ParquetShape& shape_;
+  const splice::FileMetadata& output_;
+  std::vector<iceberg::Field> fields_;
+  std::map<std::string, std::shared_ptr<const FieldLeaves>> by_schema_;
+  std::vector<bool> encoded_;
+  std::vector<int64_t> field_bytes_;
+  int64_t total_bytes_ = 0;
+  int64_t encoded_bytes_ = 0;
+};
+
+/// Of the rows first .. first + count - 1 of a file.
+LiveRows FindLiveRows(const iceberg::PositionSet& dead, int64_t first, int64_t count);
+
+}  // namespace moraine::rewrite
