@@ -20,6 +20,7 @@ RowSource MakeSource(TaskRun* run, const std::vector<iceberg::Field>& fields,
   options.memory_bytes = run->budget().reader;
   options.dictionaries = iceberg::Dictionaries::kKeep;
   options.pool = run->pool();
+  options.superseded = run->superseded();
   return RowSource(run->files(), run->task(), run->filter(), std::move(options), progress);
 }
 

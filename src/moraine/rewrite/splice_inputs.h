@@ -28,9 +28,17 @@ struct SpliceFile {
   std::shared_ptr<const FieldLeaves> leaves;
 };
 
+/// Positions in an input.
+struct DeadRows {
+  iceberg::PositionSet deleted;
+  const iceberg::PositionSet* superseded = nullptr;  ///< by other rows with their keys
+};
+
 /// Rows of a row group, of which some may be dead.
 struct LiveRows {
   int64_t alive = 0;
+  int64_t deleted = 0;
+  int64_t superseded = 0;                ///< and not deleted
   std::vector<uint8_t> keep;             ///< a bit for each row; empty: all are alive
   std::vector<splice::RowRange> ranges;  ///< the alive ones, where some are dead
 };
@@ -52,8 +60,7 @@ class SpliceInputs {
 
   /// Opens an input; with keep_open its file stays open.
   Result<SpliceFile> Open(Call& call, size_t input, bool keep_open);
-  /// Positions of an input's dead rows.
-  Result<iceberg::PositionSet> DeadRows(Call& call, size_t input);
+  Result<DeadRows> FindDeadRows(Call& call, size_t input);
 
  private:
   Result<std::shared_ptr<const FieldLeaves>> Match(const std::string& footer,
@@ -73,6 +80,6 @@ class SpliceInputs {
 };
 
 /// Of the rows first .. first + count - 1 of a file.
-LiveRows FindLiveRows(const iceberg::PositionSet& dead, int64_t first, int64_t count);
+LiveRows FindLiveRows(const DeadRows& dead, int64_t first, int64_t count);
 
 }  // namespace moraine::rewrite

@@ -67,7 +67,7 @@ class SplicePacking {
   Status Survey(Call& call);
   Status AddFile(Call& call, size_t input);
   Status AddRowGroup(Call& call, const std::shared_ptr<const SpliceFile>& file, size_t row_group,
-                     int64_t first_position, const iceberg::PositionSet& dead);
+                     int64_t first_position, const DeadRows& dead);
   Segment MakeSegment(const std::shared_ptr<const SpliceFile>& file, size_t row_group,
                       int64_t first_position, splice::RowRange span, const LiveRows& live) const;
   Status AddSegment(Call& call, Segment segment);
@@ -159,8 +159,7 @@ Segment SplicePacking::MakeSegment(const std::shared_ptr<const SpliceFile>& file
 }
 
 Status SplicePacking::AddRowGroup(Call& call, const std::shared_ptr<const SpliceFile>& file,
-                                  size_t row_group, int64_t first_position,
-                                  const iceberg::PositionSet& dead) {
+                                  size_t row_group, int64_t first_position, const DeadRows& dead) {
   const splice::RowGroupMetadata& group = file->metadata.row_groups[row_group];
   if (group.num_rows == 0) return {};
   // A row group much larger than wanted is cut.
@@ -173,7 +172,8 @@ Status SplicePacking::AddRowGroup(Call& call, const std::shared_ptr<const Splice
         group.num_rows / count * part,
         part + 1 < count ? group.num_rows / count * (part + 1) : group.num_rows};
     const LiveRows live = FindLiveRows(dead, first_position + span.begin, span.end - span.begin);
-    run_->output().rows_deleted += span.end - span.begin - live.alive;
+    run_->output().rows_deleted += live.deleted;
+    run_->output().rows_deduplicated += live.superseded;
     if (live.alive == 0) continue;
     MORAINE_TRY(AddSegment(call, MakeSegment(file, row_group, first_position, span, live)));
   }
@@ -193,7 +193,7 @@ Status SplicePacking::AddSegment(Call& call, Segment segment) {
 
 Status SplicePacking::AddFile(Call& call, size_t input) {
   const tasks::InputFile& file = run_->task().rewrite[input];
-  MORAINE_ASSIGN(const iceberg::PositionSet dead, inputs_.DeadRows(call, input));
+  MORAINE_ASSIGN(const DeadRows dead, inputs_.FindDeadRows(call, input));
   MORAINE_ASSIGN(SpliceFile opened, inputs_.Open(call, input, pending_.size() < kOpenFiles));
   const auto shared = std::make_shared<const SpliceFile>(std::move(opened));
   int64_t first_position = 0;

@@ -80,7 +80,7 @@ RowSource::Options TaskRun::SourceOptions() {
   options.memory_bytes = budget_.reader;
   options.dictionaries = iceberg::Dictionaries::kKeep;
   options.pool = &pool_;
-  options.superseded = superseded_.empty() ? nullptr : &superseded_;
+  options.superseded = superseded();
   return options;
 }
 

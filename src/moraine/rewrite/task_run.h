@@ -61,6 +61,10 @@ class TaskRun {
   RowSource MakeSource(RowSource::Options options, RewriteProgress* progress);
   /// Rows that are not to be written, for each input.
   void set_superseded(std::vector<iceberg::PositionSet> rows) { superseded_ = std::move(rows); }
+  /// By input; nullptr: none are.
+  const std::vector<iceberg::PositionSet>* superseded() const {
+    return superseded_.empty() ? nullptr : &superseded_;
+  }
   /// Adds what a source has read to the output's counters.
   void Count(const RowSource& source);
 

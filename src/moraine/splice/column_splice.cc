@@ -323,7 +323,9 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
   const bool is_small =
       header.uncompressed_size < options_.small_page_bytes && segments_.size() > 1;
   const bool same_indices = !is_dictionary || (segment->is_merged && segment->mapping.empty());
-  if (same_codec && same_indices && !is_small && !edit.alive) {
+  // Few readers know it for anything but floats.
+  const bool is_rare = header.encoding == Encoding::kByteStreamSplit && !HasFloats(type_);
+  if (same_codec && same_indices && !is_small && !is_rare && !edit.alive) {
     MORAINE_TRY(FlushGroup(call, pipeline, output));
     PageStats stats =
         KnownStats(type_, *segment->input.chunk, segment->indexes, page_number, header);
