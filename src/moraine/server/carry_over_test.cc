@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "moraine/base/testing/faults.h"
 #include "moraine/base/text.h"
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/iceberg/testing/row_delta.h"
@@ -18,6 +19,7 @@
 #include "moraine/optimizing/testing/hooked_files.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 #include "moraine/rewrite/rewrite.h"
+#include "moraine/tasks/position_map_builder.h"
 
 namespace moraine::server {
 namespace {
@@ -67,13 +69,14 @@ class Writer {
     EXPECT_TRUE(Commit({part}, world_.call()).ok());
   }
 
-  /// Some rows of some files; false when the commit had to wait for another.
+  /// Some rows of at least one file; false when the commit had to wait for another.
   bool Delete(Call call) {
     const auto table = world_.Load(kTable)->metadata;
     std::vector<RowDeltaPart> parts(1);
     std::set<int64_t> gone;
     for (const auto& entry : iceberg::LiveEntries(world_.disk(), *table).value()) {
-      if (entry.file.content != FileContent::kData || random_() % 2 == 0) continue;
+      if (entry.file.content != FileContent::kData) continue;
+      if (!gone.empty() && random_() % 2 == 0) continue;
       const auto& rows = Rows(entry.file.file_path);
       if (!shape_.many_files_a_delete && shape_.format_version < 3) parts.emplace_back();
       for (size_t at = random_() % 9; at < rows.size(); at += 1 + random_() % 40) {
@@ -87,6 +90,17 @@ class Writer {
     ++deletes_;
     for (int64_t v : gone) alive_.erase(v);
     return true;
+  }
+
+  void DeleteKeys(const std::vector<int64_t>& keys) {
+    RowDeltaPart part;
+    part.key_columns = {"v"};
+    for (int64_t key : keys) {
+      part.keys += fmt::format("{}[{}]", part.keys.empty() ? "[" : ",", key);
+      alive_.erase(key);
+    }
+    part.keys += "]";
+    EXPECT_TRUE(Commit({part}, world_.call()).ok());
   }
 
   void ExpectRows() {
@@ -135,77 +149,132 @@ class Writer {
   int deletes_ = 0;
 };
 
+/// A table, its writer and an optimizer that runs real rewrites.
+class Scene {
+ public:
+  explicit Scene(const Shape& shape, testing::FaultInjector* faults = nullptr)
+      : world(faults), writer(shape, &world) {
+    // Without an optimizer nothing is planned.
+    for (int tries = 0; tries < 3 && token_.empty(); ++tries) {
+      Call call = world.call();
+      const auto made = world.parts().queue.Register(call, {.threads = 1});
+      if (made.ok()) token_ = made->token;
+    }
+  }
+
+  void Delete() { EXPECT_TRUE(writer.Delete(world.call())); }
+
+  std::optional<tasks::TaskReport> RunTask() {
+    Call call = world.call();
+    auto& queue = world.parts().queue;
+    auto handed = queue.TryPoll(call, token_, 0);
+    if (!handed.ok() || !*handed) return std::nullopt;
+    const Status told = queue.Acknowledge(call, token_, (*handed)->key);
+    if (!told.ok()) return std::nullopt;
+    task = tasks::RewriteTaskFromJson((*handed)->task_json).value();
+    rewrite::RewriteOptions options;
+    options.threads = 1;  // the world's clock is for one thread
+    const auto made = rewrite::RunRewrite(call, world.disk(), task, options, nullptr);
+    EXPECT_TRUE(made.ok()) << made.status().ToString();
+    output = *made;
+    return tasks::TaskReport{token_, (*handed)->key, tasks::RewriteOutputToJson(output, task), "",
+                             ""};
+  }
+
+  Status Report(tasks::TaskReport report) {
+    Call call = world.call();
+    return world.parts().queue.Report(call, report);
+  }
+
+  Status Heartbeat() {
+    Call call = world.call();
+    return world.parts().queue.Heartbeat(call, {token_, {}}).status();
+  }
+
+  Status CommitTick() {
+    Call call = world.call();
+    MORAINE_TRY(world.parts().committer.CommitTick(call));
+    return world.parts().committer.CleanTick(call);
+  }
+
+  /// Two files, planned and rewritten; not reported.
+  tasks::TaskReport RewriteTwoFiles() {
+    writer.Append(60);
+    writer.Append(40);
+    EXPECT_TRUE(world.Tick().ok());
+    return RunTask().value();
+  }
+
+  optimizing::Process Last() { return world.LastProcess().value(); }
+
+  std::vector<iceberg::ManifestEntry> Live() {
+    return iceberg::LiveEntries(world.disk(), *world.Load(kTable)->metadata).value();
+  }
+
+  size_t CountFiles(std::string_view part) {
+    size_t count = 0;
+    for (const std::string& location : world.disk().Locations())
+      count += location.find(part) != std::string::npos ? 1 : 0;
+    return count;
+  }
+
+  optimizing::OptimizingWorld world;
+  Writer writer;
+  tasks::RewriteTask task;  ///< the last one run
+  tasks::RewriteOutput output;
+
+ private:
+  std::string token_;
+};
+
 /// One process after another, with a delete between any two steps.
 class CarryOverTest : public testing::TestWithParam<Shape> {
  protected:
   void Round() {
-    writer_.Append(60);
-    writer_.Append(40);
-    Call call = world_.call();
-    ASSERT_TRUE(world_.Tick().ok());
-    Delete();
-    while (auto report = RunTask()) {
-      Delete();
-      const Status reported = world_.parts().queue.Report(call, *report);
+    scene_.writer.Append(60);
+    scene_.writer.Append(40);
+    ASSERT_TRUE(scene_.world.Tick().ok());
+    scene_.Delete();
+    while (auto report = scene_.RunTask()) {
+      scene_.Delete();
+      const Status reported = scene_.Report(*report);
       ASSERT_TRUE(reported.ok()) << reported.ToString();
     }
-    Delete();
+    scene_.Delete();
     Commit();
-    writer_.ExpectRows();
-    world_.Advance(std::chrono::seconds(1));
+    scene_.writer.ExpectRows();
+    scene_.world.Advance(std::chrono::seconds(1));
   }
 
-  void Delete() { EXPECT_TRUE(writer_.Delete(world_.call())); }
-
-  std::optional<tasks::TaskReport> RunTask() {
-    Call call = world_.call();
-    auto& queue = world_.parts().queue;
-    if (token_.empty()) token_ = queue.Register(call, {.threads = 1}).value().token;
-    auto handed = queue.TryPoll(call, token_, 0).value();
-    if (!handed) return std::nullopt;
-    EXPECT_TRUE(queue.Acknowledge(call, token_, handed->key).ok());
-    ++tasks_;
-    const auto task = tasks::RewriteTaskFromJson(handed->task_json).value();
-    rewrite::RewriteOptions options;
-    options.threads = 1;  // the world's clock is for one thread
-    const auto output = rewrite::RunRewrite(call, world_.disk(), task, options, nullptr);
-    EXPECT_TRUE(output.ok()) << output.status().ToString();
-    return tasks::TaskReport{token_, handed->key, tasks::RewriteOutputToJson(*output, task), "",
-                             ""};
-  }
-
-  /// With a delete at every look that the committer takes at the table.
+  /// With a delete at the first looks that the committer takes at the table.
   void Commit() {
-    optimizing::HookedFiles files(world_.disk());
-    optimizing::HealthMonitor monitor(world_.engine(), files, world_.store(), {});
-    optimizing::Committer committer(world_.engine(), files, world_.store(), monitor, {});
+    auto& world = scene_.world;
+    optimizing::HookedFiles files(world.disk());
+    optimizing::HealthMonitor monitor(world.engine(), files, world.store(), {});
+    optimizing::Committer committer(world.engine(), files, world.store(), monitor, {});
     int looks = 0;
     files.hook = [&] {
       if (++looks > 4) return;
       const auto again = std::exchange(files.hook, nullptr);
-      writer_.Delete(Call(world_.call().env(), Millis(100)));
+      scene_.writer.Delete(Call(world.call().env(), Millis(100)));
       files.hook = again;
     };
-    Call call = world_.call();
-    const auto before = world_.LastProcess();
+    Call call = world.call();
     const auto ended = committer.CommitTick(call);
     ASSERT_TRUE(ended.ok()) << ended.status().ToString();
     files.hook = nullptr;
     if (*ended == 0) return;
     ++processes_;
-    const auto process = world_.LastProcess().value();
+    const auto process = scene_.Last();
     EXPECT_EQ(process.state, ProcessState::kSucceeded) << process.error;
     EXPECT_EQ(process.error, "");
-    const auto& summary =
-        world_.Load(kTable)->metadata->FindSnapshot(process.committed_snapshot_id)->summary;
+    const auto table = world.Load(kTable)->metadata;
+    const auto& summary = table->FindSnapshot(process.committed_snapshot_id)->summary;
     carried_ += summary.count("added-delete-files");
     ASSERT_TRUE(committer.CleanTick(call).ok());
   }
 
-  optimizing::OptimizingWorld world_;
-  Writer writer_{GetParam(), &world_};
-  std::string token_;
-  int tasks_ = 0;
+  Scene scene_{GetParam()};
   int processes_ = 0;
   size_t carried_ = 0;
 };
@@ -214,11 +283,8 @@ TEST_P(CarryOverTest, EveryProcessLandsWhileRowsAreDeletedAllTheTime) {
   for (int round = 0; round < 6 && !HasFatalFailure(); ++round) Round();
   EXPECT_GE(processes_, 4);
   EXPECT_GE(carried_, 4u);
-  EXPECT_GT(writer_.deletes(), 20);
-  EXPECT_GT(writer_.alive(), 0u);
-  // Nothing of refused commits and no position map is left.
-  for (const std::string& location : world_.Leftovers(kTable))
-    EXPECT_EQ(location.find("positions.map"), std::string::npos) << location;
+  EXPECT_GT(scene_.writer.deletes(), 20);
+  EXPECT_GT(scene_.writer.alive(), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, CarryOverTest,
@@ -228,6 +294,136 @@ INSTANTIATE_TEST_SUITE_P(Tables, CarryOverTest,
                                               info.param.many_files_a_delete ? "Shared" : "",
                                               info.index);
                          });
+
+class CarryOver : public testing::TestWithParam<int> {
+ protected:
+  Shape shape() const { return {GetParam()}; }
+};
+INSTANTIATE_TEST_SUITE_P(Versions, CarryOver, testing::Values(2));
+
+TEST_P(CarryOver, NewFilesGetTheirDeletesAtTheCommitsSequenceNumber) {
+  Scene scene(shape());
+  const auto report = scene.RewriteTwoFiles();
+  const int64_t planned = scene.world.Load(kTable)->metadata->last_sequence_number;
+  scene.Delete();
+  scene.Delete();
+  ASSERT_TRUE(scene.Report(report).ok());
+  ASSERT_TRUE(scene.CommitTick().ok());
+  EXPECT_EQ(scene.Last().error, "");
+  const auto live = scene.Live();
+  ASSERT_EQ(live.size(), 2u);  // the data and its deletes; those of the inputs are gone with them
+  const auto& data = live[live[0].file.content == FileContent::kData ? 0 : 1];
+  const auto& deletes = live[live[0].file.content == FileContent::kData ? 1 : 0];
+  EXPECT_EQ(data.sequence_number, planned);
+  EXPECT_EQ(deletes.sequence_number, scene.world.Load(kTable)->metadata->last_sequence_number);
+  EXPECT_EQ(deletes.file.content, FileContent::kPositionDeletes);
+  EXPECT_EQ(deletes.file.is_deletion_vector(), GetParam() >= 3);
+  EXPECT_EQ(deletes.file.referenced_data_file, data.file.file_path);
+  EXPECT_TRUE(deletes.file.file_path.starts_with(scene.task.OutputPrefix()));
+  scene.writer.ExpectRows();
+}
+
+TEST_P(CarryOver, DeletesByKeyNeedNoCarrying) {
+  for (bool with_positions : {false, true}) {
+    Scene scene(shape());
+    const auto report = scene.RewriteTwoFiles();
+    scene.writer.DeleteKeys({3, 59, 60, 99});
+    if (with_positions) scene.Delete();
+    ASSERT_TRUE(scene.Report(report).ok());
+    ASSERT_TRUE(scene.CommitTick().ok());
+    EXPECT_EQ(scene.Last().state, ProcessState::kSucceeded);
+    EXPECT_EQ(scene.Last().error, "");
+    scene.writer.ExpectRows();
+    size_t by_key = 0;
+    for (const auto& entry : scene.Live())
+      by_key += entry.file.content == FileContent::kEqualityDeletes ? 1 : 0;
+    EXPECT_EQ(by_key, 1u);
+    EXPECT_EQ(scene.CountFiles("carried-"), with_positions ? 1u : 0u);
+  }
+}
+
+TEST_P(CarryOver, AMapInAFileIsReadAndThenRemoved) {
+  Scene scene(shape());
+  auto report = scene.RewriteTwoFiles();
+  const std::string location = tasks::PositionMapLocation(scene.task.OutputPrefix());
+  scene.world.disk().Put(location, scene.output.positions->bytes, 0);
+  scene.output.positions =
+      tasks::PositionMap{"", location, static_cast<int64_t>(scene.output.positions->bytes.size())};
+  report.output_json = tasks::RewriteOutputToJson(scene.output, scene.task);
+  scene.Delete();
+  ASSERT_TRUE(scene.Report(report).ok());
+  ASSERT_TRUE(scene.CommitTick().ok());
+  EXPECT_EQ(scene.Last().error, "");
+  scene.writer.ExpectRows();
+  EXPECT_FALSE(scene.world.disk().Has(location));
+  EXPECT_EQ(scene.CountFiles(scene.task.OutputPrefix()), 2u);  // the data and its deletes
+}
+
+TEST_P(CarryOver, ATaskWithABrokenMapIsDroppedAndItsFilesAreRemoved) {
+  Scene scene(shape());
+  auto report = scene.RewriteTwoFiles();
+  const std::string location = tasks::PositionMapLocation(scene.task.OutputPrefix());
+  scene.world.disk().Put(location, "MPOS\1\1?", 0);
+  scene.output.positions = tasks::PositionMap{"", location, 7};
+  report.output_json = tasks::RewriteOutputToJson(scene.output, scene.task);
+  scene.Delete();
+  ASSERT_TRUE(scene.Report(report).ok());
+  ASSERT_TRUE(scene.CommitTick().ok());
+  EXPECT_EQ(scene.Last().state, ProcessState::kFailed);
+  EXPECT_NE(scene.Last().error.find("could not be carried over"), std::string::npos)
+      << scene.Last().error;
+  scene.writer.ExpectRows();
+  EXPECT_EQ(scene.CountFiles(scene.task.OutputPrefix()), 0u);
+}
+
+TEST_P(CarryOver, LeavesNothingOfCommitsThatLostTheRace) {
+  Scene scene(shape());
+  auto& world = scene.world;
+  ASSERT_TRUE(scene.Report(scene.RewriteTwoFiles()).ok());
+  optimizing::HookedFiles files(world.disk());
+  optimizing::HealthMonitor monitor(world.engine(), files, world.store(), {});
+  optimizing::Committer committer(world.engine(), files, world.store(), monitor, {});
+  scene.Delete();
+  int looks = 0;
+  files.hook = [&] {
+    if (++looks > 6) return;
+    const auto again = std::exchange(files.hook, nullptr);
+    scene.writer.Delete(Call(world.call().env(), Millis(100)));
+    files.hook = again;
+  };
+  Call call = world.call();
+  EXPECT_EQ(committer.CommitTick(call).value(), 1u);
+  EXPECT_GT(scene.Last().commit_attempts, 1);
+  EXPECT_EQ(scene.Last().error, "");
+  EXPECT_EQ(scene.CountFiles("carried-"), 1u);
+  scene.writer.ExpectRows();
+}
+
+TEST_P(CarryOver, AFaultAtAnyCallLosesNoRow) {
+  const auto report = testing::EveryFault(
+      [&](testing::FaultInjector& faults) {
+        Scene scene(shape(), &faults);
+        scene.writer.Append(60);
+        scene.writer.Append(40);
+        (void)scene.world.Tick();
+        if (auto done = scene.RunTask()) (void)scene.Report(*done);
+        scene.Delete();
+        (void)scene.CommitTick();
+        faults.Stop();
+        scene.writer.ExpectRows();
+        for (int round = 0; round < 3; ++round) {
+          scene.world.Advance(scene.world.options().backoff_first + Millis(1));
+          ASSERT_TRUE(scene.Heartbeat().ok());
+          ASSERT_TRUE(scene.world.Tick().ok());
+          while (auto done = scene.RunTask()) ASSERT_TRUE(scene.Report(*done).ok());
+          ASSERT_TRUE(scene.CommitTick().ok());
+          scene.writer.ExpectRows();
+        }
+        EXPECT_EQ(scene.Last().state, ProcessState::kSucceeded) << scene.Last().error;
+      },
+      {.exhaustive_calls = 0, .samples = 60, .seed = 3});
+  EXPECT_GT(report.fired, 30u);
+}
 
 }  // namespace
 }  // namespace moraine::server
