@@ -56,7 +56,7 @@ def main():
     parser.add_argument("--keep", type=Path, help="a folder for the files; those of a table without fault go")
     parser.add_argument("--way", help="a flag of run_rewrite")
     arguments = parser.parse_args()
-    failed, start = [], time.monotonic()
+    failed, start, copied = [], time.monotonic(), 0
     flags = ("--way", arguments.way) if arguments.way else ()
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         parent = arguments.keep or Path(tempfile.gettempdir())
@@ -66,6 +66,7 @@ def main():
             problems = problems_of(seed, folder, flags)
         except Exception:
             problems = traceback.format_exc().splitlines()[-14:]
+        copied += any(b"(build splice)" in file.read_bytes()[-100_000:] for file in folder.glob("out/*.parquet"))
         if problems:
             failed.append(seed)
             print(f"seed {seed}", *(line[:600] for line in problems), sep="\n  ", flush=True)
@@ -73,7 +74,7 @@ def main():
             shutil.rmtree(folder)
         else:
             print(f"  files: {folder}")
-    print(f"{len(failed)} of {arguments.seeds} tables failed in {time.monotonic() - start:.0f} s: {failed}")
+    print(f"{len(failed)} of {arguments.seeds} tables failed in {time.monotonic() - start:.0f} s, {copied} had pages copied: {failed}")
     sys.exit(bool(failed))
 
 
