@@ -4,12 +4,18 @@
         store.create_bucket("whs")
         store.properties          # Iceberg's names: s3.endpoint, s3.access-key-id, ...
 
+    with Seaweed(folder, catalog=True) as store:
+        store.create_table_bucket("tbl")
+        store.catalog_uri         # its own Iceberg REST catalog, which lends keys for an hour
+
 Its files lie below the folder. It listens on loopback only.
 """
+import base64
 import datetime
 import fcntl
 import hashlib
 import hmac
+import json
 import os
 import shutil
 import socket
@@ -25,6 +31,7 @@ from harness import die_with_parent
 
 HERE = Path(__file__).resolve().parent
 KEY, SECRET, REGION = "moraine-tests", "moraine-tests-secret", "us-east-1"
+LEND_ROLE = "arn:aws:iam::role/Lend"
 
 
 def install() -> Path:
@@ -59,9 +66,21 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def lending_config() -> dict:
+    """What lets the catalog lend keys: a role that only it may take."""
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "s3tables:*"], "Resource": ["*"]}]}
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Federated": "iceberg-catalog"},
+                                                     "Action": ["sts:AssumeRoleWithCredentials"]}]}
+    return {"sts": {"tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "seaweedfs-sts",
+                    "signingKey": base64.b64encode(os.urandom(32)).decode()},
+            "policy": {"defaultEffect": "Deny", "storeType": "memory"}, "policies": [{"name": "All", "document": everything}],
+            "roles": [{"roleName": "Lend", "roleArn": LEND_ROLE, "trustPolicy": trust, "attachedPolicies": ["All"]}]}
+
+
 class Seaweed:
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, catalog: bool = False):
         self.folder = Path(folder)
+        self.catalog = catalog
         self.log = self.folder / "seaweed.log"
         self.process: subprocess.Popen | None = None
 
@@ -71,12 +90,15 @@ class Seaweed:
         (self.folder / "s3.json").write_text(
             '{"identities":[{"name":"admin","credentials":[{"accessKey":"%s","secretKey":"%s"}],"actions":["Admin","Read","Write","List","Tagging"]}]}'
             % (KEY, SECRET))
-        master, volume, filer, self.port = free_ports(4)
-        command = [weed, "server", f"-dir={self.folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}",
+        self.master, volume, filer, self.port, self.catalog_port = free_ports(5)
+        command = [weed, "server", f"-dir={self.folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={self.master}",
                    f"-volume.port={volume}", "-filer", f"-filer.port={filer}", "-master.volumeSizeLimitMB=256", "-volume.max=64",
                    "-volume.preStopSeconds=0", "-master.telemetry=false", "-master.electionTimeout=1s", "-master.heartbeatInterval=200ms",
-                   "-s3", f"-s3.port={self.port}", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={self.folder}/s3.json",
+                   "-s3", f"-s3.port={self.port}", f"-s3.port.iceberg={self.catalog_port if self.catalog else 0}", "-s3.port.lance=0", f"-s3.config={self.folder}/s3.json",
                    f"-s3.localSocket={self.folder}/s3.sock"]
+        if self.catalog:
+            (self.folder / "iam.json").write_text(json.dumps(lending_config()))
+            command += [f"-s3.iam.config={self.folder}/iam.json", f"-s3.iceberg.credentialRole={LEND_ROLE}", f"-s3.externalUrl={self.endpoint}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, preexec_fn=die_with_parent)
         end = time.monotonic() + timeout
@@ -113,6 +135,15 @@ class Seaweed:
     def environment(self) -> dict[str, str]:
         """The same as settings of a Moraine process."""
         return {"MORAINE_" + name.upper().replace(".", "_").replace("-", "_"): value for name, value in self.properties.items()}
+
+    @property
+    def catalog_uri(self) -> str:
+        return f"http://127.0.0.1:{self.catalog_port}"
+
+    def create_table_bucket(self, name: str):
+        """A bucket whose tables the catalog keeps: its warehouse s3://name."""
+        subprocess.run([install(), "shell", f"-master=127.0.0.1:{self.master}"], input=f"s3tables.bucket -create -name {name} -account 000000000000\n",
+                       check=True, capture_output=True, text=True, timeout=60, cwd=self.folder)
 
     def create_bucket(self, name: str):
         status, body = self.request("PUT", f"/{name}")
