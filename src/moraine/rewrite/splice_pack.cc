@@ -14,6 +14,7 @@
 #include "moraine/rewrite/encoded_columns.h"
 #include "moraine/rewrite/splice_inputs.h"
 #include "moraine/rewrite/written_fields.h"
+#include "moraine/splice/chunk_pages.h"
 #include "moraine/splice/column_splice.h"
 #include "moraine/splice/file_output.h"
 #include "moraine/splice/footer.h"
@@ -123,6 +124,12 @@ Status SplicePacking::Survey(Call& call) {
   target_bytes_ = inputs_.total_bytes() < target ? 0 : target;
   row_group_bytes_ = shape_.row_group_bytes;
   if (target_bytes_ > 0) row_group_bytes_ = std::min(row_group_bytes_, target_bytes_);
+  if (inputs_.encoded_bytes() > 0) {
+    // What is encoded waits in memory until its row group is written.
+    const int64_t most = run_->options().memory_bytes / 8;
+    const int64_t share = std::max<int64_t>(1, inputs_.total_bytes() / inputs_.encoded_bytes());
+    row_group_bytes_ = std::min(row_group_bytes_, iceberg::MultiplyCapped(most, share));
+  }
   return {};
 }
 
@@ -271,7 +278,8 @@ Status SplicePacking::WriteColumns(Call& call, const EncodedGroup* encoded) {
   splice::SpliceOptions options;
   options.pages = {shape_.version2, shape_.page_bytes, shape_.page_rows};
   options.dictionary_bytes = shape_.dictionary_bytes;
-  options.max_page_bytes = run_->options().memory_bytes / 4;
+  options.max_page_bytes = splice::LargestPage(run_->options().memory_bytes);
+  options.mapping_bytes = run_->options().memory_bytes / 32;
   const size_t count = shape_.leaves.size();
   std::vector<std::unique_ptr<splice::ColumnSplice>> columns(count);
   std::vector<splice::ColumnCounts> counts(count);

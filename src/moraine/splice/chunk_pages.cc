@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "moraine/base/text.h"
 #include "moraine/splice/footer.h"
 
 namespace moraine::splice {
 namespace {
 
+/// What a rewrite takes besides pages.
+constexpr int64_t kBaseBytes = int64_t{64} << 20;
 constexpr int64_t kStepBytes = int64_t{2} << 20;
 constexpr int64_t kHeaderBytes = int64_t{64} << 10;
 constexpr int64_t kMaxIndexBytes = int64_t{16} << 20;
@@ -22,6 +25,12 @@ Result<std::string> ReadExtent(Call& call, io::RandomReader& file, const Extent&
 bool IsReadable(const Extent& extent) { return extent.size > 0 && extent.size <= kMaxIndexBytes; }
 
 }  // namespace
+
+int64_t MemoryForPage(int64_t page_bytes) { return kBaseBytes + 4 * page_bytes; }
+
+int64_t LargestPage(int64_t memory_bytes) {
+  return std::max((memory_bytes - kBaseBytes) / 4, memory_bytes / 16);
+}
 
 std::string_view ChunkPages::Available() const {
   if (window_ == nullptr) return {};
@@ -54,10 +63,12 @@ Result<std::optional<RawPage>> ChunkPages::NextOfAnyKind(Call& call) {
   MORAINE_TRY(parsed.status());
   const int64_t size = static_cast<int64_t>(parsed->size) + parsed->header.compressed_size;
   if (size > end() - at_) return Corruption("a page goes beyond its column chunk");
-  if (size > max_page_bytes_ || parsed->header.uncompressed_size > max_page_bytes_ ||
-      parsed->header.num_values > kMaxPageValues) {
-    return Unsupported("a page that is too large to be taken apart");
+  const int64_t needed = std::max<int64_t>(size, parsed->header.uncompressed_size);
+  if (needed > max_page_bytes_) {
+    return Exhausted("a page of " + FormatByteSize(needed) + " needs at least " +
+                     FormatByteSize(MemoryForPage(needed)) + " of memory");
   }
+  if (parsed->header.num_values > kMaxPageValues) return Unsupported("a page of too many values");
   MORAINE_TRY(Fill(call, size));
   RawPage page;
   page.header = std::move(parsed->header);

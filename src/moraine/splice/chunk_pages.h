@@ -23,15 +23,20 @@ struct RawPage {
   int64_t bytes() const { return static_cast<int64_t>(header_bytes.size() + body.size()); }
 };
 
+/// The memory that a task with pages of this size needs, and the other way round.
+int64_t MemoryForPage(int64_t page_bytes);
+int64_t LargestPage(int64_t memory_bytes);
+
 /// Reads in steps; holds one. Used by one thread at a time.
 class ChunkPages {
  public:
-  /// A page that takes more than max_page_bytes, packed or not, is Unsupported.
+  /// A page that takes more than max_page_bytes, packed or not, is Exhausted, with the memory that
+  /// it would need.
   ChunkPages(io::RandomReader& file, const ChunkMetadata& chunk, int64_t max_page_bytes)
       : file_(file), chunk_(chunk), max_page_bytes_(max_page_bytes), at_(chunk.start()) {}
 
   /// The next dictionary or data page, or nullopt after the last one. Errors: Corruption,
-  /// Unsupported, as io.
+  /// Unsupported, Exhausted, as io.
   Result<std::optional<RawPage>> Next(Call& call);
 
  private:

@@ -114,9 +114,11 @@ Status ColumnSplice::PrepareSegment(Call& call, DictionaryMerge* merge, Segment*
   MORAINE_ASSIGN(
       const DictionaryValues values,
       DecodeDictionary(type_.value, first->header, input.chunk->codec, first->body, codecs_));
+  if (mapping_bytes_ > options_.mapping_bytes) return {};
   std::optional<std::vector<uint32_t>> mapping = merge->Add(values);
   segment->is_merged = mapping.has_value();
   if (mapping) segment->mapping = std::move(*mapping);
+  mapping_bytes_ += static_cast<int64_t>(segment->mapping.size() * sizeof(uint32_t));
   return {};
 }
 
@@ -286,8 +288,8 @@ Status ColumnSplice::RunGroup(Group* group) const {
     source.alive = std::move(edit.alive);
     MORAINE_TRY(builder.Add(values, source));
   }
+  group->edits.clear();  // the pages that were taken apart
   MORAINE_TRY(builder.Finish());
-  group->edits.clear();
   group->pages = builder.TakePages();
   return {};
 }

@@ -34,6 +34,8 @@ struct SpliceOptions {
   int64_t small_page_bytes = int64_t{8} << 10;  ///< unpacked; smaller ones are joined
   int64_t dictionary_bytes = int64_t{2} << 20;
   int64_t max_page_bytes = int64_t{256} << 20;
+  /// Dictionaries whose numbers would take more to translate are not merged.
+  int64_t mapping_bytes = int64_t{32} << 20;
 };
 
 /// What the footer of the output does not tell.
@@ -83,7 +85,8 @@ class ColumnSplice {
   PageCodecs* codecs_;
   std::vector<std::shared_ptr<Segment>> segments_;
   std::shared_ptr<DictionaryValues> dictionary_;  // merged
-  bool counts_nulls_ = false;                     // page by page
+  int64_t mapping_bytes_ = 0;
+  bool counts_nulls_ = false;  // page by page
   bool counts_nans_ = false;
   std::unique_ptr<Totals> totals_;
   std::shared_ptr<Group> group_;

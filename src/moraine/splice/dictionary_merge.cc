@@ -1,10 +1,16 @@
 #include "moraine/splice/dictionary_merge.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace moraine::splice {
 namespace {
+
+// Lookups ahead of which slots are fetched: a large table is not in the cache.
+constexpr size_t kAhead = 12;
+constexpr size_t kMinSlots = 64;
 
 uint64_t Mix(uint64_t value) {
   value ^= value >> 32;
@@ -27,6 +33,8 @@ uint64_t HashOf(std::string_view bytes) {
   return Mix(hash ^ word);
 }
 
+uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
+
 bool IsIdentity(const std::vector<uint32_t>& mapping) {
   for (size_t i = 0; i < mapping.size(); ++i) {
     if (mapping[i] != i) return false;
@@ -36,33 +44,37 @@ bool IsIdentity(const std::vector<uint32_t>& mapping) {
 
 }  // namespace
 
-std::string_view DictionaryMerge::Encoded(uint32_t index) const {
-  const std::string_view all = plain_;
+bool DictionaryMerge::IsAt(uint32_t index, std::string_view encoded) const {
   const size_t width = type_.width();
-  if (width > 0) return all.substr(index * width, width);
-  const size_t end = index + 1 < offsets_.size() ? offsets_[index + 1] : all.size();
-  return all.substr(offsets_[index], end - offsets_[index]);
+  const size_t offset = width > 0 ? index * width : offsets_[index];
+  // A byte array begins with its length: a longer or shorter one differs there.
+  return plain_.size() - offset >= encoded.size() &&
+         std::memcmp(plain_.data() + offset, encoded.data(), encoded.size()) == 0;
 }
 
 uint32_t DictionaryMerge::Find(std::string_view encoded, uint64_t hash) const {
   if (slots_.empty()) return kNone;
   const size_t mask = slots_.size() - 1;
-  for (size_t slot = hash & mask;; slot = (slot + 1) & mask) {
-    const uint32_t index = slots_[slot];
-    if (index == kNone) return kNone;
-    if (hashes_[index] == static_cast<uint32_t>(hash >> 32) && Encoded(index) == encoded) {
-      return index;
-    }
+  for (size_t at = hash & mask;; at = (at + 1) & mask) {
+    const Slot& slot = slots_[at];
+    if (slot.index == kNone) return kNone;
+    if (slot.tag == TagOf(hash) && IsAt(slot.index, encoded)) return slot.index;
   }
 }
 
 void DictionaryMerge::Grow(size_t slots) {
-  std::vector<uint32_t> grown(slots, kNone);
+  std::vector<Slot> grown(slots);
   const size_t mask = slots - 1;
+  const size_t width = type_.width();
   for (uint32_t index = 0; index < count_; ++index) {
-    size_t slot = HashOf(Encoded(index)) & mask;
-    while (grown[slot] != kNone) slot = (slot + 1) & mask;
-    grown[slot] = index;
+    const size_t begin = width > 0 ? index * width : offsets_[index];
+    const size_t end = width > 0                     ? begin + width
+                       : index + 1 < offsets_.size() ? offsets_[index + 1]
+                                                     : plain_.size();
+    const uint64_t hash = HashOf(std::string_view(plain_).substr(begin, end - begin));
+    size_t at = hash & mask;
+    while (grown[at].index != kNone) at = (at + 1) & mask;
+    grown[at] = {TagOf(hash), index};
   }
   slots_ = std::move(grown);
 }
@@ -70,40 +82,48 @@ void DictionaryMerge::Grow(size_t slots) {
 uint32_t DictionaryMerge::Insert(std::string_view encoded, uint64_t hash) {
   const uint32_t found = Find(encoded, hash);
   if (found != kNone) return found;
-  if ((count_ + 1) * 2 > slots_.size()) Grow(std::bit_ceil((count_ + 1) * 4));
+  if ((count_ + 1) * 2 > slots_.size()) Grow(std::max(slots_.size() * 4, kMinSlots));
   const auto index = static_cast<uint32_t>(count_);
   if (type_.width() == 0) offsets_.push_back(plain_.size());
   plain_.append(encoded);
-  hashes_.push_back(static_cast<uint32_t>(hash >> 32));
   ++count_;
   const size_t mask = slots_.size() - 1;
-  size_t slot = hash & mask;
-  while (slots_[slot] != kNone) slot = (slot + 1) & mask;
-  slots_[slot] = index;
+  size_t at = hash & mask;
+  while (slots_[at].index != kNone) at = (at + 1) & mask;
+  slots_[at] = {TagOf(hash), index};
   return index;
 }
 
-std::optional<std::vector<uint32_t>> DictionaryMerge::Add(const DictionaryValues& values) {
+// False: the merged dictionary would be too large.
+bool DictionaryMerge::LookUp(const DictionaryValues& values, std::vector<uint32_t>* mapping) {
   const auto count = static_cast<uint32_t>(values.size());
+  hashes_.resize(count);
+  for (uint32_t i = 0; i < count; ++i) hashes_[i] = HashOf(values.Encoded(i));
+  const size_t mask = slots_.empty() ? 0 : slots_.size() - 1;
+  size_t bytes = plain_.size();
+  for (uint32_t i = 0; i < count; ++i) {
+    if (i + kAhead < count && !slots_.empty()) {
+      __builtin_prefetch(&slots_[hashes_[i + kAhead] & mask]);
+    }
+    const std::string_view encoded = values.Encoded(i);
+    (*mapping)[i] = Find(encoded, hashes_[i]);
+    if ((*mapping)[i] != kNone) continue;
+    bytes += encoded.size();
+    if (count_ > 0 && bytes > max_bytes_) return false;
+  }
+  return true;
+}
+
+std::optional<std::vector<uint32_t>> DictionaryMerge::Add(const DictionaryValues& values) {
   // The same dictionary again, or the start of it: nothing to look up.
   if (values.plain().size() <= plain_.size() &&
       plain_.compare(0, values.plain().size(), values.plain()) == 0) {
     return std::vector<uint32_t>();
   }
-  const bool is_first = count_ == 0;
-  std::vector<uint32_t> mapping(count);
-  std::vector<uint64_t> hashes(count);
-  size_t bytes = plain_.size();
-  for (uint32_t i = 0; i < count; ++i) {
-    const std::string_view encoded = values.Encoded(i);
-    hashes[i] = HashOf(encoded);
-    mapping[i] = Find(encoded, hashes[i]);
-    if (mapping[i] != kNone) continue;
-    bytes += encoded.size();
-    if (!is_first && bytes > max_bytes_) return std::nullopt;
-  }
-  for (uint32_t i = 0; i < count; ++i) {
-    if (mapping[i] == kNone) mapping[i] = Insert(values.Encoded(i), hashes[i]);
+  std::vector<uint32_t> mapping(values.size());
+  if (!LookUp(values, &mapping)) return std::nullopt;
+  for (uint32_t i = 0; i < mapping.size(); ++i) {
+    if (mapping[i] == kNone) mapping[i] = Insert(values.Encoded(i), hashes_[i]);
   }
   if (IsIdentity(mapping)) mapping.clear();
   return mapping;

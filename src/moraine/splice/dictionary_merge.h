@@ -28,18 +28,24 @@ class DictionaryMerge {
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
 
+  struct Slot {
+    uint32_t tag = 0;
+    uint32_t index = kNone;
+  };
+
+  bool LookUp(const DictionaryValues& values, std::vector<uint32_t>* mapping);
   uint32_t Find(std::string_view encoded, uint64_t hash) const;
   uint32_t Insert(std::string_view encoded, uint64_t hash);
   void Grow(size_t slots);
-  std::string_view Encoded(uint32_t index) const;
+  bool IsAt(uint32_t index, std::string_view encoded) const;
 
   const ValueType type_;
   const size_t max_bytes_;
   std::string plain_;
   size_t count_ = 0;
-  std::vector<size_t> offsets_;  // of byte arrays
-  std::vector<uint32_t> hashes_;
-  std::vector<uint32_t> slots_;  // a power of two
+  std::vector<size_t> offsets_;   // of byte arrays
+  std::vector<uint64_t> hashes_;  // of the values that are looked up
+  std::vector<Slot> slots_;       // a power of two
 };
 
 }  // namespace moraine::splice

@@ -203,7 +203,7 @@ Status PageBuilder::Flush() {
   page.num_values = num_levels_;
   page.num_rows = num_rows_;
   page.stats.null_count = num_levels_ - static_cast<int64_t>(num_values_);
-  const std::string values = EncodeValues(&page);
+  std::string values = EncodeValues(&page);
 
   std::string repetition;
   std::string definition;
@@ -236,7 +236,12 @@ Status PageBuilder::Flush() {
   } else {
     if (type_.max_repetition > 0) AppendWithLength(repetition, &raw);
     if (most > 0) AppendWithLength(definition, &raw);
-    raw.append(values);
+    if (raw.empty()) {
+      raw = std::move(values);
+    } else {
+      raw.append(values);
+      values = std::string();
+    }
     MORAINE_TRY(codecs_->Compress(raw, &page.body));
     page.uncompressed_size = static_cast<int64_t>(raw.size());
   }

@@ -1,8 +1,8 @@
 #include "moraine/splice/page_stats.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace moraine::splice {
 namespace {
@@ -12,11 +12,23 @@ bool IsBound(const ValueType& type, std::string_view value) {
   return (width == 0 || value.size() == width) && !IsNaN(type, value);
 }
 
-std::optional<ValueRange> ToRange(const ValueType& type, std::string min, std::string max) {
+// A bound as the page of one value.
+std::string AsPlain(const ValueType& type, const std::string& bound) {
+  if (type.width() > 0) return bound;
+  const auto size = static_cast<uint32_t>(bound.size());
+  return std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + bound;
+}
+
+std::optional<ValueRange> ToRange(const ValueType& type, const std::string& min,
+                                  const std::string& max) {
   if (type.order == Order::kNone || !IsBound(type, min) || !IsBound(type, max)) {
     return std::nullopt;
   }
-  return ValueRange{std::move(min), std::move(max), 0};
+  ValueRange range;
+  // Through the values: a zero may have the wrong sign.
+  range.min = RangeOf(type, AsPlain(type, min), 1).min;
+  range.max = RangeOf(type, AsPlain(type, max), 1).max;
+  return range;
 }
 
 std::optional<int64_t> KnownNulls(const ColumnType& type, const ChunkMetadata& chunk,
@@ -55,7 +67,11 @@ std::optional<SizeStatistics> SumSizes(const std::vector<const ChunkMetadata*>& 
   std::optional<SizeStatistics> sum;
   for (const ChunkMetadata* chunk : chunks) {
     if (!chunk->size_statistics) return std::nullopt;
-    const SizeStatistics& added = *chunk->size_statistics;
+    SizeStatistics added = *chunk->size_statistics;
+    // Arrow (seen: 26) counts some of these wrongly.
+    const bool is_doubtful =
+        std::count(chunk->encodings.begin(), chunk->encodings.end(), Encoding::kDeltaByteArray) > 0;
+    if (is_doubtful) added.unencoded_bytes.reset();
     if (!sum) {
       sum = added;
       continue;
