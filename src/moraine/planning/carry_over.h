@@ -1,6 +1,6 @@
 #pragma once
 // Deletes by position that landed on the inputs of a rewrite while it ran become deletes of its
-// outputs: read, sent through the task's position map, written again (design note 0009). What has
+// outputs: read, sent through the task's position map, written again (design note 0010). What has
 // to be carried was decided by DecideCommit; here it is done, for landing.h.
 
 #include <cstdint>

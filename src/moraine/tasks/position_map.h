@@ -1,7 +1,7 @@
 #pragma once
 // Where the rows of a rewrite went: from (input file, position) to (output file, position), for
 // each row that an output holds. A worker's rewrite emits it (position_map_builder.h); the
-// committer maps deletes that landed on the inputs meanwhile through it (design note 0009). Small
+// committer maps deletes that landed on the inputs meanwhile through it (design note 0010). Small
 // ones stand in the output's JSON, larger ones in a file under the attempt's prefix that no table
 // metadata names.
 //
