@@ -77,6 +77,14 @@ def lending_config() -> dict:
             "roles": [{"roleName": "Lend", "roleArn": LEND_ROLE, "trustPolicy": trust, "attachedPolicies": ["All"]}]}
 
 
+def signature(now: str, scope: str, canonical: str) -> str:
+    to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = b"AWS4" + SECRET.encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+
+
 class Seaweed:
     def __init__(self, folder: Path, catalog: bool = False):
         self.folder = Path(folder)
@@ -159,13 +167,8 @@ class Seaweed:
         signed = "host;x-amz-content-sha256;x-amz-date"
         canonical = f"{method}\n{path}\n{params}\nhost:{host}\nx-amz-content-sha256:{digest}\nx-amz-date:{now}\n\n{signed}\n{digest}"
         scope = f"{now[:8]}/{REGION}/s3/aws4_request"
-        to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        key = b"AWS4" + SECRET.encode()
-        for part in scope.split("/"):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
         headers = {"X-Amz-Date": now, "X-Amz-Content-Sha256": digest,
-                   "Authorization": f"AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={signed}, Signature={signature}"}
+                   "Authorization": f"AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={signed}, Signature={signature(now, scope, canonical)}"}
         url = f"{self.endpoint}{path}" + (f"?{params}" if params else "")
         request = urllib.request.Request(url, body if method in ("PUT", "POST") else None, headers, method=method)
         try:
@@ -174,6 +177,16 @@ class Seaweed:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read()
+
+    def presign(self, method: str, path: str) -> str:
+        """A URL that anyone may use for an hour."""
+        path = urllib.parse.quote(path, safe="/-_.~")
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        scope = f"{now[:8]}/{REGION}/s3/aws4_request"
+        params = urllib.parse.urlencode([("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", f"{KEY}/{scope}"), ("X-Amz-Date", now),
+                                         ("X-Amz-Expires", "3600"), ("X-Amz-SignedHeaders", "host")], quote_via=urllib.parse.quote, safe="-_.~")
+        canonical = f"{method}\n{path}\n{params}\nhost:127.0.0.1:{self.port}\n\nhost\nUNSIGNED-PAYLOAD"
+        return f"{self.endpoint}{path}?{params}&X-Amz-Signature={signature(now, scope, canonical)}"
 
     def __enter__(self):
         return self.start()

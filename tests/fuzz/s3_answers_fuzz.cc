@@ -26,7 +26,7 @@ MORAINE_FUZZ(bytes) {
   (void)ParseS3Field(bytes, "InitiateMultipartUploadResult", "UploadId");
   MORAINE_CHECK(ParseS3Error(bytes).message.size() <= 200, "a long message");
   (void)ParseS3Time(bytes);
-  if (auto size = ParseContentRangeSize(bytes); size.ok()) MORAINE_CHECK(*size >= 0, *size);
+  if (auto size = ParseContentRangeSize(bytes); size.ok()) MORAINE_CHECK(*size >= 0, bytes);
 
   if (bytes.find('\0') == bytes.npos) {
     auto again = ParseXml("<a>" + EscapeXml(bytes) + "</a>");

@@ -1,6 +1,7 @@
 #include "moraine/io/s3_client.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <utility>
 
@@ -124,13 +125,13 @@ Status S3Client::Sign(Call& call, std::string_view base_url, net::Request* reque
 }
 
 S3Client::Attempted S3Client::Attempt(Call& call, const std::string& base_url,
-                                      net::Request& request, int64_t bytes_expected) {
+                                      net::Request& request, net::BodySink* sink) {
   Attempted out;
   out.error = Sign(call, base_url, &request);
   if (!out.error.ok()) return out;
-  auto mebibytes = (static_cast<int64_t>(request.body.size()) + bytes_expected) >> 20;
+  size_t mebibytes = (request.body.size() + (sink == nullptr ? 0 : sink->into.size())) >> 20;
   Call part(call, options_.attempt_timeout + std::chrono::seconds(mebibytes));
-  Result<net::Response> response = transport_->Send(part, base_url, request);
+  Result<net::Response> response = transport_->SendInto(part, base_url, request, sink);
   if (!response.ok()) {
     out.error = std::move(response).status();
     Code code = out.error.code();
@@ -169,12 +170,12 @@ bool S3Client::BackOff(Call& call, int attempt) const {
 }
 
 Result<S3Client::Reply> S3Client::Send(Call& call, const std::string& bucket, net::Request& request,
-                                       Tries tries, int64_t bytes_expected) {
+                                       Tries tries, net::BodySink* sink) {
   const std::string base_url = AddressOf(options_, bucket, "").base_url;
   bool may_be_done = false;
   for (int attempt = 0;; ++attempt) {
     MORAINE_TRY(call.Check());
-    Attempted tried = Attempt(call, base_url, request, bytes_expected);
+    Attempted tried = Attempt(call, base_url, request, sink);
     bool last = !tried.transient || tries == Tries::kOne || attempt + 1 >= options_.attempts ||
                 !BackOff(call, attempt);
     if (last && tried.error.ok()) {
@@ -194,7 +195,7 @@ Result<S3Client::Reply> S3Client::Send(Call& call, const std::string& bucket, ne
 
 Result<S3Client::Found> S3Client::Head(Call& call, const S3Location& at) {
   net::Request request = Make(net::Method::kHead, at);
-  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, 0));
+  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany));
   if (!reply.ok()) return S3StatusOf(reply.status, reply.error, "can't see the file", WhereOf(at));
   Found found;
   auto size = reply.headers.Get("Content-Length");
@@ -208,37 +209,69 @@ Result<S3Client::Found> S3Client::Head(Call& call, const S3Location& at) {
   return found;
 }
 
-Result<S3Client::Piece> S3Client::Get(Call& call, const S3Location& at, int64_t offset,
-                                      int64_t length) {
+Result<S3Client::Reply> S3Client::SendGet(Call& call, const S3Location& at, int64_t offset,
+                                          int64_t length, net::BodySink* sink) {
   net::Request request = Make(net::Method::kGet, at);
   request.headers.Set("Range", fmt::format("bytes={}-{}", offset, offset + length - 1));
-  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, length));
+  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, sink));
+  if (reply.ok() || reply.status == 416) return reply;
+  return S3StatusOf(reply.status, reply.error, "can't read the file", WhereOf(at));
+}
+
+Result<S3Client::Piece> S3Client::Get(Call& call, const S3Location& at, int64_t offset,
+                                      int64_t length) {
+  MORAINE_ASSIGN(Reply reply, SendGet(call, at, offset, length, nullptr));
   Piece piece;
+  MORAINE_ASSIGN(piece.object_size_bytes,
+                 CheckPart(reply, at, offset, length, reply.text().size()));
+  if (reply.status == 416) return piece;
+  piece.bytes = std::move(reply.body);
+  if (reply.status == 206 || piece.bytes == nullptr) return piece;
+  // A store that does not know ranges sends all of it.
+  int64_t some = std::clamp<int64_t>(piece.object_size_bytes - offset, 0, length);
+  int64_t from = std::min(offset, piece.object_size_bytes);
+  if (some < piece.object_size_bytes) {
+    piece.bytes = std::make_shared<const std::string>(
+        piece.bytes->substr(static_cast<size_t>(from), static_cast<size_t>(some)));
+  }
+  return piece;
+}
+
+Result<S3Client::Received> S3Client::Read(Call& call, const S3Location& at, int64_t offset,
+                                          std::span<char> buffer) {
+  net::BodySink sink{.into = buffer};
+  auto length = static_cast<int64_t>(buffer.size());
+  MORAINE_ASSIGN(Reply reply, SendGet(call, at, offset, length, &sink));
+  size_t got = reply.body == nullptr ? sink.received : reply.body->size();
+  Received out;
+  MORAINE_ASSIGN(out.object_size_bytes, CheckPart(reply, at, offset, length, got));
+  if (reply.status == 206) {
+    out.bytes = sink.received;
+  } else if (reply.ok()) {  // all of it, in the sink if it is small
+    std::string_view all = reply.body == nullptr ? std::string_view(buffer.data(), got)
+                                                 : std::string_view(*reply.body);
+    all.remove_prefix(std::min(static_cast<size_t>(offset), all.size()));
+    out.bytes = std::min(all.size(), buffer.size());
+    std::memmove(buffer.data(), all.data(), out.bytes);
+  }
+  return out;
+}
+
+/// The size of the whole object; Unavailable for an answer that was cut.
+Result<int64_t> S3Client::CheckPart(const Reply& reply, const S3Location& at, int64_t offset,
+                                    int64_t length, size_t got) {
   if (reply.status == 416) {
     Result<int64_t> size =
         ParseContentRangeSize(reply.headers.Get("Content-Range").value_or("bytes */0"));
-    piece.object_size_bytes = size.ok() ? *size : 0;
-    return piece;
+    return size.ok() ? *size : 0;
   }
-  if (!reply.ok()) return S3StatusOf(reply.status, reply.error, "can't read the file", WhereOf(at));
-  auto got = static_cast<int64_t>(reply.text().size());
-  piece.bytes = std::move(reply.body);
-  if (reply.status == 206) {
-    MORAINE_ASSIGN(piece.object_size_bytes,
-                   ParseContentRangeSize(reply.headers.Get("Content-Range").value_or("")));
-    int64_t expected = std::clamp<int64_t>(piece.object_size_bytes - offset, 0, length);
-    if (got == expected) return piece;
-    return Unavailable(fmt::format("the store sent {} bytes where {} were asked for: {}", got,
-                                   expected, WhereOf(at)));
-  }
-  // A store that does not know ranges sends all of it.
-  piece.object_size_bytes = got;
-  if (got > length || offset > 0) {
-    int64_t some = std::clamp<int64_t>(got - offset, 0, length);
-    piece.bytes = std::make_shared<const std::string>(
-        *piece.bytes, static_cast<size_t>(std::min(offset, got)), static_cast<size_t>(some));
-  }
-  return piece;
+  if (reply.status != 206) return static_cast<int64_t>(got);
+  MORAINE_ASSIGN(int64_t size,
+                 ParseContentRangeSize(reply.headers.Get("Content-Range").value_or("")));
+  int64_t expected = std::clamp<int64_t>(size - offset, 0, length);
+  if (static_cast<int64_t>(got) == expected) return size;
+  return Unavailable(fmt::format("the store sent {} bytes where {} were asked for: {}", got,
+                                 expected, WhereOf(at)));
 }
 
 bool S3Client::asks_by_head() const {
@@ -264,7 +297,7 @@ Status S3Client::PutOnce(Call& call, const S3Location& at, net::Request& request
   if (by_head) MORAINE_TRY(RefuseExisting(call, at));
   request.headers =
       CreationHeaders(writer_id, by_head ? IfNew::kAskedBefore : IfNew::kStoreRefuses);
-  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, 0));
+  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany));
   if (reply.ok()) return {};
   if (reply.may_be_done) {
     MORAINE_ASSIGN(bool ours, IsOurs(call, at, writer_id));
@@ -290,7 +323,7 @@ Result<std::string> S3Client::StartUpload(Call& call, const S3Location& at,
   net::Request request = Make(net::Method::kPost, at);
   request.query.emplace_back("uploads", "");
   request.headers = CreationHeaders(writer_id, IfNew::kAskedBefore);
-  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, 0));
+  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany));
   if (!reply.ok()) {
     return S3StatusOf(reply.status, reply.error, "can't begin an upload", WhereOf(at));
   }
@@ -303,7 +336,7 @@ Result<std::string> S3Client::UploadPart(Call& call, const S3Location& at,
   net::Request request = Make(net::Method::kPut, at);
   request.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload}};
   request.body = std::move(bytes);
-  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, 0));
+  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany));
   if (!reply.ok()) {
     return S3StatusOf(reply.status, reply.error, "can't write a part of the file", WhereOf(at));
   }
@@ -317,7 +350,7 @@ Status S3Client::CompleteOnce(Call& call, const S3Location& at, net::Request& re
                               const std::string& writer_id) {
   bool by_head = asks_by_head();
   request.headers = CreationHeaders("", by_head ? IfNew::kAskedBefore : IfNew::kStoreRefuses);
-  Result<Reply> reply = Send(call, at.bucket, request, Tries::kOne, 0);
+  Result<Reply> reply = Send(call, at.bucket, request, Tries::kOne);
   if (reply.ok() && reply->ok()) return {};
   if (reply.ok() && !by_head && IsUnknownToStore(reply->status, reply->error)) {
     knows_if_none_match_ = false;
@@ -353,7 +386,7 @@ Status S3Client::CompleteUpload(Call& call, const S3Location& at, const std::str
 Status S3Client::AbortUpload(Call& call, const S3Location& at, const std::string& upload) {
   net::Request request = Make(net::Method::kDelete, at);
   request.query.emplace_back("uploadId", upload);
-  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, 0));
+  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany));
   if (reply.ok() || reply.status == 404) return {};
   return S3StatusOf(reply.status, reply.error, "can't abandon an upload", WhereOf(at));
 }
@@ -369,7 +402,7 @@ Result<S3ListPage> S3Client::List(Call& call, const S3Location& at, const std::s
   } else if (!start_after.empty()) {
     request.query.emplace_back("start-after", start_after);
   }
-  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, 0));
+  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany));
   if (!reply.ok()) return S3StatusOf(reply.status, reply.error, "can't list files", WhereOf(at));
   Result<S3ListPage> page = ParseS3ListPage(reply.text());
   if (!page.ok()) return std::move(page).status().Annotate(WhereOf(at));
@@ -379,7 +412,7 @@ Result<S3ListPage> S3Client::List(Call& call, const S3Location& at, const std::s
 Status S3Client::DeleteOne(Call& call, const S3Location& bucket, const std::string& key) {
   S3Location at{bucket.before_key, bucket.bucket, key};
   net::Request request = Make(net::Method::kDelete, at);
-  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany, 0));
+  MORAINE_ASSIGN(Reply reply, Send(call, at.bucket, request, Tries::kMany));
   if (reply.ok() || (reply.status == 404 && reply.error.code != "NoSuchBucket")) return {};
   return S3StatusOf(reply.status, reply.error, "can't delete the file", WhereOf(at));
 }
@@ -392,7 +425,7 @@ Status S3Client::DeleteBatch(Call& call, const S3Location& bucket,
   request.body = S3DeleteBody(keys);
   request.headers.Set("Content-Type", "application/xml");
   request.headers.Set("Content-MD5", Base64Encode(net::Md5(request.body)));
-  MORAINE_ASSIGN(Reply reply, Send(call, bucket.bucket, request, Tries::kMany, 0));
+  MORAINE_ASSIGN(Reply reply, Send(call, bucket.bucket, request, Tries::kMany));
   if (IsUnknownToStore(reply.status, reply.error)) knows_delete_many_ = false;
   if (!reply.ok()) {
     return S3StatusOf(reply.status, reply.error, "can't delete files", bucket.before_key);

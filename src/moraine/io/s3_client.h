@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,13 @@ class S3Client {
   /// offset behind its end, give no bytes.
   Result<Piece> Get(Call& call, const S3Location& at, int64_t offset, int64_t length);
 
+  struct Received {
+    size_t bytes = 0;               ///< fewer than asked for where the object ends
+    int64_t object_size_bytes = 0;  ///< of the whole object
+  };
+  /// As Get, into the buffer.
+  Result<Received> Read(Call& call, const S3Location& at, int64_t offset, std::span<char> buffer);
+
   /// Makes an object that must not exist. Errors also: AlreadyExists.
   Status Put(Call& call, const S3Location& at, std::string bytes, const std::string& writer_id);
 
@@ -93,9 +101,13 @@ class S3Client {
   struct Attempted;
 
   Result<Reply> Send(Call& call, const std::string& bucket, net::Request& request, Tries tries,
-                     int64_t bytes_expected);
+                     net::BodySink* sink = nullptr);
   Attempted Attempt(Call& call, const std::string& base_url, net::Request& request,
-                    int64_t bytes_expected);
+                    net::BodySink* sink);
+  Result<Reply> SendGet(Call& call, const S3Location& at, int64_t offset, int64_t length,
+                        net::BodySink* sink);
+  static Result<int64_t> CheckPart(const Reply& reply, const S3Location& at, int64_t offset,
+                                   int64_t length, size_t got);
   Status Sign(Call& call, std::string_view base_url, net::Request* request) const;
   bool BackOff(Call& call, int attempt) const;
   net::Request Make(net::Method method, const S3Location& at) const;

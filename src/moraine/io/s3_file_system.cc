@@ -61,12 +61,9 @@ class S3Reader final : public RandomReader {
   }
 
   Status ReadRange(Call& call, int64_t offset, std::span<char> buffer) {
-    MORAINE_ASSIGN(S3Client::Piece piece,
-                   client_.Get(call, at_, offset, static_cast<int64_t>(buffer.size())));
-    size_t got = piece.bytes == nullptr ? 0 : piece.bytes->size();
-    if (got < buffer.size()) return TooShort(piece.object_size_bytes, offset, buffer.size());
-    std::memcpy(buffer.data(), piece.bytes->data(), buffer.size());
-    return {};
+    MORAINE_ASSIGN(S3Client::Received got, client_.Read(call, at_, offset, buffer));
+    if (got.bytes == buffer.size()) return {};
+    return TooShort(got.object_size_bytes, offset, buffer.size());
   }
 
   S3Client& client_;

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,12 @@
 #include "moraine/net/http.h"
 
 namespace moraine::net {
+
+/// Memory of the caller for the body of an answer.
+struct BodySink {
+  std::span<char> into;
+  size_t received = 0;  ///< bytes that the transport put there
+};
 
 /// Thread-safe.
 class HttpTransport {
@@ -32,6 +39,11 @@ class HttpTransport {
   ///   done Deadline, Cancelled  out of time or stopped; sent or not is unknown Exhausted the
   ///   answer is larger than the limit (CommitUnknown for the other methods)
   virtual Result<Response> Send(Call& call, std::string_view base_url, const Request& request) = 0;
+
+  /// As Send; the body of a success (2xx) that fits goes into the sink, not into the response. One
+  /// that does not fit, and those of other statuses, are in the response as ever.
+  virtual Result<Response> SendInto(Call& call, std::string_view base_url, const Request& request,
+                                    BodySink* sink);
 };
 
 struct HttpClientOptions {

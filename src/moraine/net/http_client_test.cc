@@ -113,6 +113,30 @@ TEST_F(HttpClientTest, BoundsTheAnswer) {
   EXPECT_TRUE(client_->Send(call, Base(), {.path = "/x"}).ok());
 }
 
+TEST_F(HttpClientTest, FillsTheCallersMemory) {
+  Call call = MakeCall();
+  std::string whole = client_->Send(call, Base(), {.path = "/x"})->BodyText();
+  ASSERT_FALSE(whole.empty());
+  std::string buffer(whole.size(), '\0');
+  BodySink sink{.into = buffer};
+  auto response = client_->SendInto(call, Base(), {.path = "/x"}, &sink);
+  ASSERT_TRUE(response.ok()) << response.status().ToString();
+  EXPECT_EQ(sink.received, whole.size());
+  EXPECT_EQ(buffer, whole);
+  EXPECT_TRUE(response->body.empty());
+
+  // What does not fit, and what is no success, comes as ever.
+  sink.into = std::span(buffer).first(whole.size() - 1);
+  response = client_->SendInto(call, Base(), {.path = "/x"}, &sink);
+  EXPECT_EQ(sink.received, 0u);
+  EXPECT_EQ(response->BodyText(), whole);
+  std::string large(100'000, '\0');
+  sink.into = large;
+  response = client_->SendInto(call, Base(), {.path = "/missing"}, &sink);
+  EXPECT_EQ(response->status, 404);
+  EXPECT_EQ(sink.received, 0u);
+}
+
 TEST_F(HttpClientTest, KeepsItsDeadline) {
   Call call = MakeCall(50ms);
   EXPECT_EQ(client_->Send(call, Base(), {.path = "/hang"}).status().code(), Code::kDeadline);
