@@ -4,7 +4,7 @@
 Every contender uses two threads and zstd; they take turns, so that a busy moment of the machine hits all of them, and the better of
 two runs counts. Beside `cat` of the same bytes stands `cat` and a sync, since Moraine's files are durable when it ends. DuckDB does
 COPY (an anti join for equality deletes, ORDER BY for sorts), Spark `rewrite_data_files` in a warm session, into two files. "decode" is
-Moraine told to decode and encode everything, where it has another way. Queries run on what Moraine and Spark left.
+Moraine told to decode and encode everything. Queries run on what Moraine and Spark left.
 
   bench/bench_rewrite.py --cases lineitem     those with this in their names
   bench/bench_rewrite.py --list               their names
@@ -96,9 +96,6 @@ class Bench:
         self.cases: dict[str, dict[str, dict]] = {}
         self.queries: dict[str, dict[str, dict]] = {}
         self.session: Spark | None = None
-        self.ways = ["moraine"]
-        if b"--way" in PROGRAM.read_bytes():  # once there is another than to decode
-            self.ways.append("decode")
 
     def spark(self) -> Spark:
         if not self.session:
@@ -157,7 +154,7 @@ class Bench:
         for _ in range(self.arguments.runs):
             self.add(case, "cat", run_cat(source, self.folder / "cat", syncs=False))
             self.add(case, "cat, sync", run_cat(source, self.folder / "cat", syncs=True))
-            for way in self.ways:
+            for way in ("moraine",) if case.order else ("moraine", "decode"):  # a sort decodes anyway
                 if run := self.run_moraine(source, case, way):
                     self.add(case, way, run)
             if not has_positions:  # DuckDB alone does not know them

@@ -4,7 +4,7 @@
 // bench/bench_rewrite.py makes the files and runs the others.
 //   rewrite_folder FOLDER [--equality-percent P --keys a,b | --position-percent P] [--deleted
 //                  scattered|clustered] [--layout 'zorder(a,b)'] [--spill-dir FOLDER]
-//                  [--target-mib N] [--threads N]
+//                  [--way auto|decode] [--target-mib N] [--threads N]
 //                  [--memory-mib N] [--runs N] [--keep yes] [--property key=value]
 //                  [--table LOCATION]
 // Scattered deletes hit every n-th row of every file; clustered ones a run of rows in every fifth
@@ -75,6 +75,9 @@ Arguments ParseArguments(int count, char** values) {
     }
     if (name == "--memory-mib") arguments.options.memory_bytes = ParseInt64(value).value() << 20;
     if (name == "--table") arguments.table = value;
+    if (name == "--way" && value == "decode") {
+      arguments.options.way = rewrite::RewriteWay::kDecode;
+    }
     if (name == "--layout") arguments.layout = value;
     if (name == "--target-mib") arguments.target_mib = ParseInt64(value).value();
     if (name == "--spill-dir") arguments.options.spill_folder = value;

@@ -1,6 +1,6 @@
 // Runs the rewrite task in a JSON file and prints its output as JSON: how tests of other languages
 // reach the readers and writers of data files.
-//   run_rewrite TASK.json [--threads N] [--memory-mib N]
+//   run_rewrite TASK.json [--way auto|decode|splice] [--threads N] [--memory-mib N]
 
 #include <cstdio>
 #include <string>
@@ -15,11 +15,22 @@ namespace {
 
 constexpr int64_t kMaxTaskBytes = int64_t{256} << 20;
 
+Result<rewrite::RewriteWay> ParseWay(std::string_view name) {
+  if (name == "auto") return rewrite::RewriteWay::kAuto;
+  if (name == "decode") return rewrite::RewriteWay::kDecode;
+  if (name == "splice") return rewrite::RewriteWay::kSplice;
+  return InvalidArgument("unknown way " + std::string(name));
+}
+
 Result<rewrite::RewriteOptions> ParseFlags(int count, char** values) {
   rewrite::RewriteOptions options;
   for (int i = 2; i < count; i += 2) {
     const std::string_view name = values[i];
     const std::string value = i + 1 < count ? values[i + 1] : "";
+    if (name == "--way") {
+      MORAINE_ASSIGN(options.way, ParseWay(value));
+      continue;
+    }
     if (name != "--threads" && name != "--memory-mib") {
       return InvalidArgument("unknown flag " + std::string(name));
     }
