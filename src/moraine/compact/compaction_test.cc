@@ -212,26 +212,54 @@ TEST(Compaction, WritersThatAreQuickerOnlyCostAnAttempt) {
   EXPECT_EQ(world.LiveFiles(), 4u);
 }
 
-TEST(Compaction, WhatOthersMadeVoidIsLeftOutAndRemoved) {
+/// A live data file of the partition day = 1.
+iceberg::DataFile InputOfDayOne(World& world) {
+  for (const auto& entry : iceberg::LiveEntries(world.disk, *world.table.metadata()).value()) {
+    bool mine = entry.file.partition == iceberg::PartitionTuple{iceberg::Value(int32_t{1})};
+    if (mine && entry.file.content == iceberg::FileContent::kData) return entry.file;
+  }
+  return {};
+}
+
+TEST(Compaction, RowsDeletedMeanwhileStayDeleted) {
   World world;
   auto rows = world.Rows();
   world.table.before_commit = [&] {
-    // Rows of an input are deleted meanwhile.
     Call call = world.MakeCall();
-    iceberg::RowDeltaPart part;
-    for (const auto& entry : iceberg::LiveEntries(world.disk, *world.table.metadata()).value()) {
-      if (entry.file.content != iceberg::FileContent::kData) continue;
-      if (entry.file.partition != iceberg::PartitionTuple{iceberg::Value(int32_t{1})}) continue;
-      part.partition = entry.file.partition;
-      part.positions = {{entry.file.file_path, {1}}};
-    }
+    auto file = InputOfDayOne(world);
+    iceberg::RowDeltaPart part{.partition = file.partition, .positions = {{file.file_path, {1}}}};
     auto delta = iceberg::WriteRowDelta(call, world.disk, *world.table.metadata(), {part},
                                         world.table.current().snapshot_id);
     ASSERT_TRUE(delta.ok() && world.table.Commit(call, *delta).ok());
   };
   auto report = world.Compact(world.disk);
   ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->commit_attempts, 2);
   EXPECT_EQ(world.Rows().size(), rows.size() - 1);
+}
+
+TEST(Compaction, WhatOthersMadeVoidIsLeftOutAndRemoved) {
+  World world;
+  auto rows = world.Rows();
+  world.table.before_commit = [&] {
+    // An input goes, with its rows.
+    iceberg::SnapshotChanges changes;
+    changes.operation = iceberg::SnapshotOperation::kDelete;
+    changes.removed_data = {iceberg::RemovedFile::Of(InputOfDayOne(world))};
+    Call call = world.MakeCall();
+    ASSERT_TRUE(world.table.Commit(call, changes).ok());
+  };
+  auto report = world.Compact(world.disk);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->left_out.size(), 1u);
+  EXPECT_THAT(report->left_out[0], HasSubstr("removed the input file"));
+  EXPECT_LT(world.Rows().size(), rows.size());
+  std::string process = world.table.current().summary.at("optimizing.process-id");
+  int64_t files_of_run = 0;
+  for (const auto& location : world.disk.Locations()) {
+    files_of_run += location.find(process) != location.npos ? 1 : 0;
+  }
+  EXPECT_EQ(files_of_run, report->output_files);
 }
 
 TEST(Compaction, WhoLosesEveryRaceLeavesNoTraceEither) {
