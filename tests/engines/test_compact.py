@@ -186,7 +186,7 @@ def test_a_writer_meanwhile_is_not_disturbed(place):
     thread.start()
     try:
         wait_for(lambda: len(appended) > 1)
-        reports = [place.compact(f"{ns}.t") for _ in range(4)]
+        reports = [place.compact(f"{ns}.t") for _ in range(3)]
     finally:
         stop.set()
         thread.join()

@@ -27,8 +27,9 @@ using tasks::RewriteTask;
 
 constexpr int64_t kLeastTaskMemory = int64_t{64} << 20;
 constexpr Millis kCleanUpLimit{120'000};
-constexpr Millis kFirstPause{100};
-constexpr Millis kLastPause{10'000};
+/// Short: what others commit while this waits makes the next attempt longer.
+constexpr Millis kFirstPause{20};
+constexpr Millis kLastPause{1'000};
 /// One run takes the whole table, as far as memory for the plan reaches.
 constexpr int64_t kMostFiles = 1'000'000;
 constexpr int64_t kMostTasks = 100'000;

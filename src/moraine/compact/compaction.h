@@ -27,7 +27,7 @@ struct CompactionOptions {
   std::optional<std::string> filter;
   int threads = 2;
   int64_t memory_bytes = int64_t{1} << 30;  ///< for all tasks together
-  int commit_retries = 10;
+  int commit_retries = 100;                 ///< the work of a long run is worth some minutes
   Millis commit_timeout{300'000};
   enum class Run { kYes, kPlanOnly };
   Run run = Run::kYes;
