@@ -1,6 +1,7 @@
 #include "moraine/rewrite/rewrite.h"
 
 #include <algorithm>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -81,9 +82,10 @@ Status RewriteRows(Call& call, TaskRun* run, RewriteWay way) {
   return {};
 }
 
-Result<tasks::RewriteOutput> RunTask(Call& call, io::FileSystem& files,
-                                     const tasks::RewriteTask& task, const RewriteOptions& options,
-                                     RewriteWay way, RewriteProgress* progress) {
+Result<tasks::RewriteOutput> RunTaskUnguarded(Call& call, io::FileSystem& files,
+                                              const tasks::RewriteTask& task,
+                                              const RewriteOptions& options, RewriteWay way,
+                                              RewriteProgress* progress) {
   TaskRun run(files, task, options, progress);
   MORAINE_TRY(run.Prepare(call));
   MORAINE_TRY(RewriteRows(call, &run, way));
@@ -92,6 +94,17 @@ Result<tasks::RewriteOutput> RunTask(Call& call, io::FileSystem& files,
   for (const auto& file : output.data_files) output.bytes_written += file.file_size_in_bytes;
   for (const auto& file : output.delete_files) output.bytes_written += file.file_size_in_bytes;
   return std::move(output);
+}
+
+Result<tasks::RewriteOutput> RunTask(Call& call, io::FileSystem& files,
+                                     const tasks::RewriteTask& task, const RewriteOptions& options,
+                                     RewriteWay way, RewriteProgress* progress) {
+  try {
+    return RunTaskUnguarded(call, files, task, options, way, progress);
+  } catch (const std::bad_alloc&) {
+    return Exhausted("there is no memory left for a rewrite that may take " +
+                     FormatByteSize(options.memory_bytes));
+  }
 }
 
 // What the decoding way may do better, or tell better.

@@ -245,6 +245,7 @@ TEST(Rewrite, WritesTheRowsThatAreAlive) {
     const tasks::RewriteTask task =
         tasks::RewriteTaskFromJson(tasks::RewriteTaskToJson(model.task)).value();
     RewriteOptions options;
+    options.way = seed % 4 == 0 ? RewriteWay::kDecode : RewriteWay::kAuto;
     options.threads = seed % 2 == 0 ? 1 : 3;
     if (seed % 5 == 0) options.memory_bytes = 8 << 20;
     RewriteProgress progress;

@@ -155,10 +155,12 @@ Status ColumnSplice::Prepare(Call& call) {
   const bool has_dictionary = std::any_of(segments_.begin(), segments_.end(),
                                           [](const auto& segment) { return segment->is_merged; });
   if (!has_dictionary) return {};  // an empty one must be there, too
-  MORAINE_ASSIGN(DictionaryValues merged,
-                 DictionaryValues::Make(type_.value, merge.plain(), merge.size()));
-  merged.Rank();
-  dictionary_ = std::make_shared<DictionaryValues>(std::move(merged));
+  if (dictionary_ == nullptr) {
+    MORAINE_ASSIGN(DictionaryValues merged,
+                   DictionaryValues::Make(type_.value, merge.plain(), merge.size()));
+    dictionary_ = std::make_shared<DictionaryValues>(std::move(merged));
+  }
+  dictionary_->Rank();
   return {};
 }
 
@@ -310,6 +312,7 @@ Status ColumnSplice::FlushGroup(Call& call, Pipeline* pipeline, FileOutput* outp
 Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segment, Edit edit,
                                Pipeline* pipeline, FileOutput* output) {
   const size_t page_number = segment->pages_seen++;
+  if (edit.page.header.num_values == 0) return {};  // some writers begin with one
   MORAINE_ASSIGN(edit.num_rows, RowsOfPage(*segment, edit, page_number));
   const int64_t first_row = segment->rows_seen;
   segment->rows_seen += edit.num_rows;

@@ -109,7 +109,7 @@ bool DictionaryMerge::LookUp(const DictionaryValues& values, std::vector<uint32_
     (*mapping)[i] = Find(encoded, hashes_[i]);
     if ((*mapping)[i] != kNone) continue;
     bytes += encoded.size();
-    if (count_ > 0 && bytes > max_bytes_) return false;
+    if (bytes > max_bytes_) return false;
   }
   return true;
 }

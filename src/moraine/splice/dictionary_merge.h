@@ -14,8 +14,7 @@ namespace moraine::splice {
 /// Used by one thread at a time.
 class DictionaryMerge {
  public:
-  /// A dictionary that would make the merged one larger than max_bytes is refused, unless it is the
-  /// first.
+  /// A dictionary that would make the merged one larger than max_bytes is refused.
   DictionaryMerge(const ValueType& type, size_t max_bytes) : type_(type), max_bytes_(max_bytes) {}
 
   /// New numbers by old ones, empty if they stay as they are; nullopt: refused.

@@ -10,6 +10,8 @@
 namespace moraine::splice {
 namespace {
 
+constexpr size_t kMostExpandedBytes = size_t{8} << 20;
+
 std::string PackBooleans(std::string_view bytes) {
   std::string bits((bytes.size() + 7) / 8, '\0');
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -33,6 +35,15 @@ void AppendFixed(std::string_view plain, std::span<const uint32_t> indices, std:
     std::memcpy(to, plain.data() + index * kWidth, kWidth);
     to += kWidth;
   }
+}
+
+std::vector<RowRange> Intersect(const std::vector<RowRange>& ranges, RowRange with) {
+  std::vector<RowRange> common;
+  for (const RowRange& range : ranges) {
+    const RowRange both = {std::max(range.begin, with.begin), std::min(range.end, with.end)};
+    if (both.begin < both.end) common.push_back(both);
+  }
+  return common;
 }
 
 }  // namespace
@@ -167,7 +178,7 @@ Status PageBuilder::AddValues(const PageValues& page, const Source& source,
   return {};
 }
 
-Status PageBuilder::Add(const PageValues& page, const Source& source) {
+Status PageBuilder::AddRows(const PageValues& page, const Source& source) {
   std::vector<RowRange> values;
   if (source.alive) {
     values = AddLevels(page, *source.alive);
@@ -179,6 +190,22 @@ Status PageBuilder::Add(const PageValues& page, const Source& source) {
   const bool is_full =
       static_cast<int64_t>(value_bytes()) >= options_.page_bytes || num_rows_ >= options_.page_rows;
   return is_full ? Flush() : Status();
+}
+
+// A page of indices into large values may become very many plain bytes: a few rows at a time.
+Status PageBuilder::Add(const PageValues& page, const Source& source) {
+  const bool expands = page.is_dictionary && dictionary_ == nullptr && source.values != nullptr;
+  const size_t largest = expands ? std::max<size_t>(source.values->largest_bytes(), 1) : 1;
+  if (!expands || page.num_values < kMostExpandedBytes / largest) return AddRows(page, source);
+  const auto step =
+      static_cast<int64_t>(std::max<size_t>(static_cast<size_t>(options_.page_bytes) / largest, 1));
+  for (int64_t first = 0; first < page.num_rows; first += step) {
+    Source part = source;
+    const RowRange rows = {first, std::min(first + step, page.num_rows)};
+    part.alive = source.alive ? Intersect(*source.alive, rows) : std::vector<RowRange>{rows};
+    MORAINE_TRY(AddRows(page, part));
+  }
+  return {};
 }
 
 std::string PageBuilder::EncodeValues(OutPage* page) {

@@ -68,6 +68,7 @@ class PageBuilder {
   std::vector<OutPage> TakePages() { return std::move(pages_); }
 
  private:
+  Status AddRows(const PageValues& page, const Source& source);
   Status AddValues(const PageValues& page, const Source& source,
                    const std::vector<RowRange>& values);
   Status AddIndices(const PageValues& page, std::span<const uint32_t> mapping, RowRange range);

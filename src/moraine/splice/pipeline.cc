@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace moraine::splice {
@@ -27,13 +28,20 @@ struct Pipeline::Piece {
   // False: somebody else has it.
   bool Run() {
     if (is_claimed.exchange(true)) return false;
-    Status result = work ? work() : Status();
+    Status result = RunWork();
     const std::lock_guard lock(mutex);
     work = nullptr;
     status = std::move(result);
     is_done = true;
     changed.notify_all();
     return true;
+  }
+  Status RunWork() {
+    try {
+      return work ? work() : Status();
+    } catch (const std::bad_alloc&) {
+      return Exhausted("there is no memory left");
+    }
   }
   bool IsDone() {
     const std::lock_guard lock(mutex);

@@ -189,8 +189,13 @@ Result<DictionaryValues> DictionaryValues::Make(const ValueType& type, std::stri
   values.type_ = type;
   values.count_ = count;
   values.plain_ = std::move(plain);
+  values.largest_bytes_ = type.width();
   if (type.width() == 0) {
     MORAINE_ASSIGN(values.offsets_, ValueOffsets(values.plain_, count));
+    for (size_t i = 0; i < count; ++i) {
+      const size_t bytes = values.offsets_[i + 1] - values.offsets_[i];
+      values.largest_bytes_ = std::max(values.largest_bytes_, bytes);
+    }
   } else if (count > values.plain_.size() / type.width()) {
     return Corruption("a dictionary has too few values");
   }

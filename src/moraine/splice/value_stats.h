@@ -56,6 +56,8 @@ class DictionaryValues {
   static Result<DictionaryValues> Make(const ValueType& type, std::string plain, size_t count);
 
   size_t size() const { return count_; }
+  /// Of the largest value, as it is encoded.
+  size_t largest_bytes() const { return largest_bytes_; }
   std::string_view plain() const { return plain_; }
   /// The value without the length of a byte array.
   std::string_view Value(uint32_t index) const;
@@ -73,6 +75,7 @@ class DictionaryValues {
   ValueType type_;
   std::string plain_;
   size_t count_ = 0;
+  size_t largest_bytes_ = 0;
   std::vector<uint32_t> offsets_;  // of byte arrays
   std::vector<uint32_t> ranks_;    // by number; kNaN for NaN
   std::vector<uint32_t> by_rank_;
