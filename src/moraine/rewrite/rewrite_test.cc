@@ -263,7 +263,7 @@ TEST(Rewrite, WritesTheRowsThatAreAlive) {
     }
     for (const DataFile& file : output->data_files) {
       written += file.record_count;
-      EXPECT_TRUE(file.file_path.starts_with("/out/p-0-1-0000")) << file.file_path;
+      EXPECT_TRUE(file.file_path.starts_with("/out/p-0-1-")) << file.file_path;
     }
     EXPECT_EQ(output->rows_read, all);
     EXPECT_EQ(output->rows_deleted, dead);
