@@ -13,6 +13,9 @@
 namespace moraine::io {
 namespace {
 
+/// Unread bytes of a piece that stays as long as its file is open.
+constexpr int64_t kForEver = std::numeric_limits<int64_t>::max();
+
 /// One request's worth of bytes: planned, being fetched, there, or given up (read directly then).
 struct Piece {
   enum class State { kPlanned, kFetching, kReady, kFailed };
@@ -40,11 +43,7 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
  public:
   Fetches(std::unique_ptr<RandomReader> inner, Executor& pool,
           std::shared_ptr<ReadAheadBudget> budget, const RangeCacheOptions& options)
-      : options_(options),
-        inner_(std::move(inner)),
-        pool_(pool),
-        budget_(std::move(budget)),
-        wants_whole_(inner_->size() <= options.small_file_bytes) {}
+      : options_(options), inner_(std::move(inner)), pool_(pool), budget_(std::move(budget)) {}
 
   ~Fetches() {
     for (const auto& [offset, piece] : pieces_) {
@@ -56,7 +55,6 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
   void Stop() { stop_.request_stop(); }
 
   void Announce(Call& call, std::span<const ByteRange> ranges) {
-    if (wants_whole_) return;
     std::vector<ByteRange> wanted(ranges.begin(), ranges.end());
     {
       std::lock_guard lock(mutex_);
@@ -68,11 +66,10 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
   }
 
   Status ReadAt(Call& call, int64_t offset, std::span<char> buffer) {
-    bool all = offset == 0 && static_cast<int64_t>(buffer.size()) == size();
-    if (wants_whole_ && !all && !buffer.empty()) {
-      std::lock_guard lock(mutex_);
-      if (pieces_.empty()) Add({0, size()}, std::numeric_limits<int64_t>::max());
-    }
+    auto length = static_cast<int64_t>(buffer.size());
+    bool is_inside = offset >= 0 && length <= size() && offset <= size() - length;
+    if (!is_inside) return inner_->ReadAt(call, offset, buffer);
+    if (length > 0) Widen({offset, length});
     while (!buffer.empty()) {
       int64_t some = static_cast<int64_t>(buffer.size());
       std::shared_ptr<Piece> piece = Covering(offset, &some);
@@ -88,6 +85,26 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
   }
 
  private:
+  /// Plans more than a read that nobody announced asks for, where others are likely to follow.
+  void Widen(const ByteRange& read) {
+    std::lock_guard lock(mutex_);
+    bool goes_on = read.offset == last_end_ && read.length < options_.window_bytes / 2;
+    last_end_ = End(read);
+    int64_t begin = 0, end = size();
+    auto after = pieces_.upper_bound(read.offset);
+    if (after != pieces_.end()) end = after->first;
+    if (after != pieces_.begin()) begin = End(std::prev(after)->second->range);
+    // Announced, or all that there is.
+    if (read.offset < begin || read.length >= end - begin) return;
+    bool first = reads_++ == 0;
+    if (size() <= (first ? options_.tiny_file_bytes : options_.small_file_bytes)) {
+      Add({begin, end - begin}, kForEver);
+    } else if (goes_on && End(read) <= end) {
+      ByteRange window{read.offset, std::min(options_.window_bytes, end - read.offset)};
+      Add(window, window.length);
+    }
+  }
+
   /// Under the lock. A range that overlaps a piece which is there is left to direct reads.
   void Add(const ByteRange& range, int64_t unread_bytes) {
     auto after = pieces_.lower_bound(range.offset);
@@ -214,11 +231,12 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
   const std::unique_ptr<RandomReader> inner_;
   Executor& pool_;
   const std::shared_ptr<ReadAheadBudget> budget_;
-  const bool wants_whole_;
   std::stop_source stop_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::map<int64_t, std::shared_ptr<Piece>> pieces_;  ///< by offset; none overlap
+  int64_t reads_ = 0;                                 ///< that nobody announced
+  int64_t last_end_ = 0;                              ///< of the last of them
   size_t under_way_ = 0;
   size_t queued_ = 0;
 };

@@ -48,10 +48,12 @@ class ReadAheadBudget {
 };
 
 struct RangeCacheOptions {
-  int64_t gap_bytes = 1 << 20;         ///< ranges that are nearer become one
-  int64_t request_bytes = 8 << 20;     ///< and are cut into pieces of at most this
-  int64_t small_file_bytes = 8 << 20;  ///< smaller files are fetched whole at the first read
-  size_t at_once = 4;                  ///< requests of one file
+  int64_t gap_bytes = 1 << 20;          ///< ranges that are nearer become one
+  int64_t request_bytes = 8 << 20;      ///< and are cut into pieces of at most this
+  int64_t tiny_file_bytes = 256 << 10;  ///< smaller files are fetched whole at the first read
+  int64_t small_file_bytes = 8 << 20;   ///< and these at the second: the first is of the footer
+  int64_t window_bytes = 1 << 20;       ///< fetched at once for small reads one behind the other
+  size_t at_once = 4;                   ///< requests of one file
 };
 
 /// The requests that fetch these ranges of a file: sorted, near ones merged, large ones cut. Ranges

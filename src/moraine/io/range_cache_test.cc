@@ -14,8 +14,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr RangeCacheOptions kSmall{
-    .gap_bytes = 10, .request_bytes = 100, .small_file_bytes = 50, .at_once = 2};
+constexpr RangeCacheOptions kSmall{.gap_bytes = 10,
+                                   .request_bytes = 100,
+                                   .tiny_file_bytes = 50,
+                                   .small_file_bytes = 200,
+                                   .window_bytes = 60,
+                                   .at_once = 2};
 
 std::string Pattern(size_t size) {
   std::string bytes(size, '\0');
@@ -94,7 +98,29 @@ TEST_F(RangeCacheTest, ReadsASmallFileOnce) {
   auto reader = Make(50, inline_);
   for (int64_t at : {40, 0, 13, 40}) ExpectRead(*reader, at, 10);
   EXPECT_THAT(notes_.reads, ElementsAre(ByteRange{0, 50}));
+  EXPECT_EQ(budget_->free_bytes(), 950);
   reader.reset();
+  EXPECT_EQ(budget_->free_bytes(), 1000);
+}
+
+TEST_F(RangeCacheTest, FetchesASmallFileAtTheSecondRead) {
+  auto reader = Make(200, inline_);
+  ExpectRead(*reader, 180, 20);
+  for (int64_t at : {0, 50, 120, 190}) ExpectRead(*reader, at, 10);
+  EXPECT_THAT(notes_.reads, ElementsAre(ByteRange{180, 20}, ByteRange{0, 200}));
+  // What was announced stands where it is.
+  reader = Make(200, inline_);
+  notes_.reads.clear();
+  reader->WillRead(call_, std::vector<ByteRange>{{50, 50}});
+  for (int64_t at : {120, 150, 50, 90, 0, 20}) ExpectRead(*reader, at, 10);
+  EXPECT_THAT(notes_.reads, ElementsAre(ByteRange{50, 50}, ByteRange{120, 10}, ByteRange{100, 100},
+                                        ByteRange{0, 50}));
+}
+
+TEST_F(RangeCacheTest, SmallReadsOneBehindTheOtherShareRequests) {
+  auto reader = Make(1000, inline_);
+  for (int64_t at = 0; at < 1000; at += 10) ExpectRead(*reader, at, 10);
+  EXPECT_LE(notes_.count(), 18u);
   EXPECT_EQ(budget_->free_bytes(), 1000);
 }
 

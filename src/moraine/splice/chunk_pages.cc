@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "moraine/base/text.h"
+#include "moraine/io/range_cache.h"
 #include "moraine/splice/footer.h"
 
 namespace moraine::splice {
@@ -42,6 +43,10 @@ Status ChunkPages::Fill(Call& call, int64_t size) {
   const int64_t left = end() - at_;
   size = std::min(size, left);
   if (static_cast<int64_t>(Available().size()) >= size) return {};
+  if (window_ == nullptr && left > kStepBytes) {  // far away, the next steps come meanwhile
+    const std::vector<io::ByteRange> rest = {{at_, left}};
+    io::WillRead(call, file_, rest);
+  }
   auto window = std::make_shared<std::string>(
       static_cast<size_t>(std::min(std::max(size, kStepBytes), left)), '\0');
   MORAINE_TRY(file_.ReadAt(call, at_, *window));
