@@ -52,6 +52,14 @@ net::Headers CreationHeaders(const std::string& writer_id, IfNew if_new) {
   return headers;
 }
 
+/// A bucket of another region says where it is, in answers that may have no body.
+void AddRegion(const S3Options& options, const net::Headers& headers, S3Error* error) {
+  std::string_view region = headers.Get("x-amz-bucket-region").value_or("");
+  if (region.empty() || region.size() > 64 || region == options.region) return;
+  error->message += fmt::format("{}the bucket is in region {}, s3.region is {}",
+                                error->message.empty() ? "" : "; ", region, options.region);
+}
+
 std::string WhereOf(const S3Location& at) { return at.before_key + at.key; }
 
 }  // namespace
@@ -151,6 +159,7 @@ S3Client::Attempted S3Client::Attempt(Call& call, const std::string& base_url,
   bool is_error = !out.reply.ok();
   if (is_error || request.method == net::Method::kPost) {
     out.reply.error = ParseS3Error(out.reply.text());
+    AddRegion(options_, out.reply.headers, &out.reply.error);
     if (!is_error && !out.reply.error.code.empty()) out.reply.status = 500;
   }
   out.transient = IsTransientStatus(out.reply.status) || IsTransientCode(out.reply.error.code);

@@ -146,6 +146,7 @@ class S3Writer final : public Writer {
     Call part_call(call.env(), call.remaining(), stop_.get_token());
     part_call.set_trace_id(call.trace_id());
     auto bytes = std::make_shared<std::string>(std::exchange(buffer_, {}));
+    buffer_.reserve(PartSize());  // there is more to come, in all likelihood
     auto send = [&client = client_, at = at_, upload = upload_, number = next_part_, bytes,
                  part_call, parts = parts_]() mutable {
       Result<std::string> etag =
