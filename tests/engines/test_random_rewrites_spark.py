@@ -84,6 +84,7 @@ def judge_spark(rng: random.Random, spark, table, files: list[dict]) -> list[str
     problems += rewrite_judge.first_difference("Spark", rewrite_judge.texts(read_rows, table.fields), rewrite_judge.texts(alive, table.fields))
     if not alive:
         return problems
+    problems += judge_iceberg(spark, table, alive)
     frame = spark.read.parquet(*[file["path"] for file in files])
     for _ in range(3):
         low, high = sorted(rng.choice(alive)["k"] for _ in range(2))
@@ -98,6 +99,18 @@ def judge_spark(rng: random.Random, spark, table, files: list[dict]) -> list[str
         wanted = sum(row[f["name"]] == value for row in alive if row[f["name"]] is not None)
         if found != wanted:
             problems.append(f"Spark finds {found} rows instead of {wanted} where {f['name']} = {value!r}")
+    return problems
+
+
+def judge_iceberg(spark, table, alive: list[dict]) -> list[str]:
+    """By Iceberg's own readers of Parquet, with the metrics that the rewrite gave of the files (rewrite_judge.py wrote the metadata)."""
+    frame = spark.read.format("iceberg").load(str(table.folder))
+    by_key = sorted(alive, key=lambda row: row["k"])
+    problems = []
+    for where, wanted in (("true", by_key), (f"k >= {by_key[len(by_key) // 2]['k']}", by_key[len(by_key) // 2:])):
+        batches = frame.where(where)._collect_as_arrow()
+        rows = sorted(pa.Table.from_batches(batches).to_pylist(), key=lambda row: row["k"]) if batches else []
+        problems += rewrite_judge.first_difference(f"Iceberg's reader, where {where},", rewrite_judge.texts(rows, table.fields), rewrite_judge.texts(wanted, table.fields))
     return problems
 
 

@@ -83,7 +83,7 @@ def judge_rows(table: Table, files: list[dict], alive: list[dict]) -> list[str]:
 def judge_filters(rng: random.Random, table: Table, files: list[dict], alive: list[dict]) -> list[str]:
     """Rows by filters that leave out files and row groups by what the rewrite said of them."""
     problems = []
-    scanned = written_table(table.folder / "metadata", table.schema(), files)
+    scanned = written_table(table.folder, table.schema(), files)
     flat = [f for f in table.fields if isinstance(f["type"], str)]  # of maps it makes empty ones where they are null
     problems += first_difference("PyIceberg", texts(scanned.scan(selected_fields=tuple(f["name"] for f in flat)).to_arrow().to_pylist(), flat), texts(alive, flat))
     flat = [f for f in table.fields if isinstance(f["type"], str) and f["type"].startswith(LITERALS)]

@@ -1,4 +1,5 @@
-"""A table's metadata, written by PyIceberg's own code around given data files, so that PyIceberg scans files that no catalog knows."""
+"""A table's metadata, written by PyIceberg's own code around given data files, so that PyIceberg scans files that no catalog knows, and
+Spark, too, for which the table is one of a Hadoop catalog."""
 import base64
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def data_file(file: dict) -> DataFile:
                               equality_ids=None, sort_order_id=None, spec_id=0, key_metadata=None, **metrics)
 
 
-def written_table(folder: Path, schema: dict, files: list[dict]) -> StaticTable:
+def written_table(location: Path, schema: dict, files: list[dict]) -> StaticTable:
+    folder = location / "metadata"
     folder.mkdir()
     parsed = Schema.model_validate(schema)
     io, snapshot = PyArrowFileIO(), 1
@@ -38,7 +40,7 @@ def written_table(folder: Path, schema: dict, files: list[dict]) -> StaticTable:
     with write_manifest_list(2, io.new_output(f"{folder}/list.avro"), snapshot, None, 1, "null") as manifests:
         manifests.add_manifests([manifest.to_manifest_file()])
     metadata = TableMetadataV2.model_validate({
-        "format-version": 2, "table-uuid": "b4b0c2a3-5d0e-4c4f-8f63-0f3d5c1e7a90", "location": str(folder), "last-sequence-number": 1, "last-updated-ms": 1,
+        "format-version": 2, "table-uuid": "b4b0c2a3-5d0e-4c4f-8f63-0f3d5c1e7a90", "location": str(location), "last-sequence-number": 1, "last-updated-ms": 1,
         "last-column-id": parsed.highest_field_id, "current-schema-id": 0, "schemas": [schema], "partition-specs": [{"spec-id": 0, "fields": []}],
         "default-spec-id": 0, "last-partition-id": 999, "sort-orders": [{"order-id": 0, "fields": []}], "default-sort-order-id": 0, "properties": {},
         "current-snapshot-id": snapshot, "refs": {"main": {"snapshot-id": snapshot, "type": "branch"}},
@@ -46,4 +48,5 @@ def written_table(folder: Path, schema: dict, files: list[dict]) -> StaticTable:
                        "summary": {"operation": "append"}}]})
     path = folder / "v1.metadata.json"
     path.write_text(metadata.model_dump_json())
+    (folder / "version-hint.text").write_text("1")
     return StaticTable.from_metadata(str(path))
