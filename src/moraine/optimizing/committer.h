@@ -5,12 +5,14 @@
 // mark in the summary.
 
 #include <string>
+#include <vector>
 
 #include "moraine/catalog/catalog.h"
 #include "moraine/optimizing/attempt_cleaner.h"
 #include "moraine/optimizing/health_monitor.h"
 #include "moraine/optimizing/metrics_internal.h"
 #include "moraine/optimizing/options.h"
+#include "moraine/optimizing/process_end.h"
 #include "moraine/optimizing/process_store.h"
 #include "moraine/planning/landing.h"
 
@@ -30,20 +32,24 @@ class Committer {
   Status CleanTick(Call& call) { return cleaner_.Tick(call); }
 
  private:
-  struct Work;
+  /// At committing one process.
+  struct Tries {
+    int lost_races = 0;
+    Status last;
+  };
   Status Finish(Call& call, Process process);
-  Status CommitWork(Call& call, Process process, const Work& work);
+  Status CommitWork(Call& call, Process process, const ProcessWork& work);
+  /// On the table as it is now. True: the process has ended; false: to be tried again.
+  Result<bool> TryCommit(Call& call, Call& attempt_call, Process* process, const ProcessWork& work,
+                         const catalog::TableTurns::Turn* turn, Tries* tries);
   Result<planning::Landing> Decide(Call& call, const Process& process,
-                                   const iceberg::TableMetadata& metadata, const Work& work);
-  Status Land(Call& call, const catalog::LoadedTable& table, Process process, const Work& work,
-              planning::Landing landing, const catalog::TableTurns::Turn* turn, bool* lost);
-  Status Fail(Call& call, Process process, const Work& work, std::string why);
+                                   const iceberg::TableMetadata& metadata, const ProcessWork& work);
+  Status Land(Call& call, const catalog::LoadedTable& table, Process process,
+              const ProcessWork& work, planning::Landing landing,
+              const catalog::TableTurns::Turn* turn, int* lost_races);
+  Status Fail(Call& call, Process process, const ProcessWork& work, std::string why);
   Status End(Call& call, const Process& process, const std::vector<DeadAttempt>& dead);
-  Status EndRows(store::Transaction& t, const Process& process,
-                 const std::vector<DeadAttempt>& dead) const;
   Millis TurnLimit(const Process& process, Call& call) const;
-  DeadAttempt ToDead(const Attempt& attempt) const;
-  std::vector<DeadAttempt> ToDead(const std::vector<Attempt>& attempts) const;
 
   catalog::Catalog& catalog_;
   io::FileSystem& files_;
