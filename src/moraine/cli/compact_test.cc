@@ -83,13 +83,13 @@ TEST(CompactView, TheLineTellsShareRateAndTimeLeft) {
                                 .tasks_done = 1,
                                 .bytes = 200 * kMiB,
                                 .bytes_done = 100 * kMiB};
-  EXPECT_EQ(
-      CompactionLine(half, 10s),
-      "[############------------]  50%  1/4 tasks  100.0 MiB / 200.0 MiB  10.0 MiB/s  11 s left");
+  EXPECT_EQ(CompactionLine(half, 10s),
+            "[########--------]  50%  100.0 MiB of 200.0 MiB  10.0 MiB/s  11 s left  1/4 tasks");
   EXPECT_EQ(CompactionLine(half, 500ms),
-            "[############------------]  50%  1/4 tasks  100.0 MiB / 200.0 MiB");
+            "[########--------]  50%  100.0 MiB of 200.0 MiB  1/4 tasks");
+  EXPECT_THAT(CompactionLine(half, 1h), HasSubstr("  1 h"));
   half.bytes = half.bytes_done = 0;
-  EXPECT_THAT(CompactionLine(half, 10s), HasSubstr("  0%  1/4 tasks"));
+  EXPECT_THAT(CompactionLine(half, 10s), HasSubstr("  0%  0 B of 0 B  1/4 tasks"));
 }
 
 compact::CompactionReport Report() {

@@ -18,6 +18,7 @@ using compact::TableTotals;
 using Align = TextTable::Align;
 
 constexpr double kLeastSeconds = 1;
+constexpr int kBarCells = 16;
 
 double Seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
@@ -103,18 +104,18 @@ std::string CompactionLine(const compact::ProgressFigures& figures,
                                static_cast<double>(figures.bytes));
   }
   percent = std::clamp(percent, 0, 100);
-  std::string line = fmt::format("{} {:3}%  {}/{} tasks  {} / {}", ProgressBar(percent), percent,
-                                 figures.tasks_done, figures.tasks,
+  // What is cut on a narrow terminal stands last.
+  std::string line = fmt::format("{} {:3}%  {} of {}", ProgressBar(percent, kBarCells), percent,
                                  FormatByteSize(figures.bytes_done), FormatByteSize(figures.bytes));
-  if (Seconds(rewriting) < kLeastSeconds || figures.bytes_done <= 0) return line;
-  line += "  " + Rate(figures.bytes_done, rewriting);
-  double left = Seconds(rewriting) * static_cast<double>(figures.bytes - figures.bytes_done) /
-                static_cast<double>(figures.bytes_done);
-  if (figures.bytes_done < figures.bytes) {
+  if (Seconds(rewriting) >= kLeastSeconds && figures.bytes_done > 0) {
+    line += "  " + Rate(figures.bytes_done, rewriting);
+    double left = Seconds(rewriting) * static_cast<double>(figures.bytes - figures.bytes_done) /
+                  static_cast<double>(figures.bytes_done);
     auto seconds = static_cast<int64_t>(std::min(left, 1e9)) + 1;
     line += seconds < 60 ? fmt::format("  {} s left", seconds)
                          : fmt::format("  {} left", FormatDuration(std::chrono::seconds(seconds)));
   }
+  line += fmt::format("  {}/{} tasks", figures.tasks_done, figures.tasks);
   return line;
 }
 

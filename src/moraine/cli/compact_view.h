@@ -10,7 +10,7 @@
 
 namespace moraine::cli {
 
-/// "[####----]  50%  3/8 tasks  120.5 MiB / 241.0 MiB  60.2 MiB/s  2 s left". rewriting: how long
+/// "[####----]  50%  120.5 MiB of 241.0 MiB  60.2 MiB/s  2 s left  3/8 tasks". rewriting: how long
 /// the tasks have been running.
 std::string CompactionLine(const compact::ProgressFigures& figures,
                            std::chrono::nanoseconds rewriting);

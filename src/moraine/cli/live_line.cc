@@ -1,11 +1,6 @@
 #include "moraine/cli/live_line.h"
 
 namespace moraine::cli {
-namespace {
-
-constexpr int kBarCells = 24;
-
-}  // namespace
 
 void LiveLine::Show(const std::string& line) {
   if (line == last_) return;
@@ -23,10 +18,10 @@ void LiveLine::End() {
   open_ = false;
 }
 
-std::string ProgressBar(int percent) {
-  int full = percent * kBarCells / 100;
+std::string ProgressBar(int percent, int cells) {
+  int full = percent * cells / 100;
   return "[" + std::string(static_cast<size_t>(full), '#') +
-         std::string(static_cast<size_t>(kBarCells - full), '-') + "]";
+         std::string(static_cast<size_t>(cells - full), '-') + "]";
 }
 
 }  // namespace moraine::cli

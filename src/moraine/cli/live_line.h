@@ -27,7 +27,7 @@ class LiveLine {
   bool open_ = false;
 };
 
-/// "[#####-----]"; percent from 0 to 100.
-std::string ProgressBar(int percent);
+/// "[#####-----]" of so many cells between the brackets; percent from 0 to 100.
+std::string ProgressBar(int percent, int cells);
 
 }  // namespace moraine::cli

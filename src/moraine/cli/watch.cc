@@ -12,6 +12,7 @@ namespace moraine::cli {
 namespace {
 
 constexpr Millis kInterval{500};
+constexpr int kBarCells = 24;
 /// A server that is started again is waited for this long.
 constexpr Millis kPatience{60'000};
 
@@ -97,9 +98,9 @@ std::string ProgressLine(const Json& process) {
     percent = static_cast<int>(100 * done / tasks);
   }
   percent = std::clamp(percent, 0, 100);
-  std::string line =
-      fmt::format("{} {:3}%  {}/{} tasks  {} / {}  {}", ProgressBar(percent), percent, done, tasks,
-                  FormatMebibytes(bytes), FormatMebibytes(all_bytes), Printable(state));
+  std::string line = fmt::format(
+      "{} {:3}%  {}/{} tasks  {} / {}  {}", ProgressBar(percent, kBarCells), percent, done, tasks,
+      FormatMebibytes(bytes), FormatMebibytes(all_bytes), Printable(state));
   if (int64_t failed = IntOf(progress, "failed"); failed > 0)
     line += fmt::format(", {} failed", failed);
   return line;

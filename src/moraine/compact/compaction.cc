@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/executor.h"
+#include "moraine/compact/counting_files.h"
 #include "moraine/iceberg/commit/file_deletion.h"
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
@@ -174,21 +175,23 @@ class Compaction {
     InlineExecutor alone;
     std::mutex mutex;
     Status first;
+    auto run = [&](size_t i) {
+      Call task_call(call_.env(), call_.remaining(), stop.get_token());
+      auto files = MakeCountingFileSystem(files_, progress_.Of(i));
+      rewrite::RewriteProgress rows;
+      auto output = rewrite::RunRewrite(task_call, *files, tasks_[i], options, &rows);
+      if (output.ok()) {
+        outputs_[i] = *std::move(output);
+        progress_.Done(i);
+        return Status();
+      }
+      std::lock_guard lock(mutex);
+      if (first.ok()) first = output.status();
+      stop.request_stop();
+      return output.status();
+    };
     Status all = ForEach(pool ? static_cast<Executor&>(*pool) : alone, tasks_.size(),
-                         static_cast<size_t>(at_a_time - 1), [&](size_t i) {
-                           Call task_call(call_.env(), call_.remaining(), stop.get_token());
-                           auto output = rewrite::RunRewrite(task_call, files_, tasks_[i], options,
-                                                             progress_.Of(i));
-                           if (output.ok()) {
-                             outputs_[i] = *std::move(output);
-                             progress_.Done(i);
-                             return Status();
-                           }
-                           std::lock_guard lock(mutex);
-                           if (first.ok()) first = output.status();
-                           stop.request_stop();
-                           return output.status();
-                         });
+                         static_cast<size_t>(at_a_time - 1), run);
     if (call_.stop().stop_requested()) return Cancelled("interrupted");
     return first.ok() ? all : first;
   }

@@ -221,6 +221,38 @@ iceberg::DataFile InputOfDayOne(World& world) {
   return {};
 }
 
+TEST(Progress, ARunningTaskIsAsFarAsItsReadsAndWritesTogether) {
+  tasks::RewriteTask task;
+  task.rewrite.resize(1);
+  task.rewrite[0].file.file_size_in_bytes = 1'000;
+  Progress progress;
+  progress.Begin({task, task});
+  progress.Of(0)->read = 5'000;  // some bytes are read twice
+  EXPECT_EQ(progress.figures().bytes_done, 500);
+  progress.Of(0)->written = 400;
+  EXPECT_EQ(progress.figures().bytes_done, 700);
+  EXPECT_EQ(progress.figures().bytes, 2'000);
+  progress.Done(0);
+  EXPECT_EQ(progress.figures().bytes_done, 1'000);
+  EXPECT_EQ(progress.figures().tasks_done, 1);
+}
+
+TEST(Progress, FilesAreCountedAsTheyMove) {
+  testing::TestEnv env;
+  Call call = env.call();
+  io::MemoryFileSystem disk;
+  MovedBytes moved;
+  auto files = MakeCountingFileSystem(disk, &moved);
+  ASSERT_TRUE(io::WriteFile(call, *files, "file:///a", "12345").ok());
+  EXPECT_EQ(moved.written, 5);
+  EXPECT_EQ(*io::ReadFile(call, *files, "file:///a", 100), "12345");
+  EXPECT_EQ(moved.read, 5);
+  EXPECT_EQ(files->Stat(call, "file:///a")->size_bytes, 5);
+  std::vector<std::string> paths = {"file:///a"};
+  EXPECT_TRUE(files->DeleteMany(call, paths)[0].ok());
+  EXPECT_EQ(files->List(call, "file:///", "", 10)->files.size(), 0u);
+}
+
 TEST(Compaction, RowsDeletedMeanwhileStayDeleted) {
   World world;
   auto rows = world.Rows();

@@ -15,7 +15,9 @@ ProgressFigures Progress::figures() const {
       ++figures.tasks_done;
       figures.bytes_done += item->bytes;
     } else {
-      figures.bytes_done += std::min(item->bytes, item->counters.bytes_read.load());
+      figures.bytes_done += (std::min(item->bytes, item->moved.read.load()) +
+                             std::min(item->bytes, item->moved.written.load())) /
+                            2;
     }
   }
   return figures;
@@ -30,9 +32,9 @@ void Progress::Begin(const std::vector<tasks::RewriteTask>& tasks) {
   }
 }
 
-rewrite::RewriteProgress* Progress::Of(size_t task) {
+MovedBytes* Progress::Of(size_t task) {
   std::lock_guard lock(mutex_);
-  return &items_[task]->counters;
+  return &items_[task]->moved;
 }
 
 void Progress::Done(size_t task) {

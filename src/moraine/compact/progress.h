@@ -8,7 +8,7 @@
 #include <mutex>
 #include <vector>
 
-#include "moraine/rewrite/rewrite.h"
+#include "moraine/compact/counting_files.h"
 #include "moraine/tasks/rewrite_task.h"
 
 namespace moraine::compact {
@@ -20,6 +20,8 @@ struct ProgressFigures {
   int64_t tasks = 0;
   int64_t tasks_done = 0;
   int64_t bytes = 0;  ///< of all inputs
+  /// Of running tasks the mean of what was read and what was written: reading alone may end long
+  /// before the work does.
   int64_t bytes_done = 0;
 };
 
@@ -31,14 +33,14 @@ class Progress {
   void Enter(Phase phase) { phase_ = phase; }
   /// Once, before the tasks begin.
   void Begin(const std::vector<tasks::RewriteTask>& tasks);
-  /// The counters of a task; valid as long as this.
-  rewrite::RewriteProgress* Of(size_t task);
+  /// What a task's file system counts in; valid as long as this.
+  MovedBytes* Of(size_t task);
   void Done(size_t task);
 
  private:
   struct Item {
     int64_t bytes = 0;
-    rewrite::RewriteProgress counters;
+    MovedBytes moved;
     std::atomic<bool> done{false};
   };
   std::atomic<Phase> phase_{Phase::kLoading};
