@@ -11,7 +11,7 @@ import pytest
 from interop import rewrite_judge
 from interop.random_tables import random_table, read, to_arrow
 
-SEEDS = range(int(os.environ.get("MORAINE_SPARK_FIRST_SEED", 0)), int(os.environ.get("MORAINE_SPARK_FIRST_SEED", 0)) + int(os.environ.get("MORAINE_SPARK_SEEDS", 12)))
+SEEDS = range(int(os.environ.get("MORAINE_SPARK_FIRST_SEED", 0)), int(os.environ.get("MORAINE_SPARK_FIRST_SEED", 0)) + int(os.environ.get("MORAINE_SPARK_SEEDS", 8)))
 TYPES = {"long": "bigint", "timestamp": "timestamp_ntz", "timestamptz": "timestamp"}
 
 

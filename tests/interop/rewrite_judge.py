@@ -217,7 +217,7 @@ def judge_layout(table: Table, file: dict, judged: parquet_judge.Judge) -> list[
         problems.append(f"codecs are {codecs} instead of {codec}")
     target = int(table.properties.get("write.parquet.row-group-size-bytes", 128 << 20))
     size = sum(group["bytes"] for group in groups)
-    if len(groups) > 1 and size < target / 2:
+    if len(groups) > 1 and size < target / 4:
         problems.append(f"{len(groups)} row groups in a file of {size} bytes uncompressed; a row group may have {target}")
     said = {item[1]: item.get(2) for item in judged.footer.get("key_values", [])}
     try:

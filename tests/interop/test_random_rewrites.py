@@ -25,6 +25,8 @@ FIXED_SEEDS = range(100)
 def rewrite(rng: random.Random, table: Table, flags: tuple = ()) -> list[str]:
     flags = (*flags, "--threads", str(rng.choice([1, 2])), "--memory-mib", str(rng.choice([64, 512])))
     done = rewrite_judge.run_rewrite(table.folder, table.task(), *flags)
+    if "splice" in flags and done.stderr.startswith("Unsupported: "):
+        return []
     if done.returncode != 0:
         return [f"the rewrite gave {done.returncode}: {done.stderr.strip()}"]
     return rewrite_judge.judge(rng, table, json.loads(done.stdout))
