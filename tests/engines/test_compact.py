@@ -111,7 +111,7 @@ def test_small_files_and_deletes_become_one_file(place, spark, add_catalog, requ
 
 def test_names_and_partitions_of_all_kinds(place):
     ns = place.namespace("compact_names")
-    for i, name in enumerate(["with.dots", "a b+c", "grün_表"]):
+    for name in ["with.dots", "a b+c", "grün_表"]:
         schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "word", StringType()))
         spec = PartitionSpec(PartitionField(2, 1000, IdentityTransform(), "word"))
         table = place.catalog.create_table((ns, name), schema, partition_spec=spec,
@@ -123,6 +123,8 @@ def test_names_and_partitions_of_all_kinds(place):
         assert report["after"]["data-files"] == 4 and report["partitions"] == 4
         table = place.catalog.load_table((ns, name))
         assert sorted(map(repr, table.scan().to_arrow().to_pylist())) == expected
+    missing = subprocess.run(place.command(f'{ns}."with.dot"'), capture_output=True, text=True, timeout=60)
+    assert missing.returncode == 3 and f'did you mean {ns}."with.dots"?' in missing.stderr
 
 
 def large_table(place, name: str):

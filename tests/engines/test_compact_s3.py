@@ -9,7 +9,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from harness import BINARY
+from harness import BINARY, Server
 from pyiceberg.catalog.rest import RestCatalog
 from seaweed import KEY, REGION, SECRET, Seaweed
 
@@ -69,6 +69,20 @@ def test_small_files_become_one(store, catalog, name, flags, settings):
     table = catalog.load_table(f"db.{name}")
     assert len(list(table.scan().plan_files())) == 1
     assert sorted(table.scan().to_arrow()["id"].to_pylist()) == list(range(1400))
+
+
+def test_keys_of_the_store_come_from_the_environment(store, tmp_path, monkeypatch):
+    store.create_bucket("lake")
+    for key, value in store.environment.items():
+        monkeypatch.setenv(key, value)
+    with Server(tmp_path, root="s3://lake/wh") as server:  # it lends no keys
+        moraine = RestCatalog("m", uri=server.uri, warehouse="default", **{"s3.access-key-id": KEY, "s3.secret-access-key": SECRET})
+        moraine.create_namespace("db")
+        small_files(moraine, "t")
+        done = subprocess.run([BINARY, "compact", server.uri, "db.t"], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "14 files" in done.stdout and "became 1 file" in done.stdout and SECRET not in done.stdout + done.stderr
+        assert moraine.load_table("db.t").scan().to_arrow().num_rows == 1400
 
 
 def test_a_wrong_secret_is_refused_and_not_shown(store, catalog):

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "moraine/base/config.h"
 #include "moraine/base/executor.h"
 #include "moraine/base/text.h"
 #include "moraine/catalog/rest/rest_catalog.h"
@@ -16,6 +17,7 @@
 #include "moraine/cli/run.h"
 #include "moraine/compact/compaction.h"
 #include "moraine/net/uri.h"
+#include "moraine/server/s3_settings.h"
 
 namespace moraine::cli {
 namespace {
@@ -37,6 +39,19 @@ Status AddProperties(const std::vector<std::string>& pairs, iceberg::StringMap* 
       return InvalidArgument("--property: expected KEY=VALUE");  // may hold a secret
     }
     (*properties)[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  return {};
+}
+
+/// MORAINE_S3_* variables, as of the server and of optimizers, where nothing else is said.
+Status AddEnvironment(iceberg::StringMap* properties) {
+  Config config(server::S3Settings());
+  const Config defaults(server::S3Settings());
+  MORAINE_TRY(config.LoadEnvironment());
+  for (const auto& setting : config.settings()) {
+    if (setting.type != SettingType::kText) continue;
+    const auto& value = config.Text(setting.key);
+    if (value != defaults.Text(setting.key)) properties->emplace(setting.key, value);
   }
   return {};
 }
@@ -225,6 +240,7 @@ Result<CompactRequest> ReadCompactFlags(const CompactFlags& flags) {
   set("credential", flags.credential);
   set("token", flags.token);
   set("token", from_file);
+  MORAINE_TRY(AddEnvironment(&request.properties));
   auto size = [](const std::string& text, const char* flag) -> Result<int64_t> {
     auto bytes = ParseByteSize(text);
     if (!bytes.ok()) return std::move(bytes).status().Annotate(flag);

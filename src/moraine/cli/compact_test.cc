@@ -49,6 +49,20 @@ TEST(CompactFlags, UriQueryPropertiesAndFlagsMakeTheProperties) {
   EXPECT_EQ(ReadCompactFlags(flags)->properties.at("warehouse"), "other");
 }
 
+TEST(CompactFlags, KeysOfTheStoreComeFromTheEnvironment) {
+  setenv("MORAINE_S3_SECRET_ACCESS_KEY", "of-environment", 1);
+  setenv("MORAINE_S3_ENDPOINT", "http://of-environment", 1);
+  CompactFlags flags = Flags();
+  flags.properties = {"s3.endpoint=http://of-flag"};
+  auto request = ReadCompactFlags(flags);
+  unsetenv("MORAINE_S3_SECRET_ACCESS_KEY");
+  unsetenv("MORAINE_S3_ENDPOINT");
+  ASSERT_TRUE(request.ok());
+  EXPECT_EQ(request->properties.at("s3.secret-access-key"), "of-environment");
+  EXPECT_EQ(request->properties.at("s3.endpoint"), "http://of-flag");
+  EXPECT_FALSE(request->properties.contains("s3.region"));
+}
+
 TEST(CompactFlags, MistakesAreNamed) {
   struct Row {
     std::function<void(CompactFlags&)> change;

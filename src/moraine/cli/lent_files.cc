@@ -15,6 +15,7 @@ namespace {
 
 constexpr Millis kRenewBefore{5 * 60'000};
 constexpr Millis kTryAgain{30'000};
+constexpr int64_t kLatestMs = 253'402'300'800'000;  // the year 10000
 
 std::string_view SchemeOf(std::string_view location) {
   size_t colon = location.find(':');
@@ -98,7 +99,8 @@ Result<LentFileSystem> OpenTableFiles(const iceberg::StringMap& catalog_properti
   lent.files = io::MakeRoutingFileSystem(io::MakeLocalFileSystem(), io::MakeS3FileSystem(options));
   auto until = properties.find("s3.session-token-expires-at-ms");
   if (until != properties.end() && !options.session_token.empty()) {
-    if (auto millis = ParseInt64(until->second); millis.ok()) lent.until = FromMillis(*millis);
+    auto millis = ParseInt64(until->second);
+    if (millis.ok() && *millis > 0 && *millis < kLatestMs) lent.until = FromMillis(*millis);
   }
   return lent;
 }
