@@ -50,7 +50,8 @@ Result<EncodedGroup> EncodedColumns::Next(Call& call, int64_t rows) {
   }
   MORAINE_ASSIGN(group.metrics, writer->Close(call));
   group.reader = group.file->OpenBytes();
-  MORAINE_ASSIGN(const std::string footer, splice::ReadFooter(call, *group.reader, kName));
+  MORAINE_ASSIGN(const std::string footer,
+                 splice::ReadFooter(call, *group.reader, kName, INT64_MAX));
   MORAINE_ASSIGN(group.metadata, splice::ParseFileMetadata(footer, group.reader->size()));
   return group;
 }

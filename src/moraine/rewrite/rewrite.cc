@@ -63,7 +63,23 @@ Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& out
                   output.rows_read, output.rows_written, stored, PathsOf(output.data_files)));
 }
 
-Status RewriteRows(Call& call, TaskRun* run, RewriteWay way) {
+// What the decoding way may do better, or tell better.
+bool IsWorthDecoding(const Status& status) {
+  return status.code() == Code::kUnsupported || status.code() == Code::kCorruption;
+}
+
+Status Pack(Call& call, TaskRun* run) {
+  const RewriteWay way = run->options().way;
+  if (way == RewriteWay::kDecode) return BinPack(call, run);
+  Status status = SplicePack(call, run);
+  if (way != RewriteWay::kAuto || !IsWorthDecoding(status)) return status;
+  call.log().Debug("pages can't be copied, values are decoded",
+                   {{"table", run->task().table}, {"why", status.ToString()}});
+  run->StartOver();
+  return BinPack(call, run);
+}
+
+Status RewriteRows(Call& call, TaskRun* run) {
   if (run->task().rewrite.empty()) return {};
   if (!run->task().dedup.is_none()) {
     MORAINE_ASSIGN(auto superseded, FindSuperseded(call, run));
@@ -73,7 +89,7 @@ Status RewriteRows(Call& call, TaskRun* run, RewriteWay way) {
   if (moves) {
     MORAINE_TRY(Arrange(call, run));
   } else {
-    MORAINE_TRY(way == RewriteWay::kDecode ? BinPack(call, run) : SplicePack(call, run));
+    MORAINE_TRY(Pack(call, run));
   }
   tasks::RewriteOutput& output = run->output();
   MORAINE_TRY(CheckRows(run->task(), output));
@@ -84,11 +100,11 @@ Status RewriteRows(Call& call, TaskRun* run, RewriteWay way) {
 
 Result<tasks::RewriteOutput> RunTaskUnguarded(Call& call, io::FileSystem& files,
                                               const tasks::RewriteTask& task,
-                                              const RewriteOptions& options, RewriteWay way,
+                                              const RewriteOptions& options,
                                               RewriteProgress* progress) {
   TaskRun run(files, task, options, progress);
   MORAINE_TRY(run.Prepare(call));
-  MORAINE_TRY(RewriteRows(call, &run, way));
+  MORAINE_TRY(RewriteRows(call, &run));
   if (!task.rewrite_positions.empty()) MORAINE_TRY(RewritePositions(call, &run));
   tasks::RewriteOutput& output = run.output();
   for (const auto& file : output.data_files) output.bytes_written += file.file_size_in_bytes;
@@ -98,18 +114,13 @@ Result<tasks::RewriteOutput> RunTaskUnguarded(Call& call, io::FileSystem& files,
 
 Result<tasks::RewriteOutput> RunTask(Call& call, io::FileSystem& files,
                                      const tasks::RewriteTask& task, const RewriteOptions& options,
-                                     RewriteWay way, RewriteProgress* progress) {
+                                     RewriteProgress* progress) {
   try {
-    return RunTaskUnguarded(call, files, task, options, way, progress);
+    return RunTaskUnguarded(call, files, task, options, progress);
   } catch (const std::bad_alloc&) {
     return Exhausted("there is no memory left for a rewrite that may take " +
                      FormatByteSize(options.memory_bytes));
   }
-}
-
-// What the decoding way may do better, or tell better.
-bool IsWorthDecoding(const Status& status) {
-  return status.code() == Code::kUnsupported || status.code() == Code::kCorruption;
 }
 
 }  // namespace
@@ -121,12 +132,7 @@ Result<tasks::RewriteOutput> RunRewrite(Call& call, io::FileSystem& files,
   MORAINE_TRY(CheckTask(task, options));
   RewriteProgress unwatched;
   if (progress == nullptr) progress = &unwatched;
-  Result<tasks::RewriteOutput> output = RunTask(call, files, task, options, options.way, progress);
-  if (!output.ok() && options.way == RewriteWay::kAuto && IsWorthDecoding(output.status())) {
-    call.log().Debug("pages can't be copied, values are decoded",
-                     {{"table", task.table}, {"why", output.status().ToString()}});
-    output = RunTask(call, files, task, options, RewriteWay::kDecode, progress);
-  }
+  Result<tasks::RewriteOutput> output = RunTask(call, files, task, options, progress);
   MORAINE_TRY(output.status());
   output->duration_ms = std::chrono::duration_cast<Millis>(call.clock().Mono() - begin).count();
   return output;

@@ -12,6 +12,13 @@
 namespace moraine::rewrite {
 namespace {
 
+constexpr int64_t kLeastFooterBytes = int64_t{8} << 20;
+
+// Files of object stores take no descriptor, and are better not asked for again.
+bool IsLocal(const std::string& location) {
+  return location.find("://") == std::string::npos || location.rfind("file:", 0) == 0;
+}
+
 // A file that is opened for each read: row groups can be made of more files than may be open.
 class ReopenedReader final : public io::RandomReader {
  public:
@@ -34,12 +41,12 @@ bool IsSame(const splice::Leaf& a, const splice::Leaf& b) {
          (a.type != splice::Physical::kFixed || a.type_length == b.type_length);
 }
 
-// DuckDB (seen: 1.5) leaves out of a list's null count what is null above the leaf.
+// DuckDB (seen: 1.5) leaves out of a null count what is null above the leaf.
 void DropDoubtfulStatistics(splice::FileMetadata* metadata) {
   if (metadata->created_by.rfind("DuckDB", 0) != 0) return;
   for (splice::RowGroupMetadata& group : metadata->row_groups) {
     for (size_t i = 0; i < group.columns.size(); ++i) {
-      if (metadata->leaves[i].max_repetition == 0) continue;
+      if (metadata->leaves[i].max_definition <= 1) continue;
       group.columns[i].statistics.null_count.reset();
       group.columns[i].size_statistics.reset();
     }
@@ -79,8 +86,9 @@ Result<std::shared_ptr<const FieldLeaves>> SpliceInputs::Match(
   for (size_t i = 0; i < fields_.size(); ++i) {
     bool is_same = !leaves[i].empty();
     for (size_t k = 0; leaf < shape_.leaves.size() && shape_.leaves[leaf].field == i; ++leaf, ++k) {
-      is_same = is_same && k < leaves[i].size() &&
-                IsSame(metadata.leaves[static_cast<size_t>(leaves[i][k])], output_.leaves[leaf]);
+      const size_t at = k < leaves[i].size() ? static_cast<size_t>(leaves[i][k]) : SIZE_MAX;
+      is_same = is_same && at < metadata.leaves.size() &&
+                IsSame(metadata.leaves[at], output_.leaves[leaf]);
     }
     if (!is_same) leaves[i].clear();
   }
@@ -89,6 +97,7 @@ Result<std::shared_ptr<const FieldLeaves>> SpliceInputs::Match(
 }
 
 void SpliceInputs::Weigh(const SpliceFile& file) {
+  const bool has_row_ids = run_->task().rewrite[file.input].file.first_row_id.has_value();
   for (const splice::RowGroupMetadata& group : file.metadata.row_groups) {
     for (const splice::ChunkMetadata& chunk : group.columns) {
       total_bytes_ = iceberg::AddCapped(total_bytes_, chunk.total_compressed_size);
@@ -98,8 +107,9 @@ void SpliceInputs::Weigh(const SpliceFile& file) {
       for (int leaf : (*file.leaves)[i]) {
         const splice::ChunkMetadata& chunk = group.columns[static_cast<size_t>(leaf)];
         field_bytes_[i] = iceberg::AddCapped(field_bytes_[i], chunk.total_compressed_size);
-        // A null stands for a value that is derived.
-        if (IsLineage(fields_[i]) && chunk.statistics.null_count != 0) encoded_[i] = true;
+        // A null stands for a value that is derived; a file without ids has none, whatever it says.
+        const bool is_derived = chunk.statistics.null_count != 0 || !has_row_ids;
+        if (IsLineage(fields_[i]) && is_derived) encoded_[i] = true;
       }
     }
   }
@@ -113,8 +123,10 @@ Status SpliceInputs::Survey(Call& call) {
     MORAINE_ASSIGN(const SpliceFile file, Open(call, i, /*keep_open=*/true));
     Weigh(file);
   }
+  // What matches no field counts, too: it may be a field in another form.
+  encoded_bytes_ = total_bytes_;
   for (size_t i = 0; i < fields_.size(); ++i) {
-    if (encoded_[i]) encoded_bytes_ = iceberg::AddCapped(encoded_bytes_, field_bytes_[i]);
+    if (!encoded_[i]) encoded_bytes_ -= field_bytes_[i];
   }
   return {};
 }
@@ -124,7 +136,9 @@ Result<SpliceFile> SpliceInputs::Open(Call& call, size_t input, bool keep_open) 
   SpliceFile file;
   file.input = input;
   MORAINE_ASSIGN(file.reader, run_->files().Open(call, data.file_path, data.file_size_in_bytes));
-  MORAINE_ASSIGN(const std::string footer, splice::ReadFooter(call, *file.reader, data.file_path));
+  const int64_t most = std::max(kLeastFooterBytes, run_->options().memory_bytes / 16);
+  MORAINE_ASSIGN(const std::string footer,
+                 splice::ReadFooter(call, *file.reader, data.file_path, most));
   Result<splice::FileMetadata> metadata =
       splice::ParseFileMetadata(footer, data.file_size_in_bytes);
   if (!metadata.ok()) return std::move(metadata).status().Annotate(data.file_path);
@@ -135,7 +149,8 @@ Result<SpliceFile> SpliceInputs::Open(Call& call, size_t input, bool keep_open) 
                                   data.file_path, data.record_count, file.metadata.num_rows));
   }
   MORAINE_ASSIGN(file.leaves, Match(footer, file.metadata));
-  if (!keep_open) {
+  file.footer_bytes = static_cast<int64_t>(footer.size());
+  if (!keep_open && IsLocal(data.file_path)) {
     file.reader =
         std::make_unique<ReopenedReader>(run_->files(), data.file_path, data.file_size_in_bytes);
   }

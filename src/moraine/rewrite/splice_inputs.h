@@ -25,6 +25,7 @@ struct SpliceFile {
   size_t input = 0;
   std::unique_ptr<io::RandomReader> reader;
   splice::FileMetadata metadata;
+  int64_t footer_bytes = 0;
   std::shared_ptr<const FieldLeaves> leaves;
 };
 
@@ -58,7 +59,7 @@ class SpliceInputs {
   int64_t total_bytes() const { return total_bytes_; }
   int64_t encoded_bytes() const { return encoded_bytes_; }
 
-  /// Opens an input; with keep_open its file stays open.
+  /// Opens an input; without keep_open, the file is opened for each read.
   Result<SpliceFile> Open(Call& call, size_t input, bool keep_open);
   Result<DeadRows> FindDeadRows(Call& call, size_t input);
 

@@ -26,8 +26,8 @@ namespace {
 constexpr size_t kOpenFiles = 256;
 constexpr size_t kFooterEnd = 8;  // length and magic
 constexpr char kCreatedBy[] = "moraine version " MORAINE_VERSION " (build splice)";
-/// About what a footer's entry of a column chunk takes in memory.
-constexpr int64_t kChunkMetadataBytes = 600;
+/// About what a byte of a footer takes in memory.
+constexpr int64_t kMemoryPerFooterByte = 6;
 /// Columns whose dictionaries are merged ahead of the one whose pages are written.
 constexpr size_t kColumnsAhead = 2;
 
@@ -70,7 +70,7 @@ class SplicePacking {
   Status AddRowGroup(Call& call, const std::shared_ptr<const SpliceFile>& file, size_t row_group,
                      int64_t first_position, const DeadRows& dead);
   Segment MakeSegment(const std::shared_ptr<const SpliceFile>& file, size_t row_group,
-                      int64_t first_position, splice::RowRange span, const LiveRows& live) const;
+                      int64_t first_position, splice::RowRange span, LiveRows live) const;
   Status AddSegment(Call& call, Segment segment);
   Status OpenOutput(Call& call);
   Status CloseOutput(Call& call);
@@ -96,7 +96,9 @@ class SplicePacking {
 
   std::vector<Segment> pending_;  // of the next row group
   int64_t pending_bytes_ = 0;
-  std::string location_;  // of the open output
+  size_t pending_files_ = 0;
+  int64_t pending_memory_ = 0;  // that footers and row ranges take
+  std::string location_;        // of the open output
   std::unique_ptr<splice::FileOutput> file_;
   std::vector<iceberg::LeafTotals> totals_;  // of it
 };
@@ -134,14 +136,12 @@ Status SplicePacking::Survey(Call& call) {
 }
 
 bool SplicePacking::TooManyFooters() const {
-  const auto columns = static_cast<int64_t>(output_shape_.leaves.size());
-  const auto segments = static_cast<int64_t>(pending_.size());
-  return segments * columns * kChunkMetadataBytes > run_->options().memory_bytes / 4;
+  return pending_memory_ > run_->options().memory_bytes / 4;
 }
 
 Segment SplicePacking::MakeSegment(const std::shared_ptr<const SpliceFile>& file, size_t row_group,
                                    int64_t first_position, splice::RowRange span,
-                                   const LiveRows& live) const {
+                                   LiveRows live) const {
   const splice::RowGroupMetadata& group = file->metadata.row_groups[row_group];
   Segment segment;
   segment.file = file;
@@ -149,10 +149,10 @@ Segment SplicePacking::MakeSegment(const std::shared_ptr<const SpliceFile>& file
   segment.first_position = first_position;
   segment.span = span;
   segment.alive = live.alive;
-  segment.keep = live.keep;
+  segment.keep = std::move(live.keep);
   const bool is_part = span.end - span.begin < group.num_rows;
-  if (!live.ranges.empty()) {
-    segment.ranges = live.ranges;
+  if (!segment.keep.empty()) {
+    segment.ranges = std::move(live.ranges);
     for (splice::RowRange& range : *segment.ranges) {
       range.begin += span.begin;
       range.end += span.begin;
@@ -178,17 +178,26 @@ Status SplicePacking::AddRowGroup(Call& call, const std::shared_ptr<const Splice
     const splice::RowRange span = {
         group.num_rows / count * part,
         part + 1 < count ? group.num_rows / count * (part + 1) : group.num_rows};
-    const LiveRows live = FindLiveRows(dead, first_position + span.begin, span.end - span.begin);
+    LiveRows live = FindLiveRows(dead, first_position + span.begin, span.end - span.begin);
     run_->output().rows_deleted += live.deleted;
     run_->output().rows_deduplicated += live.superseded;
     if (live.alive == 0) continue;
-    MORAINE_TRY(AddSegment(call, MakeSegment(file, row_group, first_position, span, live)));
+    MORAINE_TRY(
+        AddSegment(call, MakeSegment(file, row_group, first_position, span, std::move(live))));
   }
   return {};
 }
 
 Status SplicePacking::AddSegment(Call& call, Segment segment) {
   pending_bytes_ += segment.bytes;
+  if (pending_.empty() || pending_.back().file != segment.file) {
+    ++pending_files_;
+    pending_memory_ += segment.file->footer_bytes * kMemoryPerFooterByte;
+  }
+  pending_memory_ += static_cast<int64_t>(segment.keep.size());
+  if (segment.ranges) {
+    pending_memory_ += static_cast<int64_t>(segment.ranges->size() * sizeof(splice::RowRange));
+  }
   pending_.push_back(std::move(segment));
   const int64_t written = file_ != nullptr ? file_->bytes() : 0;
   const bool ends_file = target_bytes_ > 0 && written + pending_bytes_ >= target_bytes_;
@@ -201,7 +210,7 @@ Status SplicePacking::AddSegment(Call& call, Segment segment) {
 Status SplicePacking::AddFile(Call& call, size_t input) {
   const tasks::InputFile& file = run_->task().rewrite[input];
   MORAINE_ASSIGN(const DeadRows dead, inputs_.FindDeadRows(call, input));
-  MORAINE_ASSIGN(SpliceFile opened, inputs_.Open(call, input, pending_.size() < kOpenFiles));
+  MORAINE_ASSIGN(SpliceFile opened, inputs_.Open(call, input, pending_files_ < kOpenFiles));
   const auto shared = std::make_shared<const SpliceFile>(std::move(opened));
   int64_t first_position = 0;
   for (size_t i = 0; i < shared->metadata.row_groups.size(); ++i) {
@@ -354,6 +363,8 @@ Status SplicePacking::WriteRowGroup(Call& call) {
   run_->progress().rows_written += rows;
   pending_.clear();
   pending_bytes_ = 0;
+  pending_files_ = 0;
+  pending_memory_ = 0;
   return {};
 }
 

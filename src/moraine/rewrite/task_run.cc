@@ -22,8 +22,20 @@ TaskRun::TaskRun(io::FileSystem& files, const tasks::RewriteTask& task,
       progress_(progress),
       budget_(Divide(options.memory_bytes)),
       counted_pool_(arrow::default_memory_pool()),
-      pool_(&counted_pool_, options.memory_bytes - budget_.deletes),
-      positions_(files, tasks::PositionMapLocation(task.OutputPrefix())) {}
+      pool_(&counted_pool_, options.memory_bytes - budget_.deletes) {
+  StartOver();
+}
+
+void TaskRun::StartOver() {
+  progress_->rows_read = 0;
+  progress_->bytes_read = 0;
+  progress_->rows_written = 0;
+  output_ = tasks::RewriteOutput();
+  for (const tasks::DeleteInput& input : task_.deletes) {
+    output_.bytes_read += input.file.file_size_in_bytes;
+  }
+  positions_.emplace(files_, tasks::PositionMapLocation(task_.OutputPrefix()));
+}
 
 Status TaskRun::Prepare(Call& call) {
   if (options_.threads > 1) {
@@ -42,7 +54,6 @@ Status TaskRun::LoadDeletes(Call& call) {
   std::vector<iceberg::DeleteSource> deletes;
   for (const tasks::DeleteInput& input : task_.deletes) {
     deletes.push_back({&input.file, input.sequence_number});
-    output_.bytes_read += input.file.file_size_in_bytes;
   }
   iceberg::DeleteFilterOptions options;
   options.schema = task_.schema;

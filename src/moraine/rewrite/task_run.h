@@ -51,7 +51,9 @@ class TaskRun {
   Executor* helpers() { return helpers_ ? &*helpers_ : nullptr; }
   tasks::RewriteOutput& output() { return output_; }
   /// To be told of every row of task().rewrite that an output has; RunRewrite finishes it.
-  tasks::PositionMapBuilder& positions() { return positions_; }
+  tasks::PositionMapBuilder& positions() { return *positions_; }
+  /// Forgets what outputs and progress have, for another way of doing the same.
+  void StartOver();
 
   /// For files of the table's schema and properties.
   iceberg::WriteOptions MakeWriteOptions();
@@ -83,7 +85,7 @@ class TaskRun {
   std::optional<iceberg::DeleteFilter> filter_;
   std::vector<iceberg::PositionSet> superseded_;
   tasks::RewriteOutput output_;
-  tasks::PositionMapBuilder positions_;
+  std::optional<tasks::PositionMapBuilder> positions_;
 };
 
 }  // namespace moraine::rewrite

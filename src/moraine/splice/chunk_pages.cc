@@ -12,9 +12,8 @@ namespace {
 
 /// What a rewrite takes besides pages.
 constexpr int64_t kBaseBytes = int64_t{64} << 20;
-constexpr int64_t kStepBytes = int64_t{2} << 20;
 constexpr int64_t kHeaderBytes = int64_t{64} << 10;
-constexpr int64_t kMaxIndexBytes = int64_t{16} << 20;
+constexpr int64_t kMaxIndexBytes = int64_t{2} << 20;
 constexpr int32_t kMaxPageValues = 1 << 26;
 
 Result<std::string> ReadExtent(Call& call, io::RandomReader& file, const Extent& extent) {
@@ -48,7 +47,7 @@ Status ChunkPages::Fill(Call& call, int64_t size) {
     io::WillRead(call, file_, rest);
   }
   auto window = std::make_shared<std::string>(
-      static_cast<size_t>(std::min(std::max(size, kStepBytes), left)), '\0');
+      static_cast<size_t>(std::min(std::max(size, step_bytes_), left)), '\0');
   MORAINE_TRY(file_.ReadAt(call, at_, *window));
   window_ = std::move(window);
   window_offset_ = at_;

@@ -30,10 +30,17 @@ int64_t LargestPage(int64_t memory_bytes);
 /// Reads in steps; holds one. Used by one thread at a time.
 class ChunkPages {
  public:
+  static constexpr int64_t kStepBytes = int64_t{2} << 20;
+
   /// A page that takes more than max_page_bytes, packed or not, is Exhausted, with the memory that
   /// it would need.
-  ChunkPages(io::RandomReader& file, const ChunkMetadata& chunk, int64_t max_page_bytes)
-      : file_(file), chunk_(chunk), max_page_bytes_(max_page_bytes), at_(chunk.start()) {}
+  ChunkPages(io::RandomReader& file, const ChunkMetadata& chunk, int64_t max_page_bytes,
+             int64_t step_bytes = kStepBytes)
+      : file_(file),
+        chunk_(chunk),
+        max_page_bytes_(max_page_bytes),
+        step_bytes_(step_bytes),
+        at_(chunk.start()) {}
 
   /// The next dictionary or data page, or nullopt after the last one. Errors: Corruption,
   /// Unsupported, Exhausted, as io.
@@ -48,6 +55,7 @@ class ChunkPages {
   io::RandomReader& file_;
   const ChunkMetadata& chunk_;
   const int64_t max_page_bytes_;
+  const int64_t step_bytes_;
   int64_t at_;               // of the next page in the file
   int64_t values_seen_ = 0;  // of data pages
   std::shared_ptr<const std::string> window_;

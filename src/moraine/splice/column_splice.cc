@@ -14,9 +14,23 @@ namespace {
 // Edited pages are worked on together until they have this many bytes or rows.
 constexpr int64_t kGroupBytes = int64_t{512} << 10;
 constexpr int64_t kGroupRows = 100'000;
+constexpr int64_t kLeastReadBytes = int64_t{4} << 10;
+// Longer bounds are left out, as Arrow does.
+constexpr size_t kMaxBoundBytes = 4096;
 
+// Those whose NaN are counted: the format has no counts for items of lists.
 bool HasFloats(const ColumnType& type) {
+  if (type.max_repetition > 0) return false;
   return type.value.physical == Physical::kFloat || type.value.physical == Physical::kDouble;
+}
+
+// Lets go of the bytes around a page that is small beside them.
+void Detach(RawPage* page) {
+  if (page->bytes() * 4 > static_cast<int64_t>(page->owner->size())) return;
+  const auto own = std::make_shared<const std::string>(page->body);
+  page->header_bytes = {};
+  page->body = *own;
+  page->owner = own;
 }
 
 // Alive rows among first .. first + count - 1, counted from first; nullopt if all are.
@@ -38,6 +52,7 @@ std::optional<std::vector<RowRange>> AliveOf(const std::vector<RowRange>& alive,
 struct ColumnSplice::Segment {
   ChunkInput input;
   bool has_dictionary = false;
+  size_t dictionary_size = 0;
   bool is_merged = false;         // its indices become those of the merged dictionary,
   std::vector<uint32_t> mapping;  // by this; empty: they are the same
   std::shared_ptr<const DictionaryValues> values;  // when they become plain
@@ -68,11 +83,11 @@ struct ColumnSplice::Totals {
   int64_t nulls = 0;
   int64_t nans = 0;
   ValueRange range;
-  bool has_range = true;
-  bool is_min_exact = true;
-  bool is_max_exact = true;
+  std::optional<bool> is_min_exact;  // nullopt: nobody says
+  std::optional<bool> is_max_exact;
 
-  void Add(const ValueType& type, const ValueRange& other, bool min_exact, bool max_exact) {
+  void Add(const ValueType& type, const ValueRange& other, std::optional<bool> min_exact,
+           std::optional<bool> max_exact) {
     const bool takes_min =
         other.min && (!range.min || CompareValues(type, *other.min, *range.min) < 0);
     const bool takes_max =
@@ -107,10 +122,13 @@ Status ColumnSplice::PrepareSegment(Call& call, DictionaryMerge* merge, Segment*
       input.chunk->dictionary_page_offset ||
       std::any_of(input.chunk->encodings.begin(), input.chunk->encodings.end(), IsDictionary);
   if (!may_have_dictionary || input.chunk->num_values == 0) return {};
-  ChunkPages pages(*input.file, *input.chunk, options_.max_page_bytes);
+  const int64_t ahead = input.chunk->data_page_offset - input.chunk->start();
+  ChunkPages pages(*input.file, *input.chunk, options_.max_page_bytes,
+                   std::clamp<int64_t>(ahead, kLeastReadBytes, ChunkPages::kStepBytes));
   MORAINE_ASSIGN(std::optional<RawPage> first, pages.Next(call));
   if (!first || first->header.type != PageType::kDictionary) return {};
   segment->has_dictionary = true;
+  segment->dictionary_size = static_cast<size_t>(first->header.num_values);
   MORAINE_ASSIGN(
       const DictionaryValues values,
       DecodeDictionary(type_.value, first->header, input.chunk->codec, first->body, codecs_));
@@ -129,19 +147,21 @@ void ColumnSplice::DecideCounting() {
     const ChunkInput& input = segment->input;
     const std::optional<int64_t>& nulls = input.chunk->statistics.null_count;
     const bool has_nulls = type_.max_definition > 0;
-    if (has_nulls && (!nulls || (input.alive != nullptr && *nulls > 0))) counts_nulls_ = true;
+    const bool is_unsure = has_nulls && (!nulls || (input.alive != nullptr && *nulls > 0));
+    // Nobody needs those of lists enough to have their pages looked at.
+    if (is_unsure && type_.max_repetition > 0) knows_nulls_ = false;
+    if (is_unsure && type_.max_repetition == 0) counts_nulls_ = true;
     if (!HasFloats(type_)) continue;
     if (!input.nans || (input.alive != nullptr && *input.nans > 0)) counts_nans_ = true;
   }
   for (const auto& segment : segments_) {
-    if (!counts_nulls_ && type_.max_definition > 0) {
+    if (!counts_nulls_ && knows_nulls_ && type_.max_definition > 0) {
       totals_->nulls += *segment->input.chunk->statistics.null_count;
     }
     if (!counts_nans_ && segment->input.nans) totals_->nans += *segment->input.nans;
     if (!segment->range) continue;
     const Statistics& stats = segment->input.chunk->statistics;
-    totals_->Add(type_.value, *segment->range, stats.is_min_exact.value_or(true),
-                 stats.is_max_exact.value_or(true));
+    totals_->Add(type_.value, *segment->range, stats.is_min_exact, stats.is_max_exact);
   }
 }
 
@@ -211,13 +231,14 @@ bool ColumnSplice::MustInspect(const Segment& segment, const PageStats& stats) c
   return !stats.range || !stats.is_exact;
 }
 
-Status ColumnSplice::TakePage(Call& call, const OutPage& page, FileOutput* output) {
+Status ColumnSplice::TakePage(Call& call, const OutPage& page, std::string_view header,
+                              std::string_view body, FileOutput* output) {
   if (counts_nulls_ && page.stats.null_count) totals_->nulls += *page.stats.null_count;
   if (page.stats.range) {
     if (counts_nans_) totals_->nans += page.stats.range->nans;
     if (page.stats.is_exact) totals_->Add(type_.value, *page.stats.range, true, true);
   }
-  return output->AddPage(call, page, page.header, page.body);
+  return output->AddPage(call, page, header, body);
 }
 
 Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline,
@@ -245,13 +266,7 @@ Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* 
   if (stats.range) stats.range->nans = 0;
   out.stats = std::move(stats);
   const auto finish = [this, &call, copy, output]() -> Status {
-    if (counts_nulls_ && copy->out.stats.null_count) totals_->nulls += *copy->out.stats.null_count;
-    const std::optional<ValueRange>& range = copy->out.stats.range;
-    if (range) {
-      if (counts_nans_) totals_->nans += range->nans;
-      if (copy->out.stats.is_exact) totals_->Add(type_.value, *range, true, true);
-    }
-    return output->AddPage(call, copy->out, copy->edit.page.header_bytes, copy->edit.page.body);
+    return TakePage(call, copy->out, copy->edit.page.header_bytes, copy->edit.page.body, output);
   };
   const int64_t bytes = copy->edit.page.bytes();
   if (!inspects) return pipeline->Push(bytes, finish);
@@ -286,6 +301,7 @@ Status ColumnSplice::RunGroup(Group* group) const {
     if (values.num_rows != edit.num_rows) return Corruption("a page has other rows than told");
     PageBuilder::Source source;
     source.mapping = segment.mapping;
+    source.dictionary_size = segment.dictionary_size;
     source.values = edit.values.get();
     source.alive = std::move(edit.alive);
     MORAINE_TRY(builder.Add(values, source));
@@ -303,7 +319,9 @@ Status ColumnSplice::FlushGroup(Call& call, Pipeline* pipeline, FileOutput* outp
   return pipeline->Push(
       group->bytes, [this, group] { return RunGroup(group.get()); },
       [this, &call, group, output]() -> Status {
-        for (const OutPage& page : group->pages) MORAINE_TRY(TakePage(call, page, output));
+        for (const OutPage& page : group->pages) {
+          MORAINE_TRY(TakePage(call, page, page.header, page.body, output));
+        }
         group->pages.clear();
         return {};
       });
@@ -337,6 +355,7 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
     return CopyPage(call, std::move(edit), std::move(stats), pipeline, output);
   }
   if (is_dictionary && !to_dictionary) edit.values = segment->values;
+  Detach(&edit.page);
   const bool is_full =
       group_ != nullptr && (group_->is_dictionary != to_dictionary ||
                             group_->bytes >= kGroupBytes || group_->rows >= kGroupRows);
@@ -345,7 +364,10 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
     group_ = std::make_shared<Group>();
     group_->is_dictionary = to_dictionary;
   }
-  group_->bytes += std::max<int64_t>(header.uncompressed_size, edit.page.bytes());
+  const bool has_new_values = edit.values != nullptr &&
+                              (group_->edits.empty() || group_->edits.back().values != edit.values);
+  if (has_new_values) group_->bytes += static_cast<int64_t>(edit.values->plain().size());
+  group_->bytes += std::max<int64_t>(edit.page.header.uncompressed_size, edit.page.bytes());
   group_->rows += edit.num_rows;
   group_->edits.push_back(std::move(edit));
   return {};
@@ -356,7 +378,9 @@ Status ColumnSplice::WriteSegment(Call& call, const std::shared_ptr<Segment>& se
   const ChunkInput& input = segment->input;
   MORAINE_ASSIGN(segment->indexes, ReadIndexes(call, *input.file, *input.chunk));
   ChunkPages pages(*input.file, *input.chunk, options_.max_page_bytes);
-  while (true) {
+  const int64_t last_row =
+      input.alive == nullptr || input.alive->empty() ? input.num_rows : input.alive->back().end;
+  while (segment->rows_seen < last_row || input.num_rows == last_row) {
     MORAINE_TRY(call.Check());
     Edit edit;
     MORAINE_ASSIGN(std::optional<RawPage> page, pages.Next(call));
@@ -373,7 +397,7 @@ Status ColumnSplice::WriteSegment(Call& call, const std::shared_ptr<Segment>& se
     }
     MORAINE_TRY(WritePage(call, segment, std::move(edit), pipeline, output));
   }
-  if (segment->rows_seen != input.num_rows) {
+  if (last_row == input.num_rows && segment->rows_seen != input.num_rows) {
     return Corruption("a column chunk has " + std::to_string(segment->rows_seen) +
                       " rows, its row group " + std::to_string(input.num_rows));
   }
@@ -384,8 +408,11 @@ Status ColumnSplice::WriteSegment(Call& call, const std::shared_ptr<Segment>& se
 
 Status ColumnSplice::Finish(FileOutput* output, ColumnCounts* counts) {
   Statistics statistics;
-  statistics.null_count = totals_->nulls;
-  if (type_.value.order != Order::kNone && totals_->range.min && totals_->range.max) {
+  if (knows_nulls_) statistics.null_count = totals_->nulls;
+  const bool has_range = totals_->range.min && totals_->range.max &&
+                         totals_->range.min->size() <= kMaxBoundBytes &&
+                         totals_->range.max->size() <= kMaxBoundBytes;
+  if (type_.value.order != Order::kNone && has_range) {
     statistics.min = totals_->range.min;
     statistics.max = totals_->range.max;
     if (type_.value.width() == 0) {

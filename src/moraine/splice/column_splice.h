@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "moraine/base/call.h"
@@ -77,7 +78,8 @@ class ColumnSplice {
   Status CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline, FileOutput* output);
   Status FlushGroup(Call& call, Pipeline* pipeline, FileOutput* output);
   Status RunGroup(Group* group) const;
-  Status TakePage(Call& call, const OutPage& page, FileOutput* output);
+  Status TakePage(Call& call, const OutPage& page, std::string_view header, std::string_view body,
+                  FileOutput* output);
   Status Finish(FileOutput* output, ColumnCounts* counts);
 
   const ColumnType type_;
@@ -86,6 +88,7 @@ class ColumnSplice {
   std::vector<std::shared_ptr<Segment>> segments_;
   std::shared_ptr<DictionaryValues> dictionary_;  // merged
   int64_t mapping_bytes_ = 0;
+  bool knows_nulls_ = true;
   bool counts_nulls_ = false;  // page by page
   bool counts_nans_ = false;
   std::unique_ptr<Totals> totals_;

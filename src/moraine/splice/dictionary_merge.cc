@@ -120,6 +120,7 @@ std::optional<std::vector<uint32_t>> DictionaryMerge::Add(const DictionaryValues
       plain_.compare(0, values.plain().size(), values.plain()) == 0) {
     return std::vector<uint32_t>();
   }
+  if (values.plain().size() > max_bytes_) return std::nullopt;
   std::vector<uint32_t> mapping(values.size());
   if (!LookUp(values, &mapping)) return std::nullopt;
   for (uint32_t i = 0; i < mapping.size(); ++i) {

@@ -11,7 +11,6 @@ namespace moraine::splice {
 namespace {
 
 constexpr int64_t kTailBytes = int64_t{64} << 10;
-constexpr int64_t kMaxFooterBytes = int64_t{1} << 30;
 constexpr char kMagic[] = "PAR1";
 constexpr size_t kFooterEnd = 8;  // length and magic
 
@@ -241,13 +240,15 @@ void WriteChunk(ThriftWriter& out, const ChunkMetadata& chunk, const Leaf& leaf)
   out.EndStruct();
 }
 
-RowGroupMetadata ReadRowGroup(ThriftReader& in, ReadProblems* problems) {
+RowGroupMetadata ReadRowGroup(ThriftReader& in, size_t leaves, ReadProblems* problems) {
   RowGroupMetadata group;
   in.Struct([&](const ThriftField& field) {
     switch (field.id) {
       case 1:
-        in.List(field, ThriftType::kStruct,
-                [&] { group.columns.push_back(ReadChunk(in, problems)); });
+        in.List(field, ThriftType::kStruct, [&] {
+          if (group.columns.size() >= leaves) return in.Fail("has too many column chunks");
+          group.columns.push_back(ReadChunk(in, problems));
+        });
         return;
       case 3:
         group.num_rows = in.I64(field);
@@ -283,13 +284,16 @@ bool IsInFile(const Extent& extent, int64_t file_size) {
          extent.size <= file_size - extent.offset;
 }
 
-Status CheckChunk(const ChunkMetadata& chunk, const Leaf& leaf, int64_t file_size) {
+Status CheckChunk(const Leaf& leaf, int64_t file_size, ChunkMetadata* checked) {
+  ChunkMetadata& chunk = *checked;
   if (chunk.type != leaf.type) return Corruption("a column chunk is of another type");
   if (chunk.num_values < 0) return Corruption("a column chunk has a negative number of values");
   if (chunk.total_compressed_size < 0 ||
       !IsInFile({chunk.start(), chunk.total_compressed_size}, file_size)) {
     return Corruption("a column chunk does not lie in the file");
   }
+  std::optional<int64_t>& nulls = chunk.statistics.null_count;
+  if (nulls && *nulls > chunk.num_values) nulls.reset();
   return {};
 }
 
@@ -311,7 +315,7 @@ Status CheckMetadata(int64_t file_size, FileMetadata* metadata) {
     }
     rows += group.num_rows;
     for (size_t i = 0; i < group.columns.size(); ++i) {
-      MORAINE_TRY(CheckChunk(group.columns[i], metadata->leaves[i], file_size));
+      MORAINE_TRY(CheckChunk(metadata->leaves[i], file_size, &group.columns[i]));
       DropBadExtents(file_size, &group.columns[i]);
     }
   }
@@ -340,7 +344,10 @@ void ReadMetadataField(ThriftReader& in, const ThriftField& field, std::string_v
     case 2: {
       const size_t begin = in.position();
       in.Skip(field.type);
-      if (in.ok()) out->schema = std::string(bytes.substr(begin, in.position() - begin));
+      if (!in.ok()) return;
+      out->schema = std::string(bytes.substr(begin, in.position() - begin));
+      Result<std::vector<Leaf>> leaves = ParseLeaves(out->schema);
+      if (leaves.ok()) out->leaves = std::move(*leaves);
       return;
     }
     case 3:
@@ -348,7 +355,7 @@ void ReadMetadataField(ThriftReader& in, const ThriftField& field, std::string_v
       return;
     case 4:
       in.List(field, ThriftType::kStruct,
-              [&] { out->row_groups.push_back(ReadRowGroup(in, problems)); });
+              [&] { out->row_groups.push_back(ReadRowGroup(in, out->leaves.size(), problems)); });
       return;
     case 5:
       in.List(field, ThriftType::kStruct, [&] { ReadKeyValue(in, out); });
@@ -494,12 +501,16 @@ Result<FileMetadata> ParseFileMetadata(std::string_view bytes, int64_t file_size
   MORAINE_TRY(ToStatus(in, "the footer"));
   if (problems.is_encrypted) return Unsupported("the file is encrypted");
   if (problems.is_elsewhere) return Unsupported("its columns lie in other files");
-  MORAINE_ASSIGN(metadata.leaves, ParseLeaves(metadata.schema));
+  // Said again, with what is wrong.
+  if (metadata.leaves.empty()) {
+    MORAINE_ASSIGN(metadata.leaves, ParseLeaves(metadata.schema));
+  }
   MORAINE_TRY(CheckMetadata(file_size, &metadata));
   return metadata;
 }
 
-Result<std::string> ReadFooter(Call& call, io::RandomReader& file, const std::string& location) {
+Result<std::string> ReadFooter(Call& call, io::RandomReader& file, const std::string& location,
+                               int64_t max_bytes) {
   const int64_t size = file.size();
   if (size < 12) return Corruption(location + ": too short for a Parquet file");
   std::string tail(static_cast<size_t>(std::min(size, kTailBytes)), '\0');
@@ -508,7 +519,11 @@ Result<std::string> ReadFooter(Call& call, io::RandomReader& file, const std::st
     return Corruption(location + ": does not end as a Parquet file");
   }
   const int64_t length = LittleEndian(tail.data() + tail.size() - kFooterEnd);
-  if (length > size - 12 || length > kMaxFooterBytes) {
+  if (length > max_bytes) {
+    return Exhausted(location + ": its footer has " + std::to_string(length) + " bytes, at most " +
+                     std::to_string(max_bytes) + " are read with the memory given");
+  }
+  if (length > size - 12) {
     return Corruption(location + ": its footer of " + std::to_string(length) +
                       " bytes does not fit into its " + std::to_string(size));
   }

@@ -19,14 +19,14 @@ namespace moraine::splice {
 Result<FileMetadata> ParseFileMetadata(std::string_view bytes, int64_t file_size);
 
 /// Reads the end of a file: the metadata's bytes, without length and magic. Errors: Corruption
-/// naming the location, as io.
-Result<std::string> ReadFooter(Call& call, io::RandomReader& file, const std::string& location);
+/// naming the location, Exhausted over max_bytes, as io.
+Result<std::string> ReadFooter(Call& call, io::RandomReader& file, const std::string& location,
+                               int64_t max_bytes);
 
 /// The footer with both lengths and the magic behind it.
 std::string FooterBytes(const FileMetadata& metadata);
 
-/// header_size becomes the size of the encoded header. Errors: Corruption; OutOfRange is told by
-/// needs_more: the bytes end inside the header.
+/// Errors: Corruption; needs_more: more bytes may help.
 struct ParsedHeader {
   PageHeader header;
   size_t size = 0;

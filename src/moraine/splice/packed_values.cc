@@ -12,7 +12,8 @@
 namespace moraine::splice {
 namespace {
 
-constexpr size_t kStep = 4096;
+constexpr size_t kStep = 1024;
+constexpr size_t kMostBytes = size_t{256} << 20;
 
 void Append(const ValueType& type, const parquet::FixedLenByteArray& value, std::string* out) {
   out->append(reinterpret_cast<const char*>(value.ptr), static_cast<size_t>(type.length));
@@ -46,6 +47,7 @@ Result<std::string> Unpack(const ValueType& type, parquet::Encoding::type encodi
     const int got = decoder->Decode(values.data(), wanted);
     if (got <= 0) return Corruption("a page has too few values");
     for (int i = 0; i < got; ++i) Append(type, values[static_cast<size_t>(i)], &plain);
+    if (plain.size() > kMostBytes) return Unsupported("a page whose values are too large");
     done += static_cast<size_t>(got);
   }
   return plain;

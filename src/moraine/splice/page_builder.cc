@@ -116,18 +116,17 @@ std::vector<RowRange> PageBuilder::AddLevels(const PageValues& page,
   return values;
 }
 
-Status PageBuilder::AddIndices(const PageValues& page, std::span<const uint32_t> mapping,
-                               RowRange range) {
+Status PageBuilder::AddIndices(const PageValues& page, const Source& source, RowRange range) {
   const size_t before = indices_.size();
   indices_.insert(indices_.end(), page.indices.begin() + range.begin,
                   page.indices.begin() + range.end);
   const std::span<uint32_t> added = std::span(indices_).subspan(before);
-  const size_t known = mapping.empty() ? dictionary_->size() : mapping.size();
+  const size_t known = source.dictionary_size;
   if (!added.empty() && *std::max_element(added.begin(), added.end()) >= known) {
     return Corruption("an index is not in the dictionary");
   }
-  if (mapping.empty()) return {};
-  for (uint32_t& index : added) index = mapping[index];
+  if (source.mapping.empty()) return {};
+  for (uint32_t& index : added) index = source.mapping[index];
   return {};
 }
 
@@ -162,7 +161,7 @@ Status PageBuilder::AddValues(const PageValues& page, const Source& source,
   for (const RowRange& range : values) {
     num_values_ += static_cast<size_t>(range.end - range.begin);
     if (page.is_dictionary && dictionary_ != nullptr) {
-      MORAINE_TRY(AddIndices(page, source.mapping, range));
+      MORAINE_TRY(AddIndices(page, source, range));
     } else if (page.is_dictionary) {
       MORAINE_TRY(AddFromDictionary(page, *source.values, range));
     } else if (width > 0) {
@@ -179,6 +178,9 @@ Status PageBuilder::AddValues(const PageValues& page, const Source& source,
 }
 
 Status PageBuilder::AddRows(const PageValues& page, const Source& source) {
+  if (!page.repetition.empty() && page.repetition[0] != 0) {
+    return Unsupported("pages that begin inside of a row");
+  }
   std::vector<RowRange> values;
   if (source.alive) {
     values = AddLevels(page, *source.alive);

@@ -58,6 +58,7 @@ class PageBuilder {
   /// How the values of a page become those of the output.
   struct Source {
     std::span<const uint32_t> mapping;           ///< indices to indices; empty: as they are
+    size_t dictionary_size = 0;                  ///< of the source: indices are below it
     const DictionaryValues* values = nullptr;    ///< for indices that become plain
     std::optional<std::vector<RowRange>> alive;  ///< rows of the page; nullopt: all
   };
@@ -71,7 +72,7 @@ class PageBuilder {
   Status AddRows(const PageValues& page, const Source& source);
   Status AddValues(const PageValues& page, const Source& source,
                    const std::vector<RowRange>& values);
-  Status AddIndices(const PageValues& page, std::span<const uint32_t> mapping, RowRange range);
+  Status AddIndices(const PageValues& page, const Source& source, RowRange range);
   Status AddFromDictionary(const PageValues& page, const DictionaryValues& values, RowRange range);
   void AddAllLevels(const PageValues& page);
   std::vector<RowRange> AddLevels(const PageValues& page, const std::vector<RowRange>& alive);

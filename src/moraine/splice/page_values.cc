@@ -10,6 +10,9 @@
 namespace moraine::splice {
 namespace {
 
+// A few bytes may stand for any number of equal levels.
+constexpr int32_t kMostLevels = 1 << 24;
+
 // The three parts of a page.
 struct Sections {
   std::string storage;
@@ -80,6 +83,7 @@ Status DecodeLevels(std::string_view bytes, int16_t most, std::vector<uint32_t>*
 
 Status ReadLevels(const ColumnType& type, const PageHeader& header, const Sections& sections,
                   PageValues* out) {
+  if (header.num_values > kMostLevels) return Unsupported("a page of too many values");
   out->num_levels = header.num_values;
   out->num_rows = header.num_values;
   out->num_values = static_cast<size_t>(header.num_values);
@@ -180,10 +184,16 @@ Result<PageRows> CountRows(const ColumnType& type, const PageHeader& header, int
     rows.count = header.num_values;
     return rows;
   }
-  if (header.type == PageType::kDataV2) {  // begins with a row by the format's rules
+  if (header.type == PageType::kDataV2) {
+    // Begins with a row by the format's rules, which not all have kept.
+    std::vector<uint32_t> first(header.num_values > 0 ? 1 : 0);
+    MORAINE_TRY(DecodeLevels(body.substr(0, static_cast<size_t>(header.repetition_bytes)),
+                             type.max_repetition, &first));
     rows.count = header.num_rows;
+    rows.starts_row = first.empty() || first[0] == 0;
     return rows;
   }
+  if (header.num_values > kMostLevels) return Unsupported("a page of too many values");
   Sections sections;
   MORAINE_TRY(Split(type, header, codec, body, codecs, &sections));
   std::vector<uint32_t> levels(static_cast<size_t>(header.num_values));

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <new>
+#include <string>
 #include <utility>
 
 namespace moraine::splice {
@@ -41,6 +43,8 @@ struct Pipeline::Piece {
       return work ? work() : Status();
     } catch (const std::bad_alloc&) {
       return Exhausted("there is no memory left");
+    } catch (const std::exception& error) {
+      return Internal(std::string("a piece of work threw: ") + error.what());
     }
   }
   bool IsDone() {
@@ -68,8 +72,11 @@ Status Pipeline::FinishFirst() {
   }
   pieces_.pop_front();
   bytes_ -= first->bytes;
+  // A task of the pool may hold the piece for longer.
+  const std::function<Status()> finish = std::move(first->finish);
+  first->finish = nullptr;
   MORAINE_TRY(std::move(first->status));
-  return first->finish();
+  return finish();
 }
 
 Status Pipeline::MakeRoom(int64_t bytes) {

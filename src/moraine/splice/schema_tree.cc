@@ -10,6 +10,7 @@ namespace moraine::splice {
 namespace {
 
 constexpr int kMaxDepth = 128;
+constexpr size_t kMaxPathBytes = size_t{64} << 20;
 
 struct Element {
   std::optional<int32_t> type;
@@ -91,6 +92,8 @@ class Tree {
     if (type == Physical::kFixed && element.type_length <= 0) {
       return Corruption("the column " + element.name + " has values of no length");
     }
+    for (const std::string& name : path_) path_bytes_ += name.size();
+    if (path_bytes_ > kMaxPathBytes) return Corruption("the names of the columns are too long");
     leaves_.push_back({type, element.type_length, definition, repetition, path_, repetitions_});
     return {};
   }
@@ -99,6 +102,7 @@ class Tree {
   size_t at_ = 0;
   std::vector<std::string> path_;
   std::string repetitions_;
+  size_t path_bytes_ = 0;
   std::vector<Leaf> leaves_;
 };
 

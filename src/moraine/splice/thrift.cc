@@ -139,17 +139,25 @@ void ThriftReader::Skip(ThriftType type) {
   if (type == ThriftType::kMap) {
     const uint64_t count = Varint();
     const auto types = count > 0 ? static_cast<uint8_t>(Byte()) : uint8_t{0};
+    const uint8_t most = static_cast<uint8_t>(ThriftType::kStruct);
+    const bool is_known = (types >> 4) - 1 < most && (types & 0x0F) - 1 < most && types >> 4 != 0 &&
+                          (types & 0x0F) != 0;
+    if (count > 0 && !is_known) Fail("has a map of an unknown type");
+    if (count > bytes_.size() - at_) Fail("has a map that is longer than the rest");
     for (uint64_t i = 0; i < count && ok(); ++i) {
       skip_item(static_cast<ThriftType>(types >> 4));
       skip_item(static_cast<ThriftType>(types & 0x0F));
-      if ((types >> 4) == 0 && (types & 0x0F) == 0) Fail("has a map of nothing");
     }
   } else {
     const auto byte = static_cast<uint8_t>(Byte());
     uint64_t count = byte >> 4;
     if (count == 15) count = Varint();
     if (count > bytes_.size() - at_) Fail("has a list that is longer than the rest");
-    for (uint64_t i = 0; i < count && ok(); ++i) skip_item(static_cast<ThriftType>(byte & 0x0F));
+    const uint8_t item = byte & 0x0F;
+    if (count > 0 && (item == 0 || item > static_cast<uint8_t>(ThriftType::kStruct))) {
+      Fail("has a list of an unknown type");
+    }
+    for (uint64_t i = 0; i < count && ok(); ++i) skip_item(static_cast<ThriftType>(item));
   }
   --depth_;
 }

@@ -13,6 +13,7 @@
 #include <parquet/properties.h>
 #include <parquet/schema.h>
 
+#include "moraine/base/text.h"
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/column_metrics_internal.h"
 #include "moraine/iceberg/data/column_projection.h"
@@ -60,13 +61,15 @@ std::vector<LeafColumn> LeavesOf(const std::vector<Field>& fields, std::vector<S
   return leaves;
 }
 
-bool MustEncode(const WriteOptions& options, const std::string& name) {
-  const auto is_off = [&](const char* property) {
-    const std::string* text = FindParquetProperty(options, property + name);
-    return text != nullptr && (*text == "false" || *text == "FALSE" || *text == "False");
-  };
-  return HasBloomFilter(options, name) || is_off("dict-encoding-enabled.column.") ||
-         is_off("stats-enabled.column.");
+bool IsOff(const WriteOptions& options, const char* property, const std::string& name) {
+  const std::string* text = FindParquetProperty(options, property + name);
+  return text != nullptr && ToLowerAscii(*text) == "false";
+}
+
+bool MustEncode(const WriteOptions& options, const LeafColumn& leaf) {
+  const bool has_filter = HasBloomFilter(options, leaf.name) && !leaf.is_repeated &&
+                          leaf.type->kind() != TypeKind::kBoolean;
+  return has_filter || IsOff(options, "dict-encoding-enabled.column.", leaf.name);
 }
 
 Result<ParquetShape> MakeShape(const WriteOptions& options) {
@@ -80,7 +83,8 @@ Result<ParquetShape> MakeShape(const WriteOptions& options) {
   MORAINE_ASSIGN(const auto properties, MakeWriterProperties(options, descriptor, names));
   shape.must_encode.resize(options.schema->fields().size());
   for (size_t i = 0; i < leaves.size(); ++i) {
-    if (MustEncode(options, names[i])) shape.must_encode[shape.leaves[i].field] = true;
+    if (MustEncode(options, leaves[i])) shape.must_encode[shape.leaves[i].field] = true;
+    if (IsOff(options, "stats-enabled.column.", names[i])) shape.leaves[i].has_bounds = false;
   }
   if (!names.empty()) {
     const auto path = descriptor.Column(0)->path();
@@ -162,7 +166,7 @@ Result<std::vector<std::vector<int>>> MatchColumns(const std::vector<Field>& fie
     properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
     MORAINE_FILE_TRY(
         "a footer", parquet::arrow::SchemaManifest::Make(
-                        metadata->schema(), metadata->key_value_metadata(), properties, &manifest));
+                        metadata->schema(), /*key_value_metadata=*/nullptr, properties, &manifest));
     std::vector<FileColumn> columns = ToFileColumns(manifest);
     if (!HasFieldIds(columns) && mapping != nullptr) ApplyNameMapping(*mapping, &columns);
     Leaves matched(fields.size());
