@@ -2,7 +2,10 @@
 write and read.
 """
 import os
+import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -93,6 +96,29 @@ def test_an_optimizer_process_takes_the_store_from_its_settings(lake, store, tmp
         process.kill()
         process.wait()
     assert SECRET not in log.read_text()
+
+
+@pytest.mark.parametrize("lake", [{"optimizer_threads": 1}], indirect=True)
+def test_a_store_that_stalls_delays_and_breaks_nothing(lake, store):
+    """Held for half a second again and again, while tables are made, written, merged and read."""
+    done = threading.Event()
+
+    def stall():
+        while not done.is_set():
+            store.process.send_signal(signal.SIGSTOP)
+            time.sleep(0.5)
+            store.process.send_signal(signal.SIGCONT)
+            done.wait(0.3)
+
+    stalling = threading.Thread(target=stall)
+    stalling.start()
+    try:
+        catalog, expected = append_batches(lake, 4)
+        process = optimize(lake, "t", "full")
+    finally:
+        done.set()
+        stalling.join()
+    check_merged(lake, store, catalog, expected, process)
 
 
 def test_a_server_that_cant_use_the_store_says_so(store, tmp_path, monkeypatch):

@@ -105,13 +105,14 @@ class RestrictedFileSystem final : public FileSystem {
     return Refuse(location);
   }
 
-  /// In a store a key is taken byte for byte, so it has to begin with the root's as it stands, too.
+  /// In a store bucket and key are taken byte for byte, so they have to begin with the root's as
+  /// they stand, too.
   static Status PermitKey(const std::string& location, const std::string& root) {
     if (!IsS3Location(root)) return {};
     MORAINE_ASSIGN(S3Location at, ParseS3Prefix(location));
     MORAINE_ASSIGN(S3Location top, ParseS3Prefix(root));
     bool below = top.key.empty() || at.key == top.key || at.key.starts_with(top.key + "/");
-    return below ? Status() : Refuse(location);
+    return below && at.bucket == top.bucket ? Status() : Refuse(location);
   }
 
   Status PermitPath(const std::string& location, const std::string& path) const {
