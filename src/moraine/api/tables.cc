@@ -260,8 +260,11 @@ void Service::Impl::AddTables(net::Router& router) {
                return AnswerEmpty([&]() -> Status {
                  MORAINE_ASSIGN(auto body, BodyOf(request));
                  MORAINE_ASSIGN(auto type, JsonCursor(body).OptString("type"));
+                 MORAINE_ASSIGN(auto layout, JsonCursor(body).OptString("layout"));
                  MORAINE_ASSIGN(auto table, LoadFrom(call, catalog, params));
-                 return optimizing.Request(call, table->table_id, type.value_or("major"));
+                 return optimizing.Request(call, table->table_id,
+                                           type.value_or(layout ? "full" : "major"),
+                                           layout.value_or(""));
                });
              });
 }

@@ -147,13 +147,20 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
   auto* optimize = AddTable(
       commands.Add(
           group, "optimize", "Ask for a run now, whatever the table's timers say",
-          "  moraine table optimize db.t --watch\n  moraine table optimize db.t --type full\n",
+          "  moraine table optimize db.t --watch\n  moraine table optimize db.t --type full\n"
+          "  moraine table optimize db.t --layout 'zorder(a, b)' --watch\n",
           [options](Session& s) { return OptimizeTable(s, *options); }),
       options);
-  optimize->add_option("--type", options->type, "minor, major or full")
+  optimize
+      ->add_option("--type", options->type,
+                   "minor, major or full; the default is major, with --layout full")
       ->check(CLI::IsMember({"minor", "major", "full"}))
-      ->capture_default_str()
       ->type_name("TYPE");
+  optimize
+      ->add_option("--layout", options->layout,
+                   "The order of the rows in what this run writes: none, sort (the table's order), "
+                   "'sort(a desc, bucket(4, b))', 'zorder(a, b)', 'hilbert(a, b)'")
+      ->type_name("LAYOUT");
   optimize->add_flag("--watch", options->watch, "Follow the run until it ends");
 }
 
@@ -297,6 +304,10 @@ void AddOptimizerFlags(CLI::App* app, OptimizerFlags* flags, Variables variables
   app->add_option("--memory", flags->memory, "Memory of one thread, such as 512MiB or 2GiB")
       ->capture_default_str()
       ->type_name("SIZE");
+  app->add_option("--spill-dir", flags->spill_folder,
+                  "Local folder for what a sort does not hold in memory; the default is the "
+                  "system's for temporary files")
+      ->type_name("FOLDER");
   app->add_option(
          "--allowed-location", flags->allowed_locations,
          "Of the files that the server allows, only touch those below this; may be repeated")

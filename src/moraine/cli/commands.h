@@ -33,7 +33,8 @@ struct TableOptions {
   std::string warehouse = "default";
   int64_t limit = 1000;  ///< of files
   int64_t tables = 0;    ///< at most so many; 0: all
-  std::string type = "major";
+  std::string type;    ///< of optimizing; empty: the server decides
+  std::string layout;  ///< likewise
   bool watch = false;
 };
 Status ListTables(Session& session, const TableOptions& options);
@@ -75,6 +76,7 @@ struct OptimizerFlags {
   std::string group = "default";
   int32_t threads = 1;
   std::string memory = "512MiB";
+  std::string spill_folder;  ///< empty: the system's for temporary files
   std::vector<std::string> allowed_locations;
   std::string config_file;  ///< whose section s3 holds
   LogFlags log;

@@ -67,6 +67,7 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
         fmt::format("--memory: expected at least 64MiB a thread, got {}", flags.memory));
   }
   options.memory_bytes = *memory;
+  options.spill_folder = flags.spill_folder;
   options.host = HostName();
   options.pid = getpid();
   auto url = net::ParseUrl(flags.connection.server);

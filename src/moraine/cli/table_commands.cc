@@ -373,14 +373,19 @@ Status OptimizeTable(Session& session, const TableOptions& options) {
     const auto& processes = ListOf(before.json, "processes");
     if (!processes.empty()) newest = TextOf(processes[0], "process-id");
   }
+  std::string type = options.type;
+  if (type.empty()) type = options.layout.empty() ? "major" : "full";
   std::string body;
-  JsonWriter(&body).BeginObject().Field("type", options.type).EndObject();
+  JsonWriter out(&body);
+  out.BeginObject().Field("type", type);
+  if (!options.layout.empty()) out.Field("layout", options.layout);
+  out.EndObject();
   MORAINE_TRY(session.client.Post(path + "/optimize", std::move(body)));
   if (options.watch) return WatchRequest(session, path, table_id, newest);
   if (!session.json) {
     session.console.out(
-        fmt::format("Asked for a {} run of {}. Follow it: moraine process list --table {}\n",
-                    options.type, options.table, options.table));
+        fmt::format("Asked for a {} run of {}. Follow it: moraine process list --table {}\n", type,
+                    options.table, options.table));
   }
   return {};
 }

@@ -106,7 +106,7 @@ class Compaction {
   }
 
   Status Plan(const iceberg::TableMetadata& metadata) {
-    planning::TablePlanRequest request{.config = planning::ConfigOf(metadata.properties),
+    planning::TablePlanRequest request{.config = planning::ConfigOf(metadata),
                                        .now_ms = ToMillis(call_.clock().Wall())};
     auto& config = request.config;
     report_.notes = config.problems;

@@ -173,6 +173,7 @@ Status HealthMonitor::MarkUnreadable(Call& call, const TableState& before, const
   int64_t now_ms = ToMillis(call.clock().Wall());
   TableState next = before;
   NoteFailure(&next, kUnreadable, why.ToString(), FailureKind::kPassing, options_, now_ms);
+  next.requested_layout.clear();
   next.requested_type.clear();  // a wish is consumed by one look
   bool passing = why.code() == Code::kUnavailable || why.code() == Code::kDeadline ||
                  why.code() == Code::kExhausted;
@@ -217,7 +218,7 @@ Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* probl
     return {};
   }
   const auto& metadata = *table.metadata;
-  auto config = planning::ConfigOf(metadata.properties);
+  auto config = planning::ConfigOf(metadata);
   TableState next = before;
   next.warehouse = table.warehouse;
   next.name = Name(table);
@@ -231,7 +232,7 @@ Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* probl
     *problem = sum.status();
     if (!sum.ok()) return {};
     bool full_due = planning::FullIntervalReached(config, before.times, now_ms) ||
-                    !before.requested_type.empty();
+                    !before.requested_type.empty() || !config.layout.is_none();
     health = planning::DecideHealth(
         **sum, (*sum)->ReachedByGlobalDeletes(planning::UnpartitionedSpecs(metadata)), config,
         full_due, options_.max_candidate_partitions);
@@ -280,6 +281,7 @@ TableState DecideState(const TableState& before, const planning::Health& health,
     next.reason = health.explanation;
     next.pending_since_ms = 0;
     next.requested_type.clear();
+    next.requested_layout.clear();
     if (config.full_trigger_interval.count() >= 0 && health.total.data_files > 0) {
       next.due_ms = next.times.last_full_ms + config.full_trigger_interval.count() + 1;
     }

@@ -149,13 +149,14 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
     NoteFailure(&state, kPlanningFailed, why.ToString(),
                 passing ? FailureKind::kPassing : FailureKind::kLasting, options_, now_ms);
     state.requested_type.clear();
+    state.requested_layout.clear();
     MORAINE_TRY(Save(call, state));
     return false;
   };
   if (!loaded.ok()) return give_up(loaded.status());
   const bool asked_for = !state.requested_type.empty();
   const auto& metadata = *(*loaded)->metadata;
-  auto config = planning::ConfigOf(metadata.properties);
+  auto config = planning::ConfigOf(metadata);
   int64_t may_plan_ms = state.last_planned_ms + config.min_plan_interval.count();
   if (state.requested_type.empty() && now_ms < may_plan_ms) {
     state.reason = fmt::format("was planned a moment ago, waits for {}min-plan-interval until {}",
@@ -169,6 +170,11 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
     auto wish =
         state.requested_type == "full" ? planning::Wish::kFull : planning::Wish::kWorthwhile;
     planning::ApplyWish(wish, &request.config, &request.times);
+    if (!state.requested_layout.empty()) {
+      auto layout = planning::LayoutOf(state.requested_layout, metadata);
+      if (!layout.ok()) return give_up(layout.status());
+      request.config.layout = std::move(*layout);
+    }
   }
   request.every_partition = asked_for;
   request.max_candidates = options_.max_candidate_partitions;
@@ -189,6 +195,7 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   state.last_planned_ms = now_ms;
   state.due_ms = plan.due_ms;
   state.requested_type.clear();
+  state.requested_layout.clear();
   ForgetFailures(&state, kPlanningFailed);
   if (plan.tasks.empty()) {
     state.status = TableStatus::kIdle;

@@ -128,6 +128,9 @@ CREATE INDEX deletion_due ON deletion (due_ms);
       {3, "who asked, waits of tasks", R"(
 ALTER TABLE process ADD COLUMN started_by {text};
 ALTER TABLE task ADD COLUMN not_before_ms {bigint} NOT NULL DEFAULT 0;
+)"},
+      {4, "a layout that was asked for", R"(
+ALTER TABLE optimizing_table ADD COLUMN requested_layout {text};
 )"}};
   return migrations;
 }

@@ -145,9 +145,13 @@ Result<ProcessDetail> Service::ProcessById(Call& call, const std::string& proces
   });
 }
 
-Status Service::Request(Call& call, int64_t table_id, const std::string& type) {
+Status Service::Request(Call& call, int64_t table_id, const std::string& type,
+                        const std::string& layout) {
   if (type != "minor" && type != "major" && type != "full") {
     return InvalidArgument(fmt::format("type: expected minor, major or full, got {}", type));
+  }
+  if (!layout.empty() && type == "minor") {
+    return InvalidArgument("type: a layout is for major and full runs, not for minor ones");
   }
   auto found = catalog_.LoadById(call, table_id);
   if (!found.ok()) {
@@ -158,20 +162,25 @@ Status Service::Request(Call& call, int64_t table_id, const std::string& type) {
     return found.status();
   }
   const auto& loaded = *found;
-  auto config = planning::ConfigOf(loaded->metadata->properties);
+  if (!layout.empty()) {
+    Status readable = planning::LayoutOf(layout, *loaded->metadata).status();
+    if (!readable.ok()) return std::move(readable).Annotate("layout");
+  }
+  auto config = planning::ConfigOf(*loaded->metadata);
   std::string obstacle =
       planning::Obstacle(*loaded->metadata, config, loaded->origin == "registered");
   if (!obstacle.empty()) return Conflict(fmt::format("the table can't be optimized: {}", obstacle));
   int64_t now_ms = ToMillis(call.clock().Wall());
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_TRY(MakeDue(t, table_id, 0));
-    MORAINE_TRY(t.Execute(
-        "UPDATE optimizing_table SET requested_type = ?, failures = 0, equal_failures = 0, "
-        "retry_ms = 0, failed_schema_id = -1, last_refreshed_ms = 0, row_version = "
-        "row_version + 1,"
-        " state = CASE WHEN state = 'failed' THEN 'pending' ELSE state END, "
-        "pending_since_ms = ? WHERE table_id = ?",
-        {type, now_ms, table_id}));
+    MORAINE_TRY(
+        t.Execute("UPDATE optimizing_table SET requested_type = ?, requested_layout = ?, failures "
+                  "= 0, equal_failures = 0, "
+                  "retry_ms = 0, failed_schema_id = -1, last_refreshed_ms = 0, row_version = "
+                  "row_version + 1,"
+                  " state = CASE WHEN state = 'failed' THEN 'pending' ELSE state END, "
+                  "pending_since_ms = ? WHERE table_id = ?",
+                  {type, layout, now_ms, table_id}));
     return Status();
   }));
   Wake();

@@ -24,9 +24,9 @@ class ServiceTest : public testing::Test {
     Call call = world_.call();
     ASSERT_TRUE(service_.Tick(call).ok());
   }
-  void Request(int64_t id, const std::string& type) {
+  void Request(int64_t id, const std::string& type, const std::string& layout = "") {
     Call call = world_.call();
-    Status status = service_.Request(call, id, type);
+    Status status = service_.Request(call, id, type, layout);
     ASSERT_TRUE(status.ok()) << status.ToString();
   }
   static iceberg::StringMap Patient() {
@@ -95,6 +95,23 @@ TEST_F(ServiceTest, AWishThatFindsNothingToDoEnds) {
   EXPECT_THAT(world_.State(id)->reason, HasSubstr("was asked for by a person, but: "));
   Call call = world_.call();
   EXPECT_FALSE(service_.Tick(call).value());
+}
+
+TEST_F(ServiceTest, ALayoutThatAPersonAsksForIsThatOfTheRun) {
+  int64_t id = world_.MakeTable("t", Patient());
+  ASSERT_TRUE(world_.Append("t", {"a"}).ok());
+  world_.token();
+  Tick();
+  Call call = world_.call();
+  EXPECT_EQ(service_.Request(call, id, "full", "zorder(nothing)").code(), Code::kInvalidArgument);
+  EXPECT_EQ(service_.Request(call, id, "minor", "zorder(id)").code(), Code::kInvalidArgument);
+  Request(id, "full", "zorder(id)");
+  EXPECT_EQ(world_.State(id)->requested_layout, "zorder(id)");
+  Tick();
+  ASSERT_TRUE(world_.LastProcess());
+  EXPECT_EQ(world_.LastProcess()->type, planning::OptimizingType::kFull);
+  EXPECT_EQ(world_.LastProcess()->started_by, kByPerson);
+  EXPECT_EQ(world_.State(id)->requested_layout, "");
 }
 
 TEST_F(ServiceTest, OldRowsOfTheFeedGoOnceTheyWereRead) {

@@ -17,7 +17,7 @@ constexpr std::string_view kColumns =
     "health,"
     " candidates, pending_since_ms, requested_type, last_minor_ms, last_major_ms, last_full_ms,"
     " last_planned_ms, last_refreshed_ms, failures, last_failure, retry_ms, written_bytes, due_ms,"
-    " equal_failures, failed_schema_id, row_version";
+    " equal_failures, failed_schema_id, requested_layout, row_version";
 
 Result<TableStatus> StatusFromName(std::string_view name) {
   for (size_t i = 0; i < std::size(kStatusNames); ++i) {
@@ -54,7 +54,9 @@ Result<TableState> FromRow(const Row& row) {
   MORAINE_ASSIGN(s.due_ms, row.OptInt(22));
   MORAINE_ASSIGN(s.equal_failures, row.Int(23));
   MORAINE_ASSIGN(s.failed_schema_id, row.Int(24));
-  MORAINE_ASSIGN(s.row_version, row.Int(25));
+  MORAINE_ASSIGN(const auto layout, row.OptText(25));
+  s.requested_layout = layout.value_or("");
+  MORAINE_ASSIGN(s.row_version, row.Int(26));
   return s;
 }
 
@@ -96,7 +98,8 @@ std::vector<Value> ValuesOf(const TableState& s) {
           s.written_bytes,
           s.due_ms ? Value(*s.due_ms) : Value(nullptr),
           s.equal_failures,
-          s.failed_schema_id};
+          s.failed_schema_id,
+          s.requested_layout};
 }
 
 Status InsertTableState(Transaction& t, const TableState& s) {
@@ -105,7 +108,7 @@ Status InsertTableState(Transaction& t, const TableState& s) {
   values.emplace_back(int64_t{0});
   return t
       .Execute(fmt::format("INSERT INTO optimizing_table ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,"
-                           " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                           " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                            kColumns),
                values)
       .status();
@@ -143,7 +146,8 @@ Result<bool> SaveTableState(Transaction& t, const TableState& s) {
           " candidates = ?, pending_since_ms = ?, requested_type = ?, last_minor_ms = ?,"
           " last_major_ms = ?, last_full_ms = ?, last_planned_ms = ?, last_refreshed_ms = ?,"
           " failures = ?, last_failure = ?, retry_ms = ?, written_bytes = ?, due_ms = ?,"
-          " equal_failures = ?, failed_schema_id = ?, row_version = row_version + 1"
+          " equal_failures = ?, failed_schema_id = ?, requested_layout = ?, row_version = "
+          "row_version + 1"
           " WHERE table_id = ? AND row_version = ?",
           values));
   return changed > 0;

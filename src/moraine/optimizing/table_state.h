@@ -31,7 +31,8 @@ struct TableState {
   std::string health_json = "{}";  ///< HealthToJson
   int64_t candidates = 0;
   int64_t pending_since_ms = 0;
-  std::string requested_type;  ///< a person asked: "minor", "major", "full"; else empty
+  std::string requested_type;    ///< a person asked: "minor", "major", "full"; else empty
+  std::string requested_layout;  ///< and in which layout, as planning::LayoutOf takes it; or empty
   planning::OptimizingTimes times;
   int64_t last_planned_ms = 0;
   int64_t last_refreshed_ms = 0;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/tasks/layout_text.h"
 
 namespace moraine::planning {
 namespace {
@@ -30,6 +31,8 @@ const std::vector<std::string>& KnownNames() {
       "major.trigger.duplicate-ratio",
       "full.trigger.interval",
       "full.rewrite-all-files",
+      "full.move-to-current-spec",
+      "layout",
       "filter",
       "min-plan-interval",
       "hot-partition-delay",
@@ -126,6 +129,8 @@ OptimizingConfig ConfigOf(const iceberg::StringMap& properties) {
   read.Number("major.trigger.duplicate-ratio", 0.0, 1.0, &config.major_trigger_duplicate_ratio);
   read.Interval("full.trigger.interval", &config.full_trigger_interval);
   read.Bool("full.rewrite-all-files", &config.full_rewrite_all_files);
+  read.Bool("full.move-to-current-spec", &config.full_moves_to_current_spec);
+  read.Text("layout", &config.layout_text);
   read.Text("filter", &config.filter);
   read.Interval("min-plan-interval", &config.min_plan_interval);
   read.Interval("hot-partition-delay", &config.hot_partition_delay);
@@ -135,6 +140,24 @@ OptimizingConfig ConfigOf(const iceberg::StringMap& properties) {
     const auto& known = KnownNames();
     if (std::find(known.begin(), known.end(), name) == known.end())
       config.problems.push_back(UnknownName(name));
+  }
+  return config;
+}
+
+Result<tasks::Layout> LayoutOf(std::string_view text, const iceberg::TableMetadata& metadata) {
+  return tasks::ParseLayout(text, metadata.CurrentSchema(), metadata.sort_orders,
+                            metadata.default_sort_order_id);
+}
+
+OptimizingConfig ConfigOf(const iceberg::TableMetadata& metadata) {
+  OptimizingConfig config = ConfigOf(metadata.properties);
+  auto layout = LayoutOf(config.layout_text, metadata);
+  if (layout.ok()) {
+    config.layout = std::move(*layout);
+  } else {
+    config.problems.push_back(fmt::format("{}layout is '{}': {}; its default is used", kPrefix,
+                                          config.layout_text.substr(0, 60),
+                                          layout.status().message()));
   }
   return config;
 }

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "moraine/base/clock.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
+#include "moraine/tasks/layout.h"
 
 namespace moraine::planning {
 
@@ -27,6 +29,10 @@ struct OptimizingConfig {
   double major_trigger_duplicate_ratio = 0.1;
   Millis full_trigger_interval{-1};  ///< negative: off
   bool full_rewrite_all_files = true;
+  std::string layout_text = "none";  ///< as the property has it
+  tasks::Layout layout;              ///< of what major and full write; ConfigOf(metadata) reads it
+  /// A full run moves the files of older partition specs to the current one.
+  bool full_moves_to_current_spec = false;
   std::string filter;
   Millis min_plan_interval{60'000};
   Millis hot_partition_delay{120'000};
@@ -42,6 +48,10 @@ struct OptimizingConfig {
 };
 
 OptimizingConfig ConfigOf(const iceberg::StringMap& properties);
+/// The same with what can only be read by the table's schema and sort orders: the layout.
+OptimizingConfig ConfigOf(const iceberg::TableMetadata& metadata);
+/// Errors: as tasks::ParseLayout.
+Result<tasks::Layout> LayoutOf(std::string_view text, const iceberg::TableMetadata& metadata);
 
 /// The threads that a table may use of a group: quota > 1 is a number, else a part of them, at
 /// least 1.

@@ -57,11 +57,18 @@ bool NeedsPositionRewrite(const AttachedDeletes& deletes) {
   return deletes.position_files > 1 || deletes.equality_files > 0 || deletes.shared_position_file;
 }
 
+/// What holds for all files of a partition.
+struct PartitionNeeds {
+  bool full = false;
+  bool every_file = false;  ///< all are rewritten
+  bool layout = false;      ///< so many lie in another order that those are rewritten
+};
+
 bool NeedsRewrite(const AttachedDeletes& deletes, int64_t size, int64_t records,
-                  const OptimizingConfig& config, bool full) {
+                  const OptimizingConfig& config, const PartitionNeeds& needs) {
   bool fragment = size <= config.fragment_size();
-  if (full) {
-    return config.full_rewrite_all_files || deletes.any() || size <= config.undersized_size();
+  if (needs.full) {
+    return needs.every_file || deletes.any() || size <= config.undersized_size();
   }
   return fragment || static_cast<double>(deletes.position_records) >
                          config.major_trigger_duplicate_ratio * static_cast<double>(records);
@@ -88,15 +95,46 @@ struct Tally {
   }
 };
 
+/// Whether the file is one of those that a run with this layout wrote, or that an engine sorted so.
+bool IsArranged(const DataFile& file, const OptimizingConfig& config, const std::string& mark) {
+  if (mark.empty() || tasks::HasLayoutMark(file.file_path, mark)) return true;
+  const int32_t order_id = config.layout.order.order_id;
+  return config.layout.kind == tasks::Layout::Kind::kSort && order_id != 0 &&
+         file.sort_order_id == order_id;
+}
+
+PartitionNeeds DecideNeeds(const TableFiles& table, const PartitionFiles& partition,
+                           const OptimizingConfig& config, bool full, const std::string& mark,
+                           PartitionEvaluation* out) {
+  bool any_delete = false;
+  for (const auto& input : partition.files) {
+    any_delete |= !input.deletes.empty();
+    if (IsArranged(input.file, config, mark)) continue;
+    ++out->unarranged_files;
+    out->unarranged_bytes = AddCapped(out->unarranged_bytes, input.file.file_size_in_bytes);
+  }
+  PartitionNeeds needs;
+  needs.full = full;
+  out->moves = full && config.full_moves_to_current_spec && !partition.files.empty() &&
+               partition.spec_id != table.current_spec_id;
+  // A partition that lies as it should is not written again each time.
+  const bool settled = !mark.empty() && out->unarranged_files == 0 && !any_delete;
+  needs.every_file = (config.full_rewrite_all_files && !settled) || out->moves;
+  needs.layout = out->unarranged_files > 0 && (full || out->unarranged_bytes >= config.target_size);
+  return needs;
+}
+
 Tally CountFiles(const TableFiles& table, const PartitionFiles& partition,
-                 const OptimizingConfig& config, bool full, PartitionEvaluation* out) {
+                 const OptimizingConfig& config, const PartitionNeeds& needs,
+                 const std::string& mark, PartitionEvaluation* out) {
   Tally tally;
   std::set<int32_t> deletes_seen;
   for (const auto& input : partition.files) {
     int64_t size = input.file.file_size_in_bytes;
     AttachedDeletes deletes = Attached(table, input);
     tally.any_delete |= deletes.any();
-    bool rewrite = NeedsRewrite(deletes, size, input.file.record_count, config, full);
+    bool rewrite = NeedsRewrite(deletes, size, input.file.record_count, config, needs) ||
+                   (needs.layout && !IsArranged(input.file, config, mark));
     FileWork work = FileWork::kLeave;
     if (size <= config.fragment_size()) {
       work = FileWork::kRewrite;
@@ -143,12 +181,17 @@ int64_t Cost(const PartitionEvaluation& e) {
 }
 
 bool FullNecessary(const PartitionEvaluation& e, const Tally& tally) {
-  return tally.any_delete || e.fragment_files >= 2 || e.undersized_files >= 2 ||
-         e.rewrite_segment_files > 0 || e.rewrite_position_files > 0;
+  return tally.any_delete || e.fragment_files >= 2 || e.undersized_files >= 2 || e.moves ||
+         e.unarranged_files > 0 || e.rewrite_segment_files > 0 || e.rewrite_position_files > 0;
 }
 
 std::optional<std::string> MajorReason(const PartitionEvaluation& e, const Tally& tally,
-                                       const OptimizingConfig& config) {
+                                       const OptimizingConfig& config,
+                                       const PartitionNeeds& needs) {
+  if (needs.layout) {
+    return fmt::format("{} files of {} do not lie as self-optimizing.layout says",
+                       e.unarranged_files, FormatByteSize(e.unarranged_bytes));
+  }
   if (e.rewrite_segment_files > 0) {
     return fmt::format("{} files have more than {:.0f} % of their rows deleted",
                        e.rewrite_segment_files, config.major_trigger_duplicate_ratio * 100);
@@ -206,7 +249,9 @@ PartitionEvaluation EvaluatePartition(const TableFiles& table, const PartitionFi
                                       int64_t now_ms) {
   PartitionEvaluation evaluation;
   bool full = FullIntervalReached(config, times, now_ms);
-  Tally tally = CountFiles(table, partition, config, full, &evaluation);
+  const std::string mark = tasks::LayoutMark(config.layout);
+  PartitionNeeds needs = DecideNeeds(table, partition, config, full, mark, &evaluation);
+  Tally tally = CountFiles(table, partition, config, needs, mark, &evaluation);
   evaluation.cost_bytes = Cost(evaluation);
 
   int64_t cool_ms = partition.last_write_ms + config.hot_partition_delay.count();
@@ -214,7 +259,7 @@ PartitionEvaluation EvaluatePartition(const TableFiles& table, const PartitionFi
   if (full && FullNecessary(evaluation, tally)) {
     evaluation.type = OptimizingType::kFull;
     evaluation.reason = "the full interval has passed";
-  } else if (auto major = MajorReason(evaluation, tally, config)) {
+  } else if (auto major = MajorReason(evaluation, tally, config, needs)) {
     evaluation.type = OptimizingType::kMajor;
     evaluation.reason = std::move(*major);
   }

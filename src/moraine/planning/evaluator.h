@@ -40,6 +40,7 @@ struct TableFiles {
   std::set<int32_t> unpartitioned_specs;
   /// Every partition that global equality deletes may reach is here: only then may they be removed.
   bool whole_table = false;
+  int32_t current_spec_id = 0;  ///< of the table
 };
 
 /// When a table was last optimized; 0 = never (the table's creation counts instead).
@@ -62,6 +63,9 @@ struct PartitionEvaluation {
   int64_t fragment_bytes = 0;
   int64_t undersized_files = 0;
   int64_t undersized_bytes = 0;
+  bool moves = false;            ///< its rows go to partitions of the current spec
+  int64_t unarranged_files = 0;  ///< that the layout asked for is not that of
+  int64_t unarranged_bytes = 0;
   int64_t rewrite_segment_files = 0;
   int64_t rewrite_segment_bytes = 0;
   int64_t rewrite_position_files = 0;

@@ -62,7 +62,10 @@ std::string Explain(const Health& health, const OptimizingConfig& config) {
   if (total.position_delete_files > 0) {
     parts.push_back(fmt::format("{} position delete files", total.position_delete_files));
   }
-  if (parts.empty()) parts.push_back("the full optimizing interval has passed");
+  if (parts.empty()) {
+    parts.push_back(config.layout.is_none() ? "the full optimizing interval has passed"
+                                            : "files may lie in another order than is wanted");
+  }
   return fmt::format("{} in {} of {} partitions", fmt::join(parts, ", "), health.candidate_count,
                      health.partitions);
 }

@@ -80,9 +80,12 @@ class PartitionPlanner {
         index_(index),
         partition_(table.partitions[index]),
         config_(config),
-        work_(evaluation.work) {}
+        work_(evaluation.work),
+        moves_(evaluation.moves && evaluation.type == OptimizingType::kFull),
+        arranges_(evaluation.type >= OptimizingType::kMajor && !config.layout.is_none()) {}
 
   std::vector<TaskPlan> Plan() {
+    if (moves_ || arranges_) return PlanArranged();
     std::vector<size_t> undersized = FilesWith(FileWork::kUndersized);
     for (const auto& bin : PackBins(partition_, undersized, config_.bin_size())) {
       if (bin.size() > 1) {
@@ -104,6 +107,31 @@ class PartitionPlanner {
   }
 
  private:
+  /// All that is rewritten goes together, so that it gets one order.
+  std::vector<TaskPlan> PlanArranged() {
+    const std::string mark = moves_ ? "" : tasks::LayoutMark(config_.layout);
+    std::vector<size_t> files = FilesWith(FileWork::kRewrite);
+    std::vector<size_t> undersized = FilesWith(FileWork::kUndersized);
+    files.insert(files.end(), undersized.begin(), undersized.end());
+    for (const auto& bin :
+         PackBins(partition_, files, std::max(config_.bin_size(), kArrangedTaskBytes))) {
+      const auto& first = partition_.files[bin[0]];
+      const bool lies_so = !moves_ && tasks::HasLayoutMark(first.file.file_path, mark);
+      if (bin.size() > 1 || !first.deletes.empty() || !lies_so) {
+        AddTask(bin);
+        tasks_.back().arranged = arranges_;
+        tasks_.back().moved = moves_;
+      } else {
+        work_[bin[0]] = FileWork::kLeave;
+      }
+    }
+    TakeSharersOfDeletes(table_, partition_, &work_);
+    for (const auto& bin :
+         PackBins(partition_, FilesWith(FileWork::kPositions), config_.bin_size()))
+      AddTask(bin);
+    return std::move(tasks_);
+  }
+
   std::vector<size_t> FilesWith(FileWork work) const {
     std::vector<size_t> files;
     for (size_t i = 0; i < work_.size(); ++i) {
@@ -128,6 +156,8 @@ class PartitionPlanner {
   const PartitionFiles& partition_;
   const OptimizingConfig& config_;
   std::vector<FileWork> work_;
+  const bool moves_;
+  const bool arranges_;
   std::vector<TaskPlan> tasks_;
 };
 

@@ -14,6 +14,9 @@
 namespace moraine::planning {
 
 inline constexpr int64_t kMaxFilesPerTask = 10'000;
+/// Input of one task that puts rows in order: outputs of one task do not overlap, those of several
+/// do.
+inline constexpr int64_t kArrangedTaskBytes = int64_t{4} << 30;
 
 struct PlanLimits {
   int64_t budget_bytes = int64_t{512}
@@ -26,6 +29,8 @@ struct TaskPlan {
   std::vector<size_t> rewrite;  ///< indices into its files
   std::vector<size_t> rewrite_positions;
   int64_t input_bytes = 0;
+  bool arranged = false;  ///< in the configured layout
+  bool moved = false;     ///< to partitions of the current spec
 };
 
 struct ProcessPlan {

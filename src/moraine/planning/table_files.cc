@@ -91,6 +91,7 @@ class Loader {
           "the smallest partition that needs work holds {} files; a plan takes at most {}",
           wanted[0].first, request_.max_files));
     }
+    loaded_.files.current_spec_id = metadata_.default_spec_id;
     loaded_.files.unpartitioned_specs = UnpartitionedSpecs(metadata_);
     auto reached = sum_.ReachedByGlobalDeletes(loaded_.files.unpartitioned_specs);
     loaded_.files.whole_table = std::all_of(reached.begin(), reached.end(),

@@ -53,7 +53,9 @@ Result<TablePlan> PlanTable(Call& call, io::FileSystem& files,
                             const iceberg::TableMetadata& metadata, const HealthSum& sum,
                             const TablePlanRequest& request) {
   const auto& config = request.config;
-  bool all = request.every_partition || FullIntervalReached(config, request.times, request.now_ms);
+  // Health does not know in which order the rows of a file are.
+  bool all = request.every_partition || !config.layout.is_none() ||
+             FullIntervalReached(config, request.times, request.now_ms);
   auto health = DecideHealth(sum, sum.ReachedByGlobalDeletes(UnpartitionedSpecs(metadata)), config,
                              all, request.max_candidates);
   TableFilesRequest wanted{
@@ -91,6 +93,11 @@ std::vector<RewriteTask> MakeTasks(const iceberg::TableMetadata& metadata, const
     task.data_location =
         metadata.Property("write.data.path", io::JoinLocation(metadata.location, "data"));
     task.partition_path = partition.path;
+    if (planned.arranged) task.layout = config.layout;
+    if (planned.moved) {
+      task.target_spec = metadata.FindSpec(metadata.default_spec_id);
+      task.partition_path.clear();
+    }
     TaskBuilder builder(plan.files, &task);
     for (size_t file : planned.rewrite) builder.Add(partition.files[file], &task.rewrite);
     for (size_t file : planned.rewrite_positions)

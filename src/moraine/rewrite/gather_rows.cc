@@ -53,6 +53,7 @@ class Validity {
       bits_.push_back(has_nulls ? Bits{array->null_bitmap_data(), array->offset()} : Bits{});
     }
   }
+  bool has_nulls() const { return has_nulls_; }
   bool at(RowPick pick) const { return !has_nulls_ || bits_[pick.batch].at(pick.row); }
 
   /// The bitmap of the picks, or nothing when none is null.
@@ -191,17 +192,21 @@ class DictionaryGatherer final : public TypedGatherer {
       const auto& encoded = static_cast<const arrow::DictionaryArray&>(*array);
       indices_.push_back(static_cast<const arrow::Int32Array&>(*encoded.indices()).raw_values());
     }
+    for (const BufferPtr& transpose : transposes_) {
+      tables_.push_back(transpose == nullptr ? nullptr
+                                             : reinterpret_cast<const int32_t*>(transpose->data()));
+    }
   }
   Result<ArrayPtr> Take(Picks picks, int64_t /*max_bytes*/,
                         arrow::MemoryPool* pool) const override {
     MORAINE_ASSIGN(BufferPtr values, Allocate(static_cast<int64_t>(picks.size() * 4), pool));
     auto* out = reinterpret_cast<int32_t*>(values->mutable_data());
     for (const RowPick pick : picks) {
-      const int32_t index = validity_.at(pick) ? indices_[pick.batch][pick.row] : 0;
-      const BufferPtr& transpose = transposes_[pick.batch];
-      *out++ = transpose == nullptr || !validity_.at(pick)
-                   ? index
-                   : reinterpret_cast<const int32_t*>(transpose->data())[index];
+      const int32_t* to = tables_[pick.batch];
+      const int32_t index = indices_[pick.batch][pick.row];
+      // What lies at a null's place may be no index.
+      const bool valid = !validity_.has_nulls() || validity_.at(pick);
+      *out++ = !valid ? 0 : to == nullptr ? index : to[index];
     }
     const auto index_type = arrow::int32();
     MORAINE_ASSIGN(ArrayPtr indices,
@@ -212,6 +217,7 @@ class DictionaryGatherer final : public TypedGatherer {
 
  private:
   std::vector<const int32_t*> indices_;
+  std::vector<const int32_t*> tables_;
   const std::vector<BufferPtr>
       transposes_;  // one for each array; nullptr: the dictionary is its own
   const ArrayPtr dictionary_;

@@ -135,8 +135,8 @@ Result<std::shared_ptr<arrow::Buffer>> Allocate(int64_t bytes, arrow::MemoryPool
 
 }  // namespace
 
-KeyTable::KeyTable(const std::vector<std::shared_ptr<arrow::Array>>& keys) {
-  for (const auto& array : keys) {
+KeyTable::KeyTable(std::vector<std::shared_ptr<arrow::Array>> keys) : arrays_(std::move(keys)) {
+  for (const auto& array : arrays_) {
     counts_.push_back(static_cast<uint32_t>(array->length()));
     rows_ += array->length();
     if (array->type_id() == arrow::Type::FIXED_SIZE_BINARY) {

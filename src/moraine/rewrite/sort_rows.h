@@ -15,10 +15,10 @@
 
 namespace moraine::rewrite {
 
-/// The keys of several batches: fixed_size_binary or binary without nulls.
+/// The keys of several batches: fixed_size_binary or binary without nulls. Keeps them alive.
 class KeyTable {
  public:
-  explicit KeyTable(const std::vector<std::shared_ptr<arrow::Array>>& keys);
+  explicit KeyTable(std::vector<std::shared_ptr<arrow::Array>> keys);
 
   std::string_view at(RowPick pick) const {
     const Keys& keys = keys_[pick.batch];
@@ -36,6 +36,7 @@ class KeyTable {
     const char* bytes;
     const int32_t* offsets;
   };
+  std::vector<std::shared_ptr<arrow::Array>> arrays_;
   size_t width_ = 0;
   int64_t rows_ = 0;
   std::vector<Keys> keys_;

@@ -125,6 +125,7 @@ void Server::Parts::StartOptimizing() {
   options.group = config.Text("optimizer.group");
   options.threads = static_cast<int32_t>(config.Number("optimizer.threads"));
   options.memory_bytes = config.Number("optimizer.memory");
+  options.spill_folder = config.Text("optimizer.spill-dir");
   options.embedded = true;
   options.host = HostName();
   options.pid = getpid();

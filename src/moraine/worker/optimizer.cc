@@ -172,6 +172,7 @@ class Optimizer {
     if (!task.ok()) return failed(task.status());
     rewrite::RewriteOptions options;
     options.memory_bytes = options_.memory_bytes;
+    options.spill_folder = options_.spill_folder;
     MonoTime begun = env_.clock.Mono();
     auto output = rewrite::RunRewrite(call, files_, *task, options, &running->progress);
     if (!output.ok()) return failed(output.status());

@@ -15,6 +15,7 @@ struct OptimizerOptions {
   std::string group = "default";
   int32_t threads = 1;
   int64_t memory_bytes = int64_t{512} << 20;  ///< a thread
+  std::string spill_folder;  ///< local, for sorts beyond it; "": the system's for temporary files
   bool embedded = false;
   std::string host;
   int64_t pid = 0;
