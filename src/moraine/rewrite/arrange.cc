@@ -32,7 +32,7 @@ using tasks::Layout;
 constexpr size_t kQueuedBatches = 2;
 constexpr int64_t kSampleRows = 64 * 1024;
 constexpr size_t kSampleFiles = 32;
-constexpr int64_t kEncodingBytes = int64_t{384} << 20;
+constexpr int64_t kRowGroupBytes = int64_t{160} << 20;
 constexpr size_t kPartitionBytes = sizeof(uint32_t);  // of a key
 
 /// The keys of a task: the partition's number, then the place in the layout.
@@ -251,9 +251,9 @@ RowSorterOptions SorterOptionsOf(TaskRun* run, const SortKeys* keys) {
   RowSorterOptions options;
   options.keys = keys;
   options.spill_folder = run->options().spill_folder;
-  // The rows stay while they are written: half of the memory, or all but what encoding needs.
+  // The rows stay while they are written, and row groups end early where there is no room for them.
   const int64_t bytes = run->options().memory_bytes - run->budget().deletes;
-  options.memory_bytes = std::max(bytes / 2, bytes - kEncodingBytes);
+  options.memory_bytes = std::max(bytes / 2, bytes / 4 * 3 - kRowGroupBytes);
   options.batch_bytes = std::clamp<int64_t>(options.memory_bytes / 64, 64 << 10, 4 << 20);
   options.pool = run->pool();
   options.helpers = run->helpers();

@@ -110,8 +110,10 @@ class NullGatherer final : public TypedGatherer {
 class BooleanGatherer final : public TypedGatherer {
  public:
   explicit BooleanGatherer(std::vector<ArrayPtr> arrays) : TypedGatherer(std::move(arrays)) {
-    for (const ArrayPtr& array : arrays_)
-      values_.push_back({array->data()->buffers[1]->data(), array->offset()});
+    for (const ArrayPtr& array : arrays_) {
+      const BufferPtr& values = array->data()->buffers[1];  // may lack where there are no elements
+      values_.push_back({values == nullptr ? nullptr : values->data(), array->offset()});
+    }
   }
   Result<ArrayPtr> Take(Picks picks, int64_t /*max_bytes*/,
                         arrow::MemoryPool* pool) const override {
