@@ -547,6 +547,20 @@ TEST_F(RestLoginTest, SecretsStandInNoErrorAndNoLog) {
   for (const auto& line : log_.lines()) EXPECT_THAT(line, Not(HasSubstr("hush")));
 }
 
+TEST_F(RestLoginTest, ALostTokenIsAskedForAgainAndIsNoCommit) {
+  OnConfig();
+  server_.OnLost("POST ");
+  OnTokens();
+  auto catalog = *Open({{"credential", "id:secret"}});
+  EXPECT_EQ(server_.Count("POST "), 2);
+  clock_.Advance(Millis(3'600'000));
+  tokens_ = 0;
+  server_ = {};
+  server_.OnLost("POST ");
+  EXPECT_EQ(Commit(*catalog).status().code(), Code::kUnavailable);
+  EXPECT_EQ(server_.Count("POST /v1/namespaces"), 0);
+}
+
 TEST_F(RestLoginTest, AnswersWithoutATokenAreNamed) {
   for (auto body :
        {"no", "{}", R"({"access_token":"x","token_type":"mac"})", R"({"access_token":5})"}) {

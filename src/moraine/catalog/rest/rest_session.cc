@@ -238,7 +238,9 @@ Result<net::Response> RestSession::SendTo(Call& call, const std::string& base_ur
     if (IsChange(request) && attempt.may_have_landed) {
       return std::move(error).WithCode(Code::kCommitUnknown);
     }
-    return error;
+    // A token whose answer was lost is nobody's commit.
+    bool lost = error.code() == Code::kCommitUnknown;
+    return lost ? std::move(error).WithCode(Code::kUnavailable) : error;
   }
 }
 
