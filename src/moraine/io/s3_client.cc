@@ -433,7 +433,12 @@ Status S3Client::DeleteBatch(Call& call, const S3Location& bucket,
   request.query.emplace_back("delete", "");
   request.body = S3DeleteBody(keys);
   request.headers.Set("Content-Type", "application/xml");
-  request.headers.Set("Content-MD5", Base64Encode(net::Md5(request.body)));
+  // The one checksum that all stores know; the newer one where there is no other.
+  if (std::optional<std::string> md5 = net::Md5(request.body)) {
+    request.headers.Set("Content-MD5", Base64Encode(*md5));
+  } else {
+    request.headers.Set("x-amz-checksum-sha256", Base64Encode(net::Sha256(request.body)));
+  }
   MORAINE_ASSIGN(Reply reply, Send(call, bucket.bucket, request, Tries::kMany));
   if (IsUnknownToStore(reply.status, reply.error)) knows_delete_many_ = false;
   if (!reply.ok()) {

@@ -8,21 +8,25 @@
 namespace moraine::net {
 namespace {
 
-std::string Digest(const EVP_MD* algorithm, std::string_view bytes) {
+std::optional<std::string> Digest(const EVP_MD* algorithm, std::string_view bytes) {
   std::string out(EVP_MAX_MD_SIZE, '\0');
   unsigned size = 0;
   int ok = EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()),
                       &size, algorithm, nullptr);
-  MORAINE_CHECK(ok == 1, "OpenSSL has no such digest");
+  if (ok != 1) return std::nullopt;
   out.resize(size);
   return out;
 }
 
 }  // namespace
 
-std::string Sha256(std::string_view bytes) { return Digest(EVP_sha256(), bytes); }
+std::string Sha256(std::string_view bytes) {
+  std::optional<std::string> digest = Digest(EVP_sha256(), bytes);
+  MORAINE_CHECK(digest.has_value(), "OpenSSL has no SHA-256");
+  return *std::move(digest);
+}
 
-std::string Md5(std::string_view bytes) { return Digest(EVP_md5(), bytes); }
+std::optional<std::string> Md5(std::string_view bytes) { return Digest(EVP_md5(), bytes); }
 
 std::string HmacSha256(std::string_view key, std::string_view bytes) {
   std::string out(EVP_MAX_MD_SIZE, '\0');

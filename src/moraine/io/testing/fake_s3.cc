@@ -40,7 +40,9 @@ std::string TargetOf(const Request& request) {
   return text;
 }
 
-std::string EtagOf(std::string_view bytes) { return "\"" + HexEncode(net::Md5(bytes)) + "\""; }
+std::string EtagOf(std::string_view bytes) {
+  return "\"" + HexEncode(net::Md5(bytes).value()) + "\"";
+}
 
 }  // namespace
 
@@ -291,7 +293,7 @@ Response FakeS3::Complete(const Request& request, const std::string& id) {
 
 Response FakeS3::DeleteMany(const Request& request, const std::string& bucket) {
   if (!options_.knows_delete_many) return Error(501, "NotImplemented");
-  if (request.headers.Get("Content-MD5") != Base64Encode(net::Md5(request.body))) {
+  if (request.headers.Get("Content-MD5") != Base64Encode(net::Md5(request.body).value())) {
     return Error(400, "InvalidDigest");
   }
   std::string body = "<DeleteResult>";
