@@ -1,15 +1,19 @@
 """Rows that Moraine has put in order, as pyarrow and DuckDB read them: the same rows, in the order that DuckDB gives them, files that do not overlap."""
+import time
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from harness import Server
+from interop.test_data_files import EVERY, every_row, rewrite, same
+from optimizing import optimize, wait_until_idle
+from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.schema import Schema
+from pyiceberg.transforms import YearTransform
 from pyiceberg.types import DateType, DecimalType, DoubleType, LongType, NestedField, StringType
-
-from interop.test_data_files import EVERY, every_row, rewrite, same
 
 ROWS = Schema(NestedField(1, "id", LongType()), NestedField(2, "name", StringType()), NestedField(3, "day", DateType()),
               NestedField(4, "amount", DecimalType(12, 2)), NestedField(5, "ratio", DoubleType()))
@@ -116,3 +120,88 @@ def test_rows_move_to_the_current_spec(tmp_path):
         years[year] = years.get(year, 0) + 1
     assert years == {2020: 1, 2021: 1, 2022: 1}
     assert output["rows-written"] == 4000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("s"), optimizer_threads=1) as server:
+        yield server
+
+
+QUIET = {"self-optimizing.min-plan-interval": "0", "self-optimizing.hot-partition-delay": "0", "self-optimizing.minor.trigger.interval": "-1",
+         "self-optimizing.minor.trigger.file-count": "1000"}
+PATH = "/api/v1/warehouses/default/namespaces/db/tables/"
+
+
+@pytest.fixture(scope="module")
+def catalog(server):
+    catalog = RestCatalog("m", uri=server.uri, warehouse="default")
+    catalog.create_namespace("db")
+    return catalog
+
+
+def append_some(table, tmp_path: Path, files: int) -> list[str]:
+    rows = []
+    for path in write_inputs(tmp_path, files, 500):
+        part = pq.read_table(path)
+        part = part.cast(pa.schema([pa.field(f.name, f.type) for f in part.schema]))
+        table.append(part)
+        rows += part.to_pylist()
+    return sorted(map(repr, rows))
+
+
+def rows_of(table) -> list[str]:
+    return sorted(map(repr, table.refresh().scan().to_arrow().to_pylist()))
+
+
+def test_a_person_asks_for_a_layout_and_it_ends(server, catalog, tmp_path):
+    table = catalog.create_table("db.asked", ROWS, properties=QUIET | {"self-optimizing.full.trigger.interval": "1"})
+    rows = append_some(table, tmp_path, 4)
+    status, answer, _ = server.post(PATH + "asked/optimize", {"layout": "zorder(nothing)"})
+    assert status == 400 and "nothing" in str(answer)
+    process = optimize(server, "asked", "full", "sort(day desc)")
+    assert process["type"] == "full" and process["started-by"] == "person"
+    [file] = [task.file for task in table.refresh().scan().plan_files()]
+    days = pq.read_table(file.file_path.removeprefix("file://"))["day"].to_pylist()
+    assert days == sorted(days, reverse=True)
+    assert "-sort" in file.file_path
+    assert rows_of(table) == rows
+    rows2 = rows + append_some(table, tmp_path, 1)
+    process = optimize(server, "asked", "full", "zorder(id, name)")
+    assert rows_of(table) == sorted(rows2)
+    [file] = [task.file for task in table.refresh().scan().plan_files()]
+    assert "-zorder" in file.file_path
+    # It lies so already: asked again, nothing is written.
+    assert server.post(PATH + "asked/optimize", {"layout": "zorder(id, name)"})[0] == 204
+    wait_until_idle(server)
+    assert [task.file.file_path for task in table.refresh().scan().plan_files()] == [file.file_path]
+
+
+def test_the_property_lays_out_what_comes_and_ends(server, catalog, tmp_path):
+    table = catalog.create_table("db.property", ROWS, properties=QUIET | {"self-optimizing.layout": "hilbert(id, day)",
+                                                                          "self-optimizing.target-size": "5000"})
+    rows = append_some(table, tmp_path, 6)
+    end = time.monotonic() + 60
+    while not all("-hilbert" in task.file.file_path for task in table.refresh().scan().plan_files()):
+        assert time.monotonic() < end, (server.get(PATH + "property")[1], server.log_tail())
+        time.sleep(0.2)
+    wait_until_idle(server)
+    assert rows_of(table) == rows
+    snapshot = table.refresh().current_snapshot().snapshot_id
+    wait_until_idle(server)
+    assert table.refresh().current_snapshot().snapshot_id == snapshot
+
+
+def test_a_full_run_moves_rows_to_the_current_spec(server, catalog, tmp_path):
+    table = catalog.create_table("db.moved", ROWS, properties=QUIET | {"self-optimizing.full.move-to-current-spec": "true"})
+    rows = append_some(table, tmp_path, 3)
+    with table.update_spec() as update:
+        update.add_field("day", YearTransform(), "day_year")
+    optimize(server, "moved", "full")
+    tasks = list(table.refresh().scan().plan_files())
+    assert {task.file.spec_id for task in tasks} == {table.spec().spec_id}
+    assert len(tasks) == 3
+    assert rows_of(table) == rows
+    one = table.scan(row_filter="day >= '2021-01-01' and day < '2022-01-01'")
+    assert len(list(one.plan_files())) == 1
+    assert all(row["day"].year == 2021 for row in one.to_arrow().to_pylist())

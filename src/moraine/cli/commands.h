@@ -33,8 +33,8 @@ struct TableOptions {
   std::string warehouse = "default";
   int64_t limit = 1000;  ///< of files
   int64_t tables = 0;    ///< at most so many; 0: all
-  std::string type;    ///< of optimizing; empty: the server decides
-  std::string layout;  ///< likewise
+  std::string type;      ///< of optimizing; empty: the server decides
+  std::string layout;    ///< likewise
   bool watch = false;
 };
 Status ListTables(Session& session, const TableOptions& options);
