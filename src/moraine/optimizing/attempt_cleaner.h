@@ -17,7 +17,9 @@ namespace moraine::optimizing {
 
 struct DeadAttempt {
   tasks::TaskKey key;
-  std::string prefix;              ///< every file of the attempt starts so
+  /// Every file of the attempt starts so; of an attempt that was committed, the whole name of the
+  /// one file that no commit names (its position map).
+  std::string prefix;
   int64_t may_write_until_ms = 0;  ///< 0: it has ended
 };
 

@@ -396,6 +396,20 @@ TEST_P(CarryOver, ATaskWithABrokenMapIsDroppedAndItsFilesAreRemoved) {
   EXPECT_EQ(scene.CountFiles(scene.task.OutputPrefix()), 0u);
 }
 
+TEST_P(CarryOver, DeletesThatDoNotFitInMemoryDropTheirTask) {
+  Scene scene(shape());
+  scene.world.options().carry_memory_bytes = 200;
+  scene.world.Restart();
+  const auto report = scene.RewriteTwoFiles();
+  scene.Delete();
+  ASSERT_TRUE(scene.Report(report).ok());
+  ASSERT_TRUE(scene.CommitTick().ok());
+  EXPECT_EQ(scene.Last().state, ProcessState::kFailed);
+  EXPECT_NE(scene.Last().error.find("do not fit in memory"), std::string::npos)
+      << scene.Last().error;
+  scene.writer.ExpectRows();
+}
+
 TEST_P(CarryOver, LeavesNothingOfCommitsThatLostTheRace) {
   Scene scene(shape());
   auto& world = scene.world;

@@ -291,6 +291,11 @@ class RunMapper {
 
 }  // namespace
 
+Status position_map::CheckInstructions(std::string_view chunk, const MapShape& shape) {
+  const Visit ignore = [](const MappedRun&) { return Status(); };
+  return Decoder(shape, ignore).Rows(chunk);
+}
+
 Status VisitPositionMap(Call& call, io::FileSystem& files, const PositionMap& map,
                         const MapShape& shape, const Visit& visit) {
   MORAINE_ASSIGN(ByteSource source, ByteSource::Open(call, files, map));

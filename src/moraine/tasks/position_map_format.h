@@ -4,6 +4,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+
+#include "moraine/tasks/position_map.h"
 
 namespace moraine::tasks::position_map {
 
@@ -26,6 +29,10 @@ enum Op : uint64_t {
 inline constexpr int kOpBits = 3;
 /// A kRows instruction fits into a chunk.
 inline constexpr uint64_t kMaxRowsAtOnce = 4096;
+
+/// Follows the instructions of one chunk, as the first of a map with this shape; for fuzzing, which
+/// can't make checksums.
+Status CheckInstructions(std::string_view chunk, const MapShape& shape);
 
 inline void PutVarint(uint64_t value, std::string* out) {
   for (; value >= 0x80; value >>= 7) out->push_back(static_cast<char>(value | 0x80));

@@ -275,6 +275,36 @@ TEST_F(PositionMapTest, EveryDamagedByteIsFound) {
   EXPECT_EQ(CheckPositionMap(longer, shape).code(), Code::kCorruption);
 }
 
+TEST_F(PositionMapTest, InstructionsThatLeaveTheFilesAreRefused) {
+  using namespace position_map;  // NOLINT: the format is what is tested
+  const MapShape shape{{10, 4}, {12, 0}};
+  const std::pair<uint64_t, uint64_t> cases[][4] = {
+      {{kKeep, 1}},                                         // of no output
+      {{kOutput, 2}},                                       //
+      {{kInput, 2}},                                        //
+      {{kOutput, 0}, {kKeep, 11}},                          //
+      {{kOutput, 0}, {kInput, 1}, {kKeep, 5}},              //
+      {{kOutput, 0}, {kSkip, 11}},                          //
+      {{kOutput, 0}, {kBack, 1}},                           //
+      {{kOutput, 0}, {kSkip, 4}, {kKeep, 7}},               //
+      {{kOutput, 0}, {kKeep, 10}, {kBack, 3}, {kKeep, 3}},  // a row more than the input has
+      {{kOutput, 1}, {kKeep, 1}},                           // the output is empty
+      {{kOutput, 0}, {kKeep, uint64_t{1} << 60}},           //
+      {{kOutput, 0}, {kRows, kMaxRowsAtOnce + 1}},          //
+      {{kOutput, 0}, {kRows, 1}},                           // and no row follows
+      {{6, 0}},
+  };
+  for (const auto& instructions : cases) {
+    std::string chunk;
+    for (const auto& [op, n] : instructions) {
+      if (op != 0 || n != 0 || chunk.empty()) PutVarint(n << kOpBits | op, &chunk);
+    }
+    EXPECT_EQ(CheckInstructions(chunk, shape).code(), Code::kCorruption) << chunk.size();
+  }
+  EXPECT_EQ(CheckInstructions(std::string(11, '\xFF'), shape).code(), Code::kCorruption);
+  EXPECT_EQ(CheckInstructions("\xFF", shape).code(), Code::kCorruption);
+}
+
 TEST_F(PositionMapTest, AFileThatIsCutOrGoneIsToldOf) {
   PositionMap map;
   map.location = kLocation;
