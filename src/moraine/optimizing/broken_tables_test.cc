@@ -176,8 +176,8 @@ TEST_F(BrokenTablesTest, ATaskThatCantReadADataFileFailsAndIsNotTriedForEver) {
   EXPECT_EQ(world_.LiveFiles("good").size(), 1u);
 }
 
-TEST_F(BrokenTablesTest, TablesOfFormatVersion3AreServedAndLeftAlone) {
-  broken_ = world_.MakeTable("broken", {{"format-version", "3"}});
+TEST_F(BrokenTablesTest, EncryptedTablesAreServedAndLeftAlone) {
+  broken_ = world_.MakeTable("broken", {{"encryption.key-id", "k"}});
   good_ = world_.MakeTable("good");
   for (const char* table : {"broken", "good"}) ASSERT_TRUE(world_.Append(table, {"a", "b"}).ok());
   world_.token();
@@ -185,14 +185,14 @@ TEST_F(BrokenTablesTest, TablesOfFormatVersion3AreServedAndLeftAlone) {
   EXPECT_EQ(world_.LiveFiles("broken").size(), 2u);
   TableState state = world_.State(broken_).value();
   EXPECT_EQ(state.status, TableStatus::kSkipped);
-  EXPECT_EQ(state.reason, "optimizing tables of format version 3 is not there yet");
+  EXPECT_EQ(state.reason, "the table is encrypted");
   // Its health is told all the same.
   EXPECT_THAT(state.health_json, HasSubstr("\"data-files\":2"));
   Call call = world_.call();
   Service service(world_.engine(), world_.disk(), world_.store(), world_.options());
   Status asked = service.Request(call, broken_, "full", "");
   EXPECT_EQ(asked.code(), Code::kConflict);
-  EXPECT_THAT(asked.message(), HasSubstr("format version 3"));
+  EXPECT_THAT(asked.message(), HasSubstr("encrypted"));
 }
 
 }  // namespace

@@ -28,7 +28,9 @@ planning::PlannedRun RunOf(const Process& process) {
 
 int64_t SumBytes(const std::vector<iceberg::DataFile>& files) {
   int64_t bytes = 0;
-  for (const auto& file : files) bytes = iceberg::AddCapped(bytes, file.file_size_in_bytes);
+  for (const auto& file : files) {
+    bytes = iceberg::AddCapped(bytes, file.content_size_in_bytes.value_or(file.file_size_in_bytes));
+  }
   return bytes;
 }
 

@@ -84,7 +84,7 @@ TEST_F(HealthMonitorTest, SaysWhyATableIsSkipped) {
   for (const Case& c : std::vector<Case>{
            {{{"self-optimizing.enabled", "false"}}, "self-optimizing.enabled is false"},
            {{{"gc.enabled", "false"}}, "gc.enabled is false"},
-           {{{"format-version", "3"}}, "format version 3"},
+           {{{"encryption.key-id", "k"}}, "the table is encrypted"},
        }) {
     std::string name = "t" + std::to_string(number++);
     int64_t id = world_.MakeTable(name, c.properties);

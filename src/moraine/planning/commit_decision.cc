@@ -55,7 +55,13 @@ class Examiner {
       for (const auto& input : *inputs) {
         const tasks::InputFile* now = Find(input);
         if (now == nullptr) return std::move(verdict_);
-        inputs == &task_.rewrite ? ExamineRewritten(input, *now) : ExamineStaying(*now);
+        // A file that an upgraded table had gets its row ids from the first commit after it.
+        const bool is_rewritten = inputs == &task_.rewrite;
+        if (is_rewritten && now->file.first_row_id != input.file.first_row_id) {
+          Object("numbered the rows of", input.file.file_path);
+          return std::move(verdict_);
+        }
+        is_rewritten ? ExamineRewritten(input, *now) : ExamineStaying(*now);
         if (!verdict_.objection.empty()) return std::move(verdict_);
       }
     }

@@ -1,5 +1,7 @@
 #include "moraine/planning/commit_decision.h"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
 namespace moraine::planning {
@@ -176,6 +178,68 @@ TEST(CommitDecision, DeletesOnAFileOfRewrittenPositionsDoNotHinder) {
   EXPECT_TRUE(decision.removed_data_files.empty());
   ASSERT_EQ(decision.removed_delete_files.size(), 1u);
   EXPECT_EQ(decision.removed_delete_files[0].file_path, "pos");
+}
+
+tasks::DeleteInput Vector(std::string path, int64_t offset, const std::string& target) {
+  tasks::DeleteInput input = Deletes(std::move(path), FileContent::kPositionDeletes);
+  input.file.format = iceberg::FileFormat::kPuffin;
+  input.file.content_offset = offset;
+  input.file.referenced_data_file = target;
+  return input;
+}
+
+/// Two files of version 3, both with a vector in one Puffin file; a's vector is folded.
+struct VectorScene : Scene {
+  VectorScene() {
+    current.deletes = {Vector("v", 4, "a"), Vector("v", 46, "b")};
+    current.partitions[0].files = {Data("a", {0}), Data("b", {1})};
+    task.format_version = 3;
+    task.rewrite.clear();
+    task.deletes = {current.deletes[0]};
+    task.rewrite_positions = {Data("a", {0})};
+    output.data_files.clear();
+    output.delete_files = {Vector("new", 4, "a").file};
+  }
+};
+
+TEST(CommitDecision, AVectorIsReplacedAndItsNeighbourStays) {
+  VectorScene scene;
+  auto decision = scene.Decide();
+  ASSERT_EQ(decision.kept.size(), 1u);
+  ASSERT_EQ(decision.removed_delete_files.size(), 1u);
+  EXPECT_EQ(decision.removed_delete_files[0].content_offset, 4);
+  EXPECT_EQ(decision.added_delete_files[0].file_path, "new");
+}
+
+TEST(CommitDecision, DropsATaskWhoseInputGotRowIds) {
+  Scene scene;
+  scene.current.partitions[0].files[0].file.first_row_id = 10;
+  auto decision = scene.Decide();
+  EXPECT_TRUE(decision.empty());
+  EXPECT_NE(decision.dropped[0].reason.find("numbered the rows"), std::string::npos);
+  scene.task.rewrite[0].file.first_row_id = 10;
+  EXPECT_EQ(scene.Decide().kept.size(), 1u);
+}
+
+TEST(CommitDecision, RemovesDeletesThatApplyToNothing) {
+  Scene scene;
+  scene.current.deletes.push_back(Deletes("dangling", FileContent::kEqualityDeletes));
+  scene.current.deletes.push_back(Deletes("elsewhere", FileContent::kEqualityDeletes));
+  scene.current.deletes.push_back(Deletes("global", FileContent::kEqualityDeletes));
+  scene.current.deletes[2].file.partition = {};  // of the task's partition
+  scene.current.deletes[4].file.spec_id = 7;
+  scene.current.deletes[4].file.partition = {};
+  scene.current.partitions[0].partition = {};
+  scene.current.partitions[0].spec_id = 0;
+  const auto removed = [&] {
+    std::set<std::string> paths;
+    for (const auto& file : scene.Decide().removed_delete_files) paths.insert(file.file_path);
+    return paths;
+  };
+  // An empty tuple is that of a whole table, too: only who sees all of it takes them away.
+  EXPECT_EQ(removed(), (std::set<std::string>{"pos"}));
+  scene.current.whole_table = true;
+  EXPECT_EQ(removed(), (std::set<std::string>{"dangling", "global", "pos"}));
 }
 
 }  // namespace

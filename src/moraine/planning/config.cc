@@ -11,6 +11,8 @@
 namespace moraine::planning {
 namespace {
 
+constexpr int kHighestFormatVersion = 3;
+
 constexpr std::string_view kPrefix = "self-optimizing.";
 
 /// All names of the reference system, those that mean nothing here among them, and our own.
@@ -175,7 +177,7 @@ std::string Obstacle(const iceberg::TableMetadata& metadata, const OptimizingCon
     return "the table was registered, not created here: set self-optimizing.enabled=true to have "
            "it optimized";
   }
-  if (metadata.format_version > 2) {
+  if (metadata.format_version > kHighestFormatVersion) {
     return fmt::format("optimizing tables of format version {} is not there yet",
                        metadata.format_version);
   }

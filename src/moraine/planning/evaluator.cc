@@ -165,7 +165,8 @@ Tally CountFiles(const TableFiles& table, const PartitionFiles& partition,
     const DataFile& file = table.deletes[static_cast<size_t>(index)].file;
     (file.content == FileContent::kEqualityDeletes ? out->equality_delete_files
                                                    : out->position_delete_files) += 1;
-    out->delete_bytes = AddCapped(out->delete_bytes, file.file_size_in_bytes);
+    out->delete_bytes =
+        AddCapped(out->delete_bytes, file.content_size_in_bytes.value_or(file.file_size_in_bytes));
   }
   return tally;
 }

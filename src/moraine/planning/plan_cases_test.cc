@@ -7,7 +7,9 @@
 //   partition day=1 written 10s           begins a partition; its last commit
 //   data a b 1MiB rows 100                files of this size (1000 rows unless said)
 //   positions p of a rows 5               position deletes; of one file: it names that file
-//   equality e of a b                     equality deletes; "global": of an unpartitioned spec
+//   vector v of a rows 5                  a deletion vector
+//   equality e of a b                     equality deletes; "global": of an unpartitioned spec; of
+//                                         nothing: deletes that apply to no file any more
 //   budget 100MiB                         of the process
 //   some partitions                       others of the table were not looked at
 //   ----
@@ -92,7 +94,7 @@ class Scene {
     }
     if (what == "last" && words.size() == 3) return ReadTime(words[1], words[2]);
     if (what == "data") return ReadData(words);
-    if (what == "positions" || what == "equality") return ReadDeletes(words);
+    if (what == "positions" || what == "vector" || what == "equality") return ReadDeletes(words);
     return InvalidArgument("what is this?");
   }
 
@@ -155,8 +157,13 @@ class Scene {
     deletes.file.content =
         words[0] == "equality" ? FileContent::kEqualityDeletes : FileContent::kPositionDeletes;
     if (words[2] != "global") deletes.file.partition = table_.partitions.back().partition;
-    if (words[0] == "positions" && targets.size() == 1)
+    if (words[0] != "equality" && targets.size() == 1)
       deletes.file.referenced_data_file = targets[0];
+    if (words[0] == "vector") {
+      deletes.file.format = iceberg::FileFormat::kPuffin;
+      deletes.file.content_offset = 4 + static_cast<int64_t>(table_.deletes.size());
+      deletes.file.content_size_in_bytes = 40;
+    }
     const auto index = static_cast<int32_t>(table_.deletes.size());
     table_.deletes.push_back(std::move(deletes));
     size_t found = 0;

@@ -161,6 +161,28 @@ class PartitionPlanner {
   std::vector<TaskPlan> tasks_;
 };
 
+/// Which deletes that no file of the loaded partitions has can be of no other: those of a partition
+/// that some task is about, and those of the whole table.
+class DanglingDeletes {
+ public:
+  DanglingDeletes(const TableFiles& table, const std::vector<std::set<size_t>>& done) {
+    for (size_t p = 0; p < table.partitions.size(); ++p) {
+      if (!done[p].empty()) partitions_.push_back(&table.partitions[p]);
+    }
+  }
+
+  bool Contains(const iceberg::DataFile& deletes, bool global) const {
+    if (partitions_.empty()) return false;
+    return global || std::any_of(partitions_.begin(), partitions_.end(), [&](const auto* one) {
+             return one->spec_id == deletes.spec_id &&
+                    iceberg::SameTuple(one->partition, deletes.partition);
+           });
+  }
+
+ private:
+  std::vector<const PartitionFiles*> partitions_;
+};
+
 void NoteTimer(const PartitionEvaluation& evaluation, ProcessPlan* plan) {
   if (!evaluation.due_ms) return;
   plan->due_ms = plan->due_ms ? std::min(*plan->due_ms, *evaluation.due_ms) : *evaluation.due_ms;
@@ -211,32 +233,28 @@ ProcessPlan PlanProcess(const TableFiles& table,
 
 std::vector<int32_t> RemovableDeletes(const TableFiles& table, const std::vector<TaskPlan>& tasks) {
   std::vector<std::set<size_t>> done(table.partitions.size());
-  std::vector<bool> touched(table.deletes.size(), false);
   for (const auto& task : tasks) {
-    for (const auto* list : {&task.rewrite, &task.rewrite_positions}) {
-      for (size_t file : *list) {
-        done[task.partition].insert(file);
-        for (int32_t index : table.partitions[task.partition].files[file].deletes) {
-          touched[static_cast<size_t>(index)] = true;
-        }
-      }
-    }
+    for (const auto* list : {&task.rewrite, &task.rewrite_positions})
+      done[task.partition].insert(list->begin(), list->end());
   }
+  std::vector<bool> touched(table.deletes.size(), false);
   std::vector<bool> needed(table.deletes.size(), false);
   for (size_t p = 0; p < table.partitions.size(); ++p) {
     for (size_t i = 0; i < table.partitions[p].files.size(); ++i) {
-      if (done[p].contains(i)) continue;
+      std::vector<bool>& mark = done[p].contains(i) ? touched : needed;
       for (int32_t index : table.partitions[p].files[i].deletes)
-        needed[static_cast<size_t>(index)] = true;
+        mark[static_cast<size_t>(index)] = true;
     }
   }
+  const DanglingDeletes dangling(table, done);
   std::vector<int32_t> removable;
   for (size_t i = 0; i < table.deletes.size(); ++i) {
     const auto& file = table.deletes[i].file;
-    bool global = file.content == FileContent::kEqualityDeletes &&
-                  (file.partition.empty() || table.unpartitioned_specs.contains(file.spec_id));
-    if (touched[i] && !needed[i] && (!global || table.whole_table))
-      removable.push_back(static_cast<int32_t>(i));
+    const bool global =
+        file.content == FileContent::kEqualityDeletes &&
+        (file.partition.empty() || table.unpartitioned_specs.contains(file.spec_id));
+    if (needed[i] || (global && !table.whole_table)) continue;
+    if (touched[i] || dangling.Contains(file, global)) removable.push_back(static_cast<int32_t>(i));
   }
   return removable;
 }

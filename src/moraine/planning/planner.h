@@ -50,9 +50,9 @@ ProcessPlan PlanProcess(const TableFiles& table,
                         const OptimizingConfig& config, const PlanLimits& limits);
 
 /// The delete files that no data file needs any more once the given tasks have landed: every file
-/// of the snapshot that they apply to was rewritten (or had its positions rewritten). Global
-/// equality deletes only when every partition that they may reach was looked at. Indices into
-/// table.deletes.
+/// of the snapshot that they apply to was rewritten (or had its positions rewritten), or they apply
+/// to none and are of a partition of the tasks. Global equality deletes only when every partition
+/// that they may reach was looked at. Indices into table.deletes.
 std::vector<int32_t> RemovableDeletes(const TableFiles& table, const std::vector<TaskPlan>& tasks);
 
 }  // namespace moraine::planning

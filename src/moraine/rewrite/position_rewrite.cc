@@ -62,6 +62,7 @@ Status RewritePositions(Call& call, TaskRun* run) {
   for (const tasks::InputFile& input : run->task().rewrite_positions) {
     MORAINE_TRY(call.Check());
     MORAINE_ASSIGN(iceberg::PositionSet dead, source.DeletedPositions(call, input));
+    dead.CutAt(input.file.record_count);  // writers may have named rows that are not there
     if (!dead.empty()) MORAINE_TRY(output.Add(call, input.file.file_path, std::move(dead)));
   }
   MORAINE_TRY(output.Close(call));

@@ -108,7 +108,9 @@ Result<tasks::RewriteOutput> RunTaskUnguarded(Call& call, io::FileSystem& files,
   if (!task.rewrite_positions.empty()) MORAINE_TRY(RewritePositions(call, &run));
   tasks::RewriteOutput& output = run.output();
   for (const auto& file : output.data_files) output.bytes_written += file.file_size_in_bytes;
-  for (const auto& file : output.delete_files) output.bytes_written += file.file_size_in_bytes;
+  for (const auto& file : output.delete_files) {
+    output.bytes_written += file.content_size_in_bytes.value_or(file.file_size_in_bytes);
+  }
   return std::move(output);
 }
 

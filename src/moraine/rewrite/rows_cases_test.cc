@@ -41,7 +41,7 @@ using iceberg::FileContent;
 using iceberg::Type;
 using iceberg::TypeKind;
 
-/// "1 id long, 2 kind string"; "!" behind a type: required.
+/// "1 id long, 2 kind string"; "!" behind a type: required; "=5" behind it: its initial default.
 Result<std::vector<Field>> FieldsOf(std::string_view text) {
   std::vector<Field> fields;
   for (size_t begin = 0; begin < text.size();) {
@@ -53,6 +53,9 @@ Result<std::vector<Field>> FieldsOf(std::string_view text) {
     if (second == std::string_view::npos) return InvalidArgument("a column: id, name, type");
     MORAINE_ASSIGN(const int64_t id, ParseInt64(trimmed.substr(0, first)));
     std::string_view type = trimmed.substr(second + 1);
+    const size_t equals = type.find('=');
+    const std::string initial(equals == type.npos ? "" : type.substr(equals + 1));
+    type = type.substr(0, equals);
     const bool required = type.ends_with('!');
     if (required) type.remove_suffix(1);
     MORAINE_ASSIGN(auto parsed, Type::FromString(type));
@@ -60,6 +63,11 @@ Result<std::vector<Field>> FieldsOf(std::string_view text) {
                                        std::string(trimmed.substr(first + 1, second - first - 1)),
                                        std::move(parsed)));
     fields.back().required = required;
+    if (!initial.empty()) {
+      MORAINE_ASSIGN(const Json json, Json::Parse(initial));
+      MORAINE_ASSIGN(fields.back().initial_default,
+                     ValueFromJson(*fields.back().type, JsonCursor(json)));
+    }
   }
   return fields;
 }

@@ -1,6 +1,7 @@
 // What a worker reports is checked before it is believed: an output that is not the attempt's own
 // would be committed, or deleted, as if it were. Called by the task queue.
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -27,7 +28,12 @@ Status CheckFile(const RewriteTask& task, const DataFile& file, FileContent cont
   name.remove_prefix(prefix.size());
   if (name.empty() || name.find_first_of("/\\") != name.npos)
     return Refuse("not a file name after the attempt's prefix", file);
-  if (!seen->insert(file.file_path).second) return Refuse("an output is named twice", file);
+  // Deletion vectors share a file; each is of another data file.
+  const std::string output_name =
+      file.is_deletion_vector()
+          ? fmt::format("{} of {}", file.file_path, file.referenced_data_file.value_or(""))
+          : file.file_path;
+  if (!seen->insert(output_name).second) return Refuse("an output is named twice", file);
   if (file.content != content) return Refuse("data and deletes are mixed up", file);
   const bool moves = content == FileContent::kData && task.target_spec != nullptr;
   const bool in_place = moves ? file.spec_id == task.target_spec->spec_id &&
@@ -37,6 +43,27 @@ Status CheckFile(const RewriteTask& task, const DataFile& file, FileContent cont
   if (!in_place) return Refuse("an output is of another partition", file);
   if (file.file_size_in_bytes <= 0 || file.record_count < 0)
     return Refuse("an output has no size", file);
+  return {};
+}
+
+/// Deletes in the form that the table's format version takes, about one input each.
+Status CheckDeletes(const RewriteTask& task, const DataFile& file,
+                    const std::map<std::string, int64_t>& rows_of_targets) {
+  const auto target = file.referenced_data_file ? rows_of_targets.find(*file.referenced_data_file)
+                                                : rows_of_targets.end();
+  if (rows_of_targets.empty() || (file.referenced_data_file && target == rows_of_targets.end()))
+    return Refuse("deletes that were not asked for", file);
+  const bool wants_vectors = task.format_version >= 3;
+  if (file.is_deletion_vector() != wants_vectors)
+    return Refuse("deletes of another format version", file);
+  if (!wants_vectors) return {};
+  const bool is_whole =
+      file.referenced_data_file && file.content_offset.value_or(-1) >= 0 &&
+      file.content_size_in_bytes.value_or(-1) > 0 &&
+      *file.content_size_in_bytes <= file.file_size_in_bytes &&
+      *file.content_offset <= file.file_size_in_bytes - *file.content_size_in_bytes;
+  if (!is_whole) return Refuse("a deletion vector without its data file or place", file);
+  if (file.record_count > target->second) return Refuse("more deletes than rows", file);
   return {};
 }
 
@@ -83,12 +110,12 @@ Status CheckOutput(const RewriteTask& task, const RewriteOutput& output) {
   std::set<std::string> seen;
   for (const DataFile& file : output.data_files)
     MORAINE_TRY(CheckFile(task, file, FileContent::kData, &seen));
-  std::set<std::string> targets;
-  for (const InputFile& input : task.rewrite_positions) targets.insert(input.file.file_path);
+  std::map<std::string, int64_t> rows_of_targets;
+  for (const InputFile& input : task.rewrite_positions)
+    rows_of_targets.emplace(input.file.file_path, input.file.record_count);
   for (const DataFile& file : output.delete_files) {
     MORAINE_TRY(CheckFile(task, file, FileContent::kPositionDeletes, &seen));
-    bool about_another = file.referenced_data_file && !targets.contains(*file.referenced_data_file);
-    if (targets.empty() || about_another) return Refuse("deletes that were not asked for", file);
+    MORAINE_TRY(CheckDeletes(task, file, rows_of_targets));
   }
   MORAINE_TRY(CheckRows(task, output));
   return output.positions ? CheckMap(task, output) : Status();

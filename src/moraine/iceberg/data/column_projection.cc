@@ -55,6 +55,15 @@ bool IsVariant(const FileColumn& column) {
          column.children[1].leaf_index >= 0;
 }
 
+Status NotPlainVariant(const Field& wanted, const FileColumn& column) {
+  const bool is_shredded =
+      std::any_of(column.children.begin(), column.children.end(),
+                  [](const FileColumn& child) { return child.name == "typed_value"; });
+  if (!is_shredded) return WrongType(wanted, column);
+  return Unsupported("column " + wanted.name + " (id " + std::to_string(wanted.id) +
+                     "): its variants are shredded (typed_value), which can't be decoded yet");
+}
+
 bool HasShape(const FileColumn& column, TypeKind kind) {
   const arrow::Type::type id = column.type->id();
   switch (kind) {
@@ -65,6 +74,15 @@ bool HasShape(const FileColumn& column, TypeKind kind) {
     default:
       return arrow::is_list(id) && column.children.size() == 1;
   }
+}
+
+// The initial default of a struct, list or map as the schema's JSON has it, or nullptr: null.
+const Json* NestedDefault(const Field& field) {
+  if (!field.type->is_nested()) return nullptr;
+  for (const auto& [key, value] : field.unknown) {
+    if (key == "initial-default" && !value.is_null()) return &value;
+  }
+  return nullptr;
 }
 
 Result<std::shared_ptr<arrow::Buffer>> BitmapFromZero(const arrow::Array& array,
@@ -143,6 +161,20 @@ ColumnProjection::Lineage ColumnProjection::LineageOf(int32_t id) {
   return id == kLastUpdatedSequenceNumberFieldId ? Lineage::kSequenceNumber : Lineage::kNone;
 }
 
+// A struct's default is there or not; its fields bring their own.
+Status ColumnProjection::MakeDefaultChildren(const Field& wanted, const Json& initial, Plan* plan) {
+  if (wanted.type->kind() != TypeKind::kStruct || !initial.is_object() ||
+      !initial.as_object().empty()) {
+    return Unsupported("column " + wanted.name + " (id " + std::to_string(wanted.id) +
+                       "): a default of " + wanted.type->ToString() + " other than {}");
+  }
+  for (const Field& field : wanted.type->fields()) {
+    MORAINE_ASSIGN(Plan child, MakeMissing(field, {}));
+    plan->children.push_back(std::move(child));
+  }
+  return {};
+}
+
 Result<ColumnProjection::Plan> ColumnProjection::MakeMissing(const Field& wanted,
                                                              const ColumnConstants& constants) {
   Plan plan;
@@ -157,7 +189,9 @@ Result<ColumnProjection::Plan> ColumnProjection::MakeMissing(const Field& wanted
     plan.constant = value;
     return plan;
   }
-  if (wanted.id == kIsDeletedFieldId) {
+  if (const Json* initial = NestedDefault(wanted)) {
+    MORAINE_TRY(MakeDefaultChildren(wanted, *initial, &plan));
+  } else if (wanted.id == kIsDeletedFieldId) {
     plan.constant = false;
   } else if (wanted.initial_default) {
     plan.constant = *wanted.initial_default;
@@ -224,7 +258,7 @@ Result<ColumnProjection::Plan> ColumnProjection::MakePlan(const Field& wanted,
   if (wanted.type->is_nested()) {
     MORAINE_TRY(MakeChildPlans(wanted, *column, leaves, &plan));
   } else if (kind == TypeKind::kVariant) {
-    if (!IsVariant(*column)) return WrongType(wanted, *column);  // shredded ones are not read
+    if (!IsVariant(*column)) return NotPlainVariant(wanted, *column);
     for (const FileColumn& child : column->children) leaves->push_back(child.leaf_index);
   } else if (column->leaf_index < 0 || !IsReadableAs(*column->type, *wanted.type)) {
     return WrongType(wanted, *column);
@@ -260,6 +294,16 @@ Result<ArrayPtr> ColumnProjection::ApplyStruct(const Plan& plan, const arrow::Ar
   MORAINE_ASSIGN(std::shared_ptr<arrow::Buffer> bitmap, BitmapFromZero(input, context.pool));
   return arrow::MakeArray(arrow::ArrayData::Make(plan.type, input.length(), {std::move(bitmap)},
                                                  std::move(children), input.null_count()));
+}
+
+Result<ArrayPtr> ColumnProjection::ApplyDefaultStruct(const Plan& plan, const Context& context) {
+  std::vector<std::shared_ptr<arrow::ArrayData>> children;
+  for (const Plan& child : plan.children) {
+    MORAINE_ASSIGN(const ArrayPtr array, ApplyPlan(child, nullptr, context));
+    children.push_back(array->data());
+  }
+  return arrow::MakeArray(
+      arrow::ArrayData::Make(plan.type, context.length, {nullptr}, std::move(children), 0));
 }
 
 Result<ArrayPtr> ColumnProjection::ApplyList(const Plan& plan, const arrow::Array& input,
@@ -327,6 +371,7 @@ Result<ArrayPtr> ColumnProjection::ApplySource(const Plan& plan, const ArrayPtr&
     case Source::kPosition:
       return Positions(context.origin.first_position, context.length, context.pool);
     case Source::kConstant:
+      if (!plan.children.empty()) return ApplyDefaultStruct(plan, context);
       return RepeatValue(*plan.field.type, plan.constant, context.length, context.pool);
     case Source::kFile:
       break;

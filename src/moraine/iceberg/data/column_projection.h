@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "moraine/base/json.h"
 #include "moraine/base/status.h"
 #include "moraine/iceberg/metadata/name_mapping.h"
 #include "moraine/iceberg/types/type.h"
@@ -88,7 +89,7 @@ class ColumnProjection {
     std::shared_ptr<arrow::DataType> type;  // as Arrow has it
     Value constant;                         // kConstant
     int child = -1;                         // kFile: index among the columns read of its parent
-    std::vector<Plan> children;             // kFile, nested types
+    std::vector<Plan> children;             // nested types; kConstant: of a struct with defaults
     Lineage lineage = Lineage::kNone;       // what nulls become
   };
   struct Context;
@@ -103,6 +104,7 @@ class ColumnProjection {
                                                const ColumnConstants& constants,
                                                std::vector<int>* leaves, bool needs_a_column);
   static Result<Plan> MakeMissing(const Field& wanted, const ColumnConstants& constants);
+  static Status MakeDefaultChildren(const Field& wanted, const Json& initial, Plan* plan);
   static Result<std::shared_ptr<arrow::Array>> ApplyPlan(const Plan& plan,
                                                          const std::shared_ptr<arrow::Array>& input,
                                                          const Context& context);
@@ -111,6 +113,8 @@ class ColumnProjection {
   static Result<std::shared_ptr<arrow::Array>> ApplyStruct(const Plan& plan,
                                                            const arrow::Array& input,
                                                            const Context& context);
+  static Result<std::shared_ptr<arrow::Array>> ApplyDefaultStruct(const Plan& plan,
+                                                                  const Context& context);
   static Result<std::shared_ptr<arrow::Array>> ApplyList(const Plan& plan,
                                                          const arrow::Array& input,
                                                          const Context& context);

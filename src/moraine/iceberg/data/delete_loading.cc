@@ -105,7 +105,7 @@ ReadOptions MakeReadOptions(const DeleteFilterOptions& options) {
 
 // What a dropped column may have been promoted to after the delete file was written: data files
 // hold any type on the way there, and keys that are equal stay so when they are widened.
-// (Promotions to timestamps are of format version 3, which is not rewritten.)
+// (A date may have become a timestamp of either unit, in version 3: which, the files don't say.)
 TypePtr WidestPromotion(const TypePtr& type) {
   switch (type->kind()) {
     case TypeKind::kInt:

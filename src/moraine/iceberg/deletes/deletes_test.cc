@@ -1,5 +1,6 @@
 // Position and equality sets against naive ones, with seeded random rows.
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <random>
@@ -61,6 +62,19 @@ TEST(PositionSet, AgreesWithASetOfNumbers) {
       EXPECT_EQ(cleared, dead);
       EXPECT_EQ(set.ClearKept(first, length, keep.data()), 0);
     }
+  }
+}
+
+TEST(PositionSet, IsCutAtAnEnd) {
+  const std::vector<int64_t> all = {0, 5, (int64_t{1} << 32) - 1, int64_t{1} << 32,
+                                    (int64_t{1} << 32) + 9, int64_t{3} << 32};
+  for (const int64_t end : {int64_t{0}, int64_t{5}, int64_t{6}, int64_t{1} << 32,
+                            (int64_t{1} << 32) + 9, int64_t{2} << 32, int64_t{4} << 32}) {
+    PositionSet set;
+    set.AddMany(all);
+    set.CutAt(end);
+    const auto behind = std::lower_bound(all.begin(), all.end(), end);
+    EXPECT_EQ(set.ToVector(), std::vector<int64_t>(all.begin(), behind)) << end;
   }
 }
 

@@ -84,6 +84,18 @@ void PositionSet::Merge(const PositionSet& other) {
   for (const auto& [high, bitmap] : other.bitmaps_->by_high) bitmaps_->by_high[high] |= bitmap;
 }
 
+void PositionSet::CutAt(int64_t end) {
+  MORAINE_CHECK(end >= 0, "positions are not negative");
+  auto& by_high = bitmaps_->by_high;
+  by_high.erase(by_high.upper_bound(High(end)), by_high.end());
+  const auto last = by_high.find(High(end));
+  if (last == by_high.end()) return;
+  Roaring below;
+  below.addRange(0, Low(end));
+  last->second &= below;
+  if (last->second.isEmpty()) by_high.erase(last);
+}
+
 bool PositionSet::Contains(int64_t position) const {
   const auto it = bitmaps_->by_high.find(High(position));
   return it != bitmaps_->by_high.end() && it->second.contains(Low(position));

@@ -25,6 +25,8 @@ class PositionSet {
   void Add(int64_t position);
   void AddMany(std::span<const int64_t> positions);
   void Merge(const PositionSet& other);
+  /// Takes out what is not below end.
+  void CutAt(int64_t end);
 
   bool Contains(int64_t position) const;
   bool empty() const;
