@@ -180,14 +180,6 @@ TEST(CommitDecision, DeletesOnAFileOfRewrittenPositionsDoNotHinder) {
   EXPECT_EQ(decision.removed_delete_files[0].file_path, "pos");
 }
 
-tasks::DeleteInput Vector(std::string path, int64_t offset, const std::string& target) {
-  tasks::DeleteInput input = Deletes(std::move(path), FileContent::kPositionDeletes);
-  input.file.format = iceberg::FileFormat::kPuffin;
-  input.file.content_offset = offset;
-  input.file.referenced_data_file = target;
-  return input;
-}
-
 /// Two files of version 3, both with a vector in one Puffin file; a's vector is folded.
 struct VectorScene : Scene {
   VectorScene() {

@@ -15,6 +15,7 @@
 #include "moraine/rewrite/position_rewrite.h"
 #include "moraine/rewrite/splice_pack.h"
 #include "moraine/rewrite/task_run.h"
+#include "moraine/rewrite/written_fields.h"
 
 namespace moraine::rewrite {
 namespace {
@@ -27,6 +28,10 @@ Status CheckTask(const tasks::RewriteTask& task, const RewriteOptions& options) 
   if (task.format_version > kHighestFormatVersion) {
     return Unsupported("rewriting a table of format version " +
                        std::to_string(task.format_version));
+  }
+  for (const iceberg::Field& field : task.schema->fields()) {
+    if (IsReservedName(task, field.name))
+      return Unsupported("the table has a column of its own with a reserved name: " + field.name);
   }
   if (options.memory_bytes < kMinMemoryBytes) {
     return Exhausted("a rewrite needs at least " + FormatByteSize(kMinMemoryBytes) +

@@ -4,6 +4,7 @@
 // writes these.
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "moraine/iceberg/data/column_projection.h"
@@ -15,6 +16,9 @@ namespace moraine::rewrite {
 std::vector<iceberg::Field> WrittenFields(const tasks::RewriteTask& task);
 /// The schema of WrittenFields.
 iceberg::SchemaPtr WrittenSchema(const tasks::RewriteTask& task);
+
+/// Whether a column of the table with this name could not be told from one of row lineage.
+bool IsReservedName(const tasks::RewriteTask& task, std::string_view name);
 
 /// What to read an input's lineage columns with (ReadOptions::lineage); nullopt before version 3.
 std::optional<iceberg::RowLineage> LineageOf(const tasks::RewriteTask& task,

@@ -185,5 +185,54 @@ TEST_P(GoldenV3, ACommitGoesOnNumbering) {
   }
 }
 
+TEST_P(GoldenV3, ARewriteTakesTheVectorsAndGoesOnNumbering) {
+  SnapshotChanges changes;
+  changes.operation = SnapshotOperation::kRewriteFiles;
+  changes.checks.starting_snapshot_id = table_->CurrentSnapshot()->snapshot_id;
+  const int64_t planned = table_->CurrentSnapshot()->sequence_number;
+  int64_t rows = 0, vectors = 0;
+  for (const ManifestEntry& entry : Entries()) {
+    if (!entry.is_live()) continue;
+    if (entry.file.content != FileContent::kData) {
+      ++vectors;
+      rows -= entry.file.record_count;
+      continue;
+    }
+    changes.removed_data.push_back(RemovedFile::Of(entry.file));
+    rows += entry.file.record_count;
+    AddedFile added{entry.file, planned};
+    added.file.file_path += ".new.parquet";
+    added.file.record_count = 0;
+    added.file.first_row_id.reset();
+    changes.added.push_back(std::move(added));
+  }
+  ASSERT_GT(vectors, 0);
+  changes.added[0].file.record_count = rows;
+  SnapshotProducer producer(files_, std::move(changes));
+  const auto prepared = producer.Prepare(call_, table_);
+  ASSERT_TRUE(prepared.ok()) << prepared.status().ToString();
+  const StringMap& summary = prepared->snapshot.summary;
+  EXPECT_EQ(summary.at("operation"), "replace");
+  EXPECT_EQ(summary.at("removed-dvs"), std::to_string(vectors));
+  EXPECT_EQ(summary.at("total-delete-files"), "0");
+  EXPECT_EQ(summary.at("total-position-deletes"), "0");
+  EXPECT_EQ(summary.at("total-records"), std::to_string(rows));
+  EXPECT_EQ(prepared->snapshot.first_row_id, table_->next_row_id);
+  EXPECT_EQ(prepared->snapshot.added_rows, rows);
+  const auto next =
+      ApplyUpdates(*table_, prepared->request.updates, {.now_ms = table_->last_updated_ms + 1});
+  ASSERT_TRUE(next.ok()) << next.status().ToString();
+  EXPECT_EQ(next->next_row_id, table_->next_row_id + rows);
+  const int64_t first = table_->next_row_id;
+  table_ = std::make_shared<const TableMetadata>(*next);
+  for (const ManifestEntry& entry : Entries()) {
+    if (!entry.is_live()) continue;
+    EXPECT_EQ(entry.file.content, FileContent::kData) << entry.file.file_path;
+    EXPECT_EQ(entry.sequence_number, planned);
+    EXPECT_EQ(entry.file_sequence_number, prepared->snapshot.sequence_number);
+    EXPECT_GE(entry.file.first_row_id.value_or(-1), first);
+  }
+}
+
 }  // namespace
 }  // namespace moraine::iceberg
