@@ -37,6 +37,7 @@ class TypesV3 : public testing::Test {
 
   Result<tasks::RewriteOutput> Run(const std::vector<Field>& fields, iceberg::DataFile file) {
     task_.format_version = 3;
+    ++task_.attempt;
     task_.schema = iceberg::MakeSchema(fields);
     task_.spec = std::make_shared<const iceberg::PartitionSpec>();
     task_.target_size_bytes = 1 << 30;
