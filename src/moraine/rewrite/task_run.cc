@@ -32,7 +32,7 @@ void TaskRun::StartOver() {
   progress_->rows_written = 0;
   output_ = tasks::RewriteOutput();
   for (const tasks::DeleteInput& input : task_.deletes) {
-    output_.bytes_read += input.file.file_size_in_bytes;
+    output_.bytes_read += input.file.content_size_in_bytes.value_or(input.file.file_size_in_bytes);
   }
   positions_.emplace(files_, tasks::PositionMapLocation(task_.OutputPrefix()));
 }
