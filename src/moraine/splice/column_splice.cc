@@ -24,6 +24,13 @@ bool HasFloats(const ColumnType& type) {
   return type.value.physical == Physical::kFloat || type.value.physical == Physical::kDouble;
 }
 
+bool HasPlainPages(const ChunkMetadata& chunk) {
+  return std::any_of(chunk.encoding_stats.begin(), chunk.encoding_stats.end(),
+                     [](const EncodingStats& stats) {
+                       return stats.page != PageType::kDictionary && !IsDictionary(stats.encoding);
+                     });
+}
+
 // Lets go of the bytes around a page that is small beside them.
 void Detach(RawPage* page) {
   if (page->bytes() * 4 > static_cast<int64_t>(page->owner->size())) return;
@@ -55,6 +62,7 @@ struct ColumnSplice::Segment {
   size_t dictionary_size = 0;
   bool is_merged = false;         // its indices become those of the merged dictionary,
   std::vector<uint32_t> mapping;  // by this; empty: they are the same
+  bool is_taken_in = false;       // so do its plain values
   std::shared_ptr<const DictionaryValues> values;  // when they become plain
   ChunkIndexes indexes;
   std::optional<ValueRange> range;  // of the whole chunk, where no row is left out
@@ -108,7 +116,7 @@ ColumnSplice::ColumnSplice(ColumnType type, std::vector<ChunkInput> inputs,
 }
 ColumnSplice::~ColumnSplice() = default;
 
-Status ColumnSplice::PrepareSegment(Call& call, DictionaryMerge* merge, Segment* segment) {
+Status ColumnSplice::PrepareSegment(Call& call, Segment* segment) {
   const ChunkInput& input = segment->input;
   if (input.alive == nullptr) {
     segment->range = RangeFrom(type_.value, input.chunk->statistics);
@@ -133,10 +141,51 @@ Status ColumnSplice::PrepareSegment(Call& call, DictionaryMerge* merge, Segment*
       const DictionaryValues values,
       DecodeDictionary(type_.value, first->header, input.chunk->codec, first->body, codecs_));
   if (mapping_bytes_ > options_.mapping_bytes) return {};
-  std::optional<std::vector<uint32_t>> mapping = merge->Add(values);
+  std::optional<std::vector<uint32_t>> mapping = merge_->Add(values);
   segment->is_merged = mapping.has_value();
   if (mapping) segment->mapping = std::move(*mapping);
   mapping_bytes_ += static_cast<int64_t>(segment->mapping.size() * sizeof(uint32_t));
+  return {};
+}
+
+Status ColumnSplice::TakeInPages(Call& call, const Segment& segment, bool* all_fit) {
+  const ChunkInput& input = segment.input;
+  ChunkPages pages(*input.file, *input.chunk, options_.max_page_bytes);
+  while (*all_fit) {
+    MORAINE_TRY(call.Check());
+    MORAINE_ASSIGN(const std::optional<RawPage> page, pages.Next(call));
+    if (!page) return {};
+    if (page->header.type == PageType::kDictionary || IsDictionary(page->header.encoding)) continue;
+    MORAINE_ASSIGN(PageValues values,
+                   DecodePage(type_, page->header, input.chunk->codec, page->body, codecs_));
+    MORAINE_ASSIGN(const DictionaryValues plain,
+                   DictionaryValues::Make(type_.value, std::move(values.plain), values.num_values));
+    *all_fit = merge_->AddValues(plain);
+  }
+  return {};
+}
+
+// Where most values are in dictionaries, the others go into the merged one as well: a page of plain
+// values among them would mean that all behind it must be plain, too.
+Status ColumnSplice::TakeInPlainValues(Call& call) {
+  int64_t indexed = 0;
+  int64_t plain = 0;
+  bool goes_back = false;
+  for (const auto& segment : segments_) {
+    const ChunkMetadata& chunk = *segment->input.chunk;
+    const bool is_plain = !segment->is_merged || HasPlainPages(chunk);
+    (is_plain ? plain : indexed) += chunk.num_values;
+    goes_back = goes_back || (plain > 0 && !is_plain);
+  }
+  if (!goes_back || indexed < plain || type_.value.physical == Physical::kBoolean) return {};
+  bool all_fit = true;
+  for (const auto& segment : segments_) {
+    const bool is_refused = segment->has_dictionary && !segment->is_merged;
+    if (segment->is_merged && !HasPlainPages(*segment->input.chunk)) continue;
+    if (!is_refused) MORAINE_TRY(TakeInPages(call, *segment, &all_fit));
+    if (is_refused || !all_fit) return {};
+    segment->is_taken_in = true;
+  }
   return {};
 }
 
@@ -166,18 +215,20 @@ void ColumnSplice::DecideCounting() {
 }
 
 Status ColumnSplice::Prepare(Call& call) {
-  DictionaryMerge merge(type_.value, static_cast<size_t>(options_.dictionary_bytes));
+  merge_ = std::make_unique<DictionaryMerge>(type_.value,
+                                             static_cast<size_t>(options_.dictionary_bytes));
   for (const auto& segment : segments_) {
     MORAINE_TRY(call.Check());
-    MORAINE_TRY(PrepareSegment(call, &merge, segment.get()));
+    MORAINE_TRY(PrepareSegment(call, segment.get()));
   }
+  MORAINE_TRY(TakeInPlainValues(call));
   DecideCounting();
   const bool has_dictionary = std::any_of(segments_.begin(), segments_.end(),
                                           [](const auto& segment) { return segment->is_merged; });
   if (!has_dictionary) return {};  // an empty one must be there, too
   if (dictionary_ == nullptr) {
     MORAINE_ASSIGN(DictionaryValues merged,
-                   DictionaryValues::Make(type_.value, merge.plain(), merge.size()));
+                   DictionaryValues::Make(type_.value, merge_->plain(), merge_->size()));
     dictionary_ = std::make_shared<DictionaryValues>(std::move(merged));
   }
   dictionary_->Rank();
@@ -272,7 +323,7 @@ Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* 
   if (!inspects) return pipeline->Push(bytes, finish);
   const auto work = [this, copy]() -> Status {
     const Edit& looked_at = copy->edit;
-    MORAINE_ASSIGN(const PageValues values,
+    MORAINE_ASSIGN(PageValues values,
                    DecodePage(type_, looked_at.page.header, looked_at.segment->input.chunk->codec,
                               looked_at.page.body, codecs_));
     copy->out.stats.null_count = values.num_levels - static_cast<int64_t>(values.num_values);
@@ -290,6 +341,15 @@ Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* 
   return pipeline->Push(bytes, work, finish);
 }
 
+Status ColumnSplice::ToIndices(PageValues* values) const {
+  MORAINE_ASSIGN(const DictionaryValues plain,
+                 DictionaryValues::Make(type_.value, std::move(values->plain), values->num_values));
+  MORAINE_ASSIGN(values->indices, merge_->NumbersOf(plain));
+  values->plain.clear();
+  values->is_dictionary = true;
+  return {};
+}
+
 Status ColumnSplice::RunGroup(Group* group) const {
   PageBuilder builder(type_, options_.pages, group->is_dictionary ? dictionary_.get() : nullptr,
                       codecs_);
@@ -303,6 +363,11 @@ Status ColumnSplice::RunGroup(Group* group) const {
     source.mapping = segment.mapping;
     source.dictionary_size = segment.dictionary_size;
     source.values = edit.values.get();
+    if (group->is_dictionary && !values.is_dictionary) {
+      MORAINE_TRY(ToIndices(&values));
+      source.mapping = {};
+      source.dictionary_size = dictionary_->size();
+    }
     source.alive = std::move(edit.alive);
     MORAINE_TRY(builder.Add(values, source));
   }
@@ -341,11 +406,14 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
   const PageHeader& header = edit.page.header;
   const bool is_dictionary = IsDictionary(header.encoding);
   if (is_dictionary && !segment->has_dictionary) return Corruption("indices without a dictionary");
-  const bool to_dictionary = is_dictionary && segment->is_merged;
+  const bool to_dictionary =
+      !is_past_dictionary_ && (is_dictionary ? segment->is_merged : segment->is_taken_in);
+  if (!to_dictionary) is_past_dictionary_ = true;
   const bool same_codec = segment->input.chunk->codec == codecs_->codec();
   const bool is_small =
       header.uncompressed_size < options_.small_page_bytes && segments_.size() > 1;
-  const bool same_indices = !is_dictionary || (segment->is_merged && segment->mapping.empty());
+  const bool same_indices =
+      is_dictionary == to_dictionary && (!is_dictionary || segment->mapping.empty());
   // Few readers know it for anything but floats.
   const bool is_rare = header.encoding == Encoding::kByteStreamSplit && !HasFloats(type_);
   if (same_codec && same_indices && !is_small && !is_rare && !edit.alive) {
@@ -354,7 +422,10 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
         KnownStats(type_, *segment->input.chunk, segment->indexes, page_number, header);
     return CopyPage(call, std::move(edit), std::move(stats), pipeline, output);
   }
-  if (is_dictionary && !to_dictionary) edit.values = segment->values;
+  if (is_dictionary && !to_dictionary) {
+    edit.values = segment->values;
+    if (edit.values == nullptr) return Unsupported("pages of indices behind plain ones");
+  }
   Detach(&edit.page);
   const bool is_full =
       group_ != nullptr && (group_->is_dictionary != to_dictionary ||
@@ -388,7 +459,8 @@ Status ColumnSplice::WriteSegment(Call& call, const std::shared_ptr<Segment>& se
     edit.page = std::move(*page);
     edit.segment = segment;
     if (edit.page.header.type == PageType::kDictionary) {
-      if (segment->is_merged || segment->pages_seen > 0) continue;
+      const bool stays = segment->is_merged && !is_past_dictionary_;
+      if (stays || segment->pages_seen > 0) continue;
       MORAINE_ASSIGN(DictionaryValues values,
                      DecodeDictionary(type_.value, edit.page.header, input.chunk->codec,
                                       edit.page.body, codecs_));

@@ -2,6 +2,9 @@
 // One column chunk of an output row group from those of its inputs. Pages whose values need not
 // change are copied as they are; dictionaries become one, and only indices are written anew; pages
 // with rows that are left out, small pages, and pages in another codec are made again.
+//
+// Within a chunk, pages of indices stand before all others: no writer goes back to its dictionary,
+// and vectorized readers (Spark 3.5) take values wrongly where one does.
 
 #include <cstdint>
 #include <memory>
@@ -20,6 +23,8 @@
 #include "moraine/splice/pipeline.h"
 
 namespace moraine::splice {
+
+class DictionaryMerge;
 
 /// A column chunk of an input row group.
 struct ChunkInput {
@@ -66,7 +71,9 @@ class ColumnSplice {
   struct Totals;
   struct Group;
 
-  Status PrepareSegment(Call& call, class DictionaryMerge* merge, Segment* segment);
+  Status PrepareSegment(Call& call, Segment* segment);
+  Status TakeInPlainValues(Call& call);
+  Status TakeInPages(Call& call, const Segment& segment, bool* all_fit);
   void DecideCounting();
   Status WriteDictionary(Call& call, Pipeline* pipeline, FileOutput* output);
   Status WriteSegment(Call& call, const std::shared_ptr<Segment>& segment, Pipeline* pipeline,
@@ -77,6 +84,7 @@ class ColumnSplice {
   bool MustInspect(const Segment& segment, const PageStats& stats) const;
   Status CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline, FileOutput* output);
   Status FlushGroup(Call& call, Pipeline* pipeline, FileOutput* output);
+  Status ToIndices(PageValues* values) const;
   Status RunGroup(Group* group) const;
   Status TakePage(Call& call, const OutPage& page, std::string_view header, std::string_view body,
                   FileOutput* output);
@@ -86,7 +94,9 @@ class ColumnSplice {
   const SpliceOptions options_;
   PageCodecs* codecs_;
   std::vector<std::shared_ptr<Segment>> segments_;
+  std::unique_ptr<DictionaryMerge> merge_;
   std::shared_ptr<DictionaryValues> dictionary_;  // merged
+  bool is_past_dictionary_ = false;               // a page of plain values is written
   int64_t mapping_bytes_ = 0;
   bool knows_nulls_ = true;
   bool counts_nulls_ = false;  // page by page

@@ -130,4 +130,25 @@ std::optional<std::vector<uint32_t>> DictionaryMerge::Add(const DictionaryValues
   return mapping;
 }
 
+bool DictionaryMerge::AddValues(const DictionaryValues& values) {
+  for (uint32_t i = 0; i < values.size(); ++i) {
+    const std::string_view encoded = values.Encoded(i);
+    const uint64_t hash = HashOf(encoded);
+    if (Find(encoded, hash) != kNone) continue;
+    if (plain_.size() + encoded.size() > max_bytes_) return false;
+    Insert(encoded, hash);
+  }
+  return true;
+}
+
+Result<std::vector<uint32_t>> DictionaryMerge::NumbersOf(const DictionaryValues& values) const {
+  std::vector<uint32_t> numbers(values.size());
+  for (uint32_t i = 0; i < values.size(); ++i) {
+    const std::string_view encoded = values.Encoded(i);
+    numbers[i] = Find(encoded, HashOf(encoded));
+    if (numbers[i] == kNone) return Corruption("a value was not there when its page was read");
+  }
+  return numbers;
+}
+
 }  // namespace moraine::splice

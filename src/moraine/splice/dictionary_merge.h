@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "moraine/base/status.h"
 #include "moraine/splice/value_stats.h"
 
 namespace moraine::splice {
@@ -19,6 +20,12 @@ class DictionaryMerge {
 
   /// New numbers by old ones, empty if they stay as they are; nullopt: refused.
   std::optional<std::vector<uint32_t>> Add(const DictionaryValues& values);
+
+  /// Takes values in, each once; false: not all fit.
+  bool AddValues(const DictionaryValues& values);
+  /// The numbers of values that were all taken in. Errors: Corruption for others. Thread-safe as
+  /// long as nothing is added.
+  Result<std::vector<uint32_t>> NumbersOf(const DictionaryValues& values) const;
 
   size_t size() const { return count_; }
   /// The merged values, plain.

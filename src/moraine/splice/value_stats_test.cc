@@ -98,6 +98,16 @@ TEST(DictionaryMerge, RefusesWhatWouldMakeItTooLarge) {
   EXPECT_EQ(merge.size(), 4u);
 }
 
+TEST(DictionaryMerge, TakesInPlainValues) {
+  DictionaryMerge merge({Physical::kByteArray}, 20);
+  EXPECT_TRUE(merge.Add(Dictionary({"a", "b"})).has_value());
+  EXPECT_TRUE(merge.AddValues(Dictionary({"b", "c", "c", "a"})));
+  EXPECT_EQ(merge.size(), 3u);
+  EXPECT_EQ(merge.NumbersOf(Dictionary({"c", "a", "c"})).value(), (std::vector<uint32_t>{2, 0, 2}));
+  EXPECT_FALSE(merge.AddValues(Dictionary({"a", "much too long"})));
+  EXPECT_EQ(merge.NumbersOf(Dictionary({"d"})).status().code(), Code::kCorruption);
+}
+
 TEST(DictionaryMerge, FindsEachOfManyValues) {
   DictionaryMerge merge({Physical::kInt32}, SIZE_MAX);
   std::vector<int32_t> all;
