@@ -323,7 +323,7 @@ Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* 
   if (!inspects) return pipeline->Push(bytes, finish);
   const auto work = [this, copy]() -> Status {
     const Edit& looked_at = copy->edit;
-    MORAINE_ASSIGN(PageValues values,
+    MORAINE_ASSIGN(const PageValues values,
                    DecodePage(type_, looked_at.page.header, looked_at.segment->input.chunk->codec,
                               looked_at.page.body, codecs_));
     copy->out.stats.null_count = values.num_levels - static_cast<int64_t>(values.num_values);
@@ -356,7 +356,7 @@ Status ColumnSplice::RunGroup(Group* group) const {
   for (Edit& edit : group->edits) {
     const Segment& segment = *edit.segment;
     MORAINE_ASSIGN(
-        const PageValues values,
+        PageValues values,
         DecodePage(type_, edit.page.header, segment.input.chunk->codec, edit.page.body, codecs_));
     if (values.num_rows != edit.num_rows) return Corruption("a page has other rows than told");
     PageBuilder::Source source;
