@@ -66,8 +66,8 @@ TEST(PositionSet, AgreesWithASetOfNumbers) {
 }
 
 TEST(PositionSet, IsCutAtAnEnd) {
-  const std::vector<int64_t> all = {0, 5, (int64_t{1} << 32) - 1, int64_t{1} << 32,
-                                    (int64_t{1} << 32) + 9, int64_t{3} << 32};
+  const std::vector<int64_t> all = {
+      0, 5, (int64_t{1} << 32) - 1, int64_t{1} << 32, (int64_t{1} << 32) + 9, int64_t{3} << 32};
   for (const int64_t end : {int64_t{0}, int64_t{5}, int64_t{6}, int64_t{1} << 32,
                             (int64_t{1} << 32) + 9, int64_t{2} << 32, int64_t{4} << 32}) {
     PositionSet set;
