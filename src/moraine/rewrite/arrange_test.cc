@@ -17,6 +17,7 @@
 #include "moraine/io/testing/memory_file_system.h"
 #include "moraine/rewrite/rewrite.h"
 #include "moraine/rewrite/row_sorter.h"
+#include "moraine/rewrite/written_fields.h"
 #include "moraine/tasks/layout_text.h"
 
 namespace moraine::rewrite {
@@ -392,6 +393,29 @@ TEST_F(ArrangeTest, MovesRowsToThePartitionsOfTheCurrentSpec) {
     const auto back =
         tasks::RewriteOutputFromJson(RewriteOutputToJson(output, task_), task_).value();
     EXPECT_EQ(back.data_files, output.data_files);
+  }
+}
+
+TEST_F(ArrangeTest, RowsKeepTheirLineageOfVersion3) {
+  AddRandomFiles(9, 3, 50);
+  task_.format_version = 3;
+  for (size_t i = 0; i < task_.rewrite.size(); ++i)
+    task_.rewrite[i].file.first_row_id = static_cast<int64_t>(1000 * i);
+  SetLayout("sort(id desc)");
+  const auto output = Run();
+  std::stable_sort(rows_.begin(), rows_.end(),
+                   [](const Row& a, const Row& b) { return a.id > b.id; });
+  const std::vector<Field> fields = WrittenFields(task_);
+  const auto read = iceberg::ReadRows(files_, output.data_files[0].file_path,
+                                      {.fields = {fields[fields.size() - 2], fields.back()}})
+                        .value();
+  ASSERT_EQ(read->num_rows(), static_cast<int64_t>(rows_.size()));
+  for (size_t row = 0; row < rows_.size(); ++row) {
+    const auto at = static_cast<int64_t>(row);
+    EXPECT_EQ(static_cast<const arrow::Int64Array&>(*read->column(0)).Value(at),
+              static_cast<int64_t>(1000 * rows_[row].file) + rows_[row].position);
+    EXPECT_EQ(static_cast<const arrow::Int64Array&>(*read->column(1)).Value(at),
+              task_.rewrite[rows_[row].file].sequence_number);
   }
 }
 
