@@ -15,8 +15,6 @@ namespace {
 constexpr int64_t kGroupBytes = int64_t{512} << 10;
 constexpr int64_t kGroupRows = 100'000;
 constexpr int64_t kLeastReadBytes = int64_t{4} << 10;
-// Longer bounds are left out, as Arrow does.
-constexpr size_t kMaxBoundBytes = 4096;
 
 // Those whose NaN are counted: the format has no counts for items of lists.
 bool HasFloats(const ColumnType& type) {
@@ -102,7 +100,9 @@ struct ColumnSplice::Totals {
         other.max && (!range.max || CompareValues(type, *other.max, *range.max) > 0);
     if (takes_min) is_min_exact = min_exact;
     if (takes_max) is_max_exact = max_exact;
-    range.Add(type, ValueRange{other.min, other.max, 0});
+    ValueRange added = other;
+    added.nans = 0;
+    range.Add(type, added);
   }
 };
 
@@ -125,6 +125,9 @@ Status ColumnSplice::PrepareSegment(Call& call, Segment* segment) {
         input.nans && input.chunk->statistics.null_count &&
         *input.nans + *input.chunk->statistics.null_count == input.chunk->num_values;
     if (!segment->range && (is_all_null || is_all_nan)) segment->range = ValueRange();
+    // Where strings have counts but no bounds, their writer found them too long.
+    const bool is_too_long = type_.value.width() == 0 && input.chunk->statistics.null_count;
+    if (!segment->range && is_too_long) segment->range.emplace().is_known = false;
   }
   const bool may_have_dictionary =
       input.chunk->dictionary_page_offset ||
@@ -310,7 +313,7 @@ Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* 
       header.uncompressed_size + static_cast<int64_t>(copy->edit.page.header_bytes.size());
   const Segment& segment = *copy->edit.segment;
   const bool inspects = MustInspect(segment, stats);
-  if (!stats.range && segment.range && segment.range->min) {
+  if (!stats.range && segment.range && (segment.range->min || !segment.range->is_known)) {
     stats.range = *segment.range;  // wide, but true
     stats.is_exact = false;
   }
@@ -481,9 +484,7 @@ Status ColumnSplice::WriteSegment(Call& call, const std::shared_ptr<Segment>& se
 Status ColumnSplice::Finish(FileOutput* output, ColumnCounts* counts) {
   Statistics statistics;
   if (knows_nulls_) statistics.null_count = totals_->nulls;
-  const bool has_range = totals_->range.min && totals_->range.max &&
-                         totals_->range.min->size() <= kMaxBoundBytes &&
-                         totals_->range.max->size() <= kMaxBoundBytes;
+  const bool has_range = totals_->range.is_known && totals_->range.min && totals_->range.max;
   if (type_.value.order != Order::kNone && has_range) {
     statistics.min = totals_->range.min;
     statistics.max = totals_->range.max;

@@ -8,16 +8,14 @@ namespace moraine::splice {
 namespace {
 
 constexpr std::string_view kMagic = "PAR1";
-// Longer bounds of pages are cut, as other writers do.
-constexpr size_t kMaxBoundBytes = 64;
-// An upper bound can't be cut so simply: pages with longer ones are not indexed.
-constexpr size_t kMaxUpperBytes = 4096;
+// Longer lower bounds of pages are cut, as other writers do.
+constexpr size_t kMaxLowerBytes = 64;
 
 // A prefix that ends with a whole UTF-8 character, where the bytes are text.
 std::string_view Prefix(std::string_view value) {
-  if (value.size() <= kMaxBoundBytes) return value;
-  size_t end = kMaxBoundBytes;
-  while (end > kMaxBoundBytes - 4 && (value[end] & 0xC0) == 0x80) --end;
+  if (value.size() <= kMaxLowerBytes) return value;
+  size_t end = kMaxLowerBytes;
+  while (end > kMaxLowerBytes - 4 && (value[end] & 0xC0) == 0x80) --end;
   return value.substr(0, end);
 }
 
@@ -96,8 +94,8 @@ Status FileOutput::AddDictionary(Call& call, std::string_view header, std::strin
 void FileOutput::AddToIndex(const PageStats& stats, int64_t num_values) {
   Indexes& indexes = indexes_.back().back();
   const bool is_null = stats.null_count == num_values;
-  const bool has_range = stats.range && stats.range->min && stats.range->max &&
-                         stats.range->max->size() <= kMaxUpperBytes;
+  const bool has_range =
+      stats.range && stats.range->is_known && stats.range->min && stats.range->max;
   if (!indexes.has_column || !stats.null_count || (!is_null && !has_range)) {
     indexes.has_column = false;
     return;

@@ -9,7 +9,8 @@ namespace {
 
 bool IsBound(const ValueType& type, std::string_view value) {
   const size_t width = type.width();
-  return (width == 0 || value.size() == width) && !IsNaN(type, value);
+  const bool fits = width == 0 ? value.size() <= kMaxBoundBytes : value.size() == width;
+  return fits && !IsNaN(type, value);
 }
 
 // A bound as the page of one value.

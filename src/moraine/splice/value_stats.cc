@@ -86,6 +86,8 @@ ValueRange RangeOfBytes(const ValueType& type, size_t count, const Next& next) {
     if (CompareValues(type, value, min) < 0) min = value;
     if (CompareValues(type, value, max) > 0) max = value;
   }
+  range.is_known = min.size() <= kMaxBoundBytes && max.size() <= kMaxBoundBytes;
+  if (!range.is_known) return range;
   range.min = std::string(min);
   range.max = std::string(max);
   return range;
@@ -135,6 +137,12 @@ bool IsNaN(const ValueType& type, std::string_view value) {
 
 void ValueRange::Add(const ValueType& type, const ValueRange& other) {
   nans += other.nans;
+  is_known = is_known && other.is_known;
+  if (!is_known) {
+    min.reset();
+    max.reset();
+    return;
+  }
   if (other.min && (!min || CompareValues(type, *other.min, *min) < 0)) min = other.min;
   if (other.max && (!max || CompareValues(type, *other.max, *max) > 0)) max = other.max;
 }

@@ -34,7 +34,11 @@ int CompareValues(const ValueType& type, std::string_view a, std::string_view b)
 /// Of a float or double.
 bool IsNaN(const ValueType& type, std::string_view value);
 
+/// Longer bounds are left out, as Arrow does.
+inline constexpr size_t kMaxBoundBytes = 4096;
+
 struct ValueRange {
+  bool is_known = true;  ///< false: there are values with longer bounds, min and max say nothing
   std::optional<std::string> min;
   std::optional<std::string> max;
   int64_t nans = 0;
