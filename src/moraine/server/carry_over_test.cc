@@ -288,7 +288,8 @@ TEST_P(CarryOverTest, EveryProcessLandsWhileRowsAreDeletedAllTheTime) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, CarryOverTest,
-                         testing::Values(Shape{2, false}, Shape{2, true, "900"}),
+                         testing::Values(Shape{2, false}, Shape{2, true, "900"}, Shape{3},
+                                         Shape{3, false, "900"}),
                          [](const auto& info) {
                            return fmt::format("V{}{}{}", info.param.format_version,
                                               info.param.many_files_a_delete ? "Shared" : "",
@@ -299,7 +300,7 @@ class CarryOver : public testing::TestWithParam<int> {
  protected:
   Shape shape() const { return {GetParam()}; }
 };
-INSTANTIATE_TEST_SUITE_P(Versions, CarryOver, testing::Values(2));
+INSTANTIATE_TEST_SUITE_P(Versions, CarryOver, testing::Values(2, 3));
 
 TEST_P(CarryOver, NewFilesGetTheirDeletesAtTheCommitsSequenceNumber) {
   Scene scene(shape());
