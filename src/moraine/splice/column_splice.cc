@@ -75,9 +75,11 @@ struct ColumnSplice::Edit {
   RawPage page;
   int64_t num_rows = 0;
   std::optional<std::vector<RowRange>> alive;
+  std::optional<ValueRange> range;  // known, and good enough
 };
 
 struct ColumnSplice::Group {
+  bool has_ranges = true;  // all edits have
   bool is_dictionary = false;
   int64_t bytes = 0;
   int64_t rows = 0;
@@ -234,7 +236,6 @@ Status ColumnSplice::Prepare(Call& call) {
                    DictionaryValues::Make(type_.value, merge_->plain(), merge_->size()));
     dictionary_ = std::make_shared<DictionaryValues>(std::move(merged));
   }
-  dictionary_->Rank();
   return {};
 }
 
@@ -324,6 +325,7 @@ Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* 
   };
   const int64_t bytes = copy->edit.page.bytes();
   if (!inspects) return pipeline->Push(bytes, finish);
+  if (dictionary_ != nullptr) dictionary_->Rank();
   const auto work = [this, copy]() -> Status {
     const Edit& looked_at = copy->edit;
     MORAINE_ASSIGN(const PageValues values,
@@ -372,6 +374,7 @@ Status ColumnSplice::RunGroup(Group* group) const {
       source.dictionary_size = dictionary_->size();
     }
     source.alive = std::move(edit.alive);
+    source.range = edit.range ? &*edit.range : nullptr;
     MORAINE_TRY(builder.Add(values, source));
   }
   group->edits.clear();  // the pages that were taken apart
@@ -384,6 +387,8 @@ Status ColumnSplice::FlushGroup(Call& call, Pipeline* pipeline, FileOutput* outp
   if (group_ == nullptr) return {};
   const std::shared_ptr<Group> group = std::move(group_);
   group_ = nullptr;
+  // Before those that need ranks begin; those that were begun need none.
+  if (group->is_dictionary && !group->has_ranges) dictionary_->Rank();
   return pipeline->Push(
       group->bytes, [this, group] { return RunGroup(group.get()); },
       [this, &call, group, output]() -> Status {
@@ -429,6 +434,10 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
     edit.values = segment->values;
     if (edit.values == nullptr) return Unsupported("pages of indices behind plain ones");
   }
+  if (!edit.alive && segment->range && !counts_nans_) {
+    edit.range =
+        KnownStats(type_, *segment->input.chunk, segment->indexes, page_number, header).range;
+  }
   Detach(&edit.page);
   const bool is_full =
       group_ != nullptr && (group_->is_dictionary != to_dictionary ||
@@ -443,6 +452,7 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
   if (has_new_values) group_->bytes += static_cast<int64_t>(edit.values->plain().size());
   group_->bytes += std::max<int64_t>(edit.page.header.uncompressed_size, edit.page.bytes());
   group_->rows += edit.num_rows;
+  group_->has_ranges = group_->has_ranges && edit.range.has_value();
   group_->edits.push_back(std::move(edit));
   return {};
 }

@@ -188,6 +188,8 @@ Status PageBuilder::AddRows(const PageValues& page, const Source& source) {
     AddAllLevels(page);
     values.push_back({0, static_cast<int64_t>(page.num_values)});
   }
+  is_range_given_ = is_range_given_ && source.range != nullptr;
+  if (source.range != nullptr) given_.Add(type_.value, *source.range);
   MORAINE_TRY(AddValues(page, source, values));
   const bool is_full =
       static_cast<int64_t>(value_bytes()) >= options_.page_bytes || num_rows_ >= options_.page_rows;
@@ -210,17 +212,28 @@ Status PageBuilder::Add(const PageValues& page, const Source& source) {
   return {};
 }
 
+void PageBuilder::SetRange(OutPage* page) {
+  if (is_range_given_) {
+    page->stats.range = given_;
+    page->stats.is_exact = false;
+  } else if (dictionary_ != nullptr) {
+    page->stats.range = dictionary_->RangeOf(indices_);
+  } else {
+    page->stats.range = RangeOf(type_.value, plain_, num_values_);
+  }
+  is_range_given_ = true;
+  given_ = ValueRange();
+}
+
 std::string PageBuilder::EncodeValues(OutPage* page) {
   if (dictionary_ == nullptr) {
     page->encoding = Encoding::kPlain;
     const bool is_bool = type_.value.physical == Physical::kBoolean;
-    page->stats.range = RangeOf(type_.value, plain_, num_values_);
     return is_bool ? PackBooleans(plain_) : std::move(plain_);
   }
   page->encoding = Encoding::kRleDictionary;
-  page->stats.range = dictionary_->RangeOf(indices_);
-  const uint32_t most = indices_.empty() ? 0 : *std::max_element(indices_.begin(), indices_.end());
-  const int bit_width = BitsFor(most);
+  const int bit_width =
+      dictionary_->size() == 0 ? 0 : BitsFor(static_cast<uint32_t>(dictionary_->size() - 1));
   std::string values(1, static_cast<char>(bit_width));
   EncodeHybrid(indices_, bit_width, &values);
   return values;
@@ -232,6 +245,7 @@ Status PageBuilder::Flush() {
   page.num_values = num_levels_;
   page.num_rows = num_rows_;
   page.stats.null_count = num_levels_ - static_cast<int64_t>(num_values_);
+  SetRange(&page);
   std::string values = EncodeValues(&page);
 
   std::string repetition;

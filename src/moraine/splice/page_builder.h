@@ -50,7 +50,8 @@ struct PageOptions {
 /// Used by one thread at a time.
 class PageBuilder {
  public:
-  /// dictionary: what indices mean, ranked; nullptr: pages have plain values.
+  /// dictionary: what indices mean, ranked unless all sources bring their range; nullptr: pages
+  /// have plain values.
   PageBuilder(const ColumnType& type, const PageOptions& options,
               const DictionaryValues* dictionary, PageCodecs* codecs)
       : type_(type), options_(options), dictionary_(dictionary), codecs_(codecs) {}
@@ -61,6 +62,8 @@ class PageBuilder {
     size_t dictionary_size = 0;                  ///< of the source: indices are below it
     const DictionaryValues* values = nullptr;    ///< for indices that become plain
     std::optional<std::vector<RowRange>> alive;  ///< rows of the page; nullopt: all
+    /// What is known of its values, to spare looking at them; nullptr: bounds are taken from them.
+    const ValueRange* range = nullptr;
   };
   /// Errors: Corruption for an index that is not in its dictionary.
   Status Add(const PageValues& page, const Source& source);
@@ -79,6 +82,7 @@ class PageBuilder {
   void PushLevel(const PageValues& page, size_t i);
   void SpellOutLevels(size_t count);
   Status Flush();
+  void SetRange(OutPage* page);
   std::string EncodeValues(OutPage* page);
   size_t value_bytes() const;
 
@@ -94,6 +98,8 @@ class PageBuilder {
   size_t num_values_ = 0;
   std::vector<uint32_t> indices_;
   std::string plain_;
+  bool is_range_given_ = true;  // of all sources of the page
+  ValueRange given_;
   std::vector<OutPage> pages_;
 };
 
