@@ -22,8 +22,6 @@ FULL = os.environ.get("MORAINE_FULL") == "1"
 MIB = 1 << 20
 BASE_MIB = 64  # code that is written to, stacks of threads, arenas of malloc
 STACK_MIB = 2
-# Goes with the engine's next state; then the line in allowed_skips.txt goes, too.
-AWAITED = pytest.mark.xfail(reason="values of 50 MB are held more than four times")
 
 
 def limited(limit_bytes: int):
@@ -118,7 +116,6 @@ def large_values(tmp_path: Path, megabytes: int) -> Path:
 LARGE = [field(1, "k", "long"), field(2, "text", "string")]
 
 
-@AWAITED
 def test_strings_of_fifty_megabytes(tmp_path):
     path = large_values(tmp_path, 50)
     needed = needed_mib(path)
@@ -133,7 +130,6 @@ def needed_mib(path: Path) -> int:
     return 64 + -(-4 * max(pages) // MIB)
 
 
-@AWAITED
 def test_a_budget_too_small_is_refused_with_the_figure(tmp_path):
     path = large_values(tmp_path, 50)
     done = rewrite(tmp_path, LARGE, [path], 96)
