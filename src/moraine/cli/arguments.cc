@@ -256,7 +256,11 @@ void AddCompactCommand(CLI::App* root, Flags* flags) {
       ->type_name("N");
   app->add_flag("--json", compact->json, "Print the summary as JSON, and nothing else");
   app->footer(
-      "\nWorks where the table's files can be reached; keys that the catalog lends are used.\n"
+      "\nWorks where the table's files can be reached: local ones, and those in S3 with the keys "
+      "that\n"
+      "the catalog lends, or that MORAINE_S3_ACCESS_KEY_ID and MORAINE_S3_SECRET_ACCESS_KEY give.\n"
+      "Rows lie afterwards as the table's self-optimizing.layout says, where --full rewrites "
+      "them.\n"
       "Ctrl-C leaves the table and its files as they were.\n"
       "\nExamples:\n"
       "  moraine compact http://127.0.0.1:8181 db.events\n"
@@ -418,7 +422,8 @@ void AddAll(CLI::App* root, Flags* flags) {
       "  moraine table optimize db.t --watch\n"
       "  moraine compact http://127.0.0.1:8181 db.t\n"
       "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached, "
-      "130 interrupted.\n"
+      "5 it\n"
+      "is not known whether a commit landed (compact), 130 interrupted.\n"
       "`moraine COMMAND --help` tells more about each, and so does `moraine help COMMAND`.\n");
   AddServerCommand(root, flags);
   AddOptimizerCommands(root, flags);

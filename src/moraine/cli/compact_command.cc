@@ -159,6 +159,19 @@ class Display {
   Thread thread_;
 };
 
+constexpr const char* kWhichUri =
+    "\n  the URI is that of the catalog, such as http://127.0.0.1:8181; for Moraine's own,"
+    " http://127.0.0.1:1630/iceberg";
+constexpr const char* kNoKeys =
+    "\n  the files were asked for without keys, since the catalog lends none: set"
+    " MORAINE_S3_ACCESS_KEY_ID\n  and MORAINE_S3_SECRET_ACCESS_KEY";
+
+bool NamesWarehouse(const Status& status, const CompactRequest& request) {
+  auto warehouse = request.properties.find("warehouse");
+  return warehouse != request.properties.end() &&
+         status.message().find(warehouse->second) != std::string_view::npos;
+}
+
 /// What to do about an error that is not about the work.
 std::string NextStep(const Status& status, const CompactRequest& request) {
   bool has_login =
@@ -167,9 +180,11 @@ std::string NextStep(const Status& status, const CompactRequest& request) {
     case Code::kUnauthenticated:
       return has_login ? "\n  the catalog does not accept this --credential or --token"
                        : "\n  log in with --credential ID:SECRET or --token TOKEN";
+    case Code::kNotFound:  // of the catalog's config: a path that is not there, or a warehouse
+      if (NamesWarehouse(status, request)) return "";
+      return kWhichUri;
     case Code::kUnavailable:
-      return "\n  the URI is that of the catalog, such as http://127.0.0.1:8181; for Moraine's own,"
-             " http://127.0.0.1:1630/iceberg";
+      return kWhichUri;
     case Code::kInvalidArgument:
       if (request.properties.contains("warehouse")) return "";
       return "\n  some catalogs want to know the warehouse: --warehouse NAME";
@@ -213,6 +228,7 @@ Result<CompactionReport> Compact(World& world, const CompactRequest& request, Ca
                                  RestCatalog& rest, RestTablePtr loaded) {
   const auto& properties = rest.properties();
   MORAINE_ASSIGN(auto first, OpenTableFiles(properties, *loaded));
+  const bool anonymous = first.anonymous;
   CatalogDoor catalog(rest, {request.table.levels, request.table.name}, std::move(loaded));
   auto files =
       MakeRenewingFileSystem(std::move(first), [&](Call& renewing) -> Result<LentFileSystem> {
@@ -222,7 +238,11 @@ Result<CompactionReport> Compact(World& world, const CompactRequest& request, Ca
   compact::Progress progress;
   auto door = catalog.door();
   Display display(world, progress, request.json);
-  return compact::RunCompaction(call, *files, door, OptionsOf(request), &progress);
+  auto report = compact::RunCompaction(call, *files, door, OptionsOf(request), &progress);
+  if (anonymous && report.status().code() == Code::kPermissionDenied) {
+    return PermissionDenied(fmt::format("{}{}", report.status().message(), kNoKeys));
+  }
+  return report;
 }
 
 }  // namespace

@@ -224,6 +224,11 @@ TEST_F(CompactTest, ExitCodesSayWhatHappened) {
   catalog_.status = 400;
   EXPECT_EQ(Run({"db.orders"}), kExitFailed);
   EXPECT_THAT(err_, HasSubstr("--warehouse NAME"));
+  catalog_.status = 404;
+  EXPECT_EQ(Run({"db.orders"}), kExitNotFound);
+  EXPECT_THAT(err_, HasSubstr("for Moraine's own, http://127.0.0.1:1630/iceberg"));
+  EXPECT_EQ(Run({"db.orders", "--warehouse", "no"}), kExitNotFound);  // the answer names it
+  EXPECT_THAT(err_, Not(HasSubstr("the URI is that of the catalog")));
   catalog_.unreachable = true;
   EXPECT_EQ(Run({"db.orders"}), kExitUnreachable);
   stop_.request_stop();
@@ -269,13 +274,20 @@ TEST(LentFiles, KeysAreRenewedBeforeTheyEnd) {
 }
 
 TEST(LentFiles, OtherStoresAreRefusedByName) {
-  auto open = [](const std::string& location, iceberg::StringMap properties = {}) {
+  auto lent = [](const std::string& location, iceberg::StringMap properties = {}) {
     iceberg::TableMetadata metadata;
     metadata.location = location;
     catalog::RestTable table;
     table.metadata = std::make_shared<const iceberg::TableMetadata>(metadata);
-    return OpenTableFiles(properties, table).status();
+    return OpenTableFiles(properties, table);
   };
+  auto open = [&](const std::string& location, iceberg::StringMap properties = {}) {
+    return lent(location, std::move(properties)).status();
+  };
+  iceberg::StringMap keys{{"s3.access-key-id", "a"}, {"s3.secret-access-key", "b"}};
+  EXPECT_TRUE(lent("s3://b/t")->anonymous);
+  EXPECT_FALSE(lent("s3://b/t", keys)->anonymous);
+  EXPECT_FALSE(lent("/w/t")->anonymous);
   EXPECT_TRUE(open("/w/t").ok());
   EXPECT_TRUE(open("file:///w/t").ok());
   EXPECT_TRUE(open("s3://b/t", {{"s3.endpoint", "http://127.0.0.1:1"}}).ok());

@@ -96,6 +96,7 @@ Result<LentFileSystem> OpenTableFiles(const iceberg::StringMap& catalog_properti
   }
   auto properties = catalog::FileProperties(catalog_properties, table, location);
   MORAINE_ASSIGN(auto options, io::S3OptionsOf(properties));
+  lent.anonymous = options.anonymous();
   lent.files = io::MakeRoutingFileSystem(io::MakeLocalFileSystem(), io::MakeS3FileSystem(options));
   auto until = properties.find("s3.session-token-expires-at-ms");
   if (until != properties.end() && !options.session_token.empty()) {

@@ -16,6 +16,7 @@ namespace moraine::cli {
 struct LentFileSystem {
   std::shared_ptr<io::FileSystem> files;
   std::optional<WallTime> until;  ///< when the keys end
+  bool anonymous = false;         ///< a store that is spoken to without keys
 };
 
 /// Local files, and S3 by the table's and the catalog's s3.* properties. Errors: Unsupported for a

@@ -105,6 +105,12 @@ class Compaction {
         });
   }
 
+  std::string WhyOf(const planning::ProcessPlan& plan) const {
+    if (options_.wish != planning::Wish::kFull) return plan.reason;
+    return plan.tasks.empty() ? "a full rewrite would change nothing"
+                              : "a full rewrite is asked for";
+  }
+
   Status Plan(const iceberg::TableMetadata& metadata) {
     planning::TablePlanRequest request{.config = planning::ConfigOf(metadata),
                                        .now_ms = ToMillis(call_.clock().Wall())};
@@ -136,7 +142,7 @@ class Compaction {
     tasks_ = planning::MakeTasks(metadata, options_.table, plan, config, run_.process_id);
     for (auto& task : tasks_) task.attempt = 1;
     outputs_.resize(tasks_.size());
-    report_.reason = plan.process.reason;
+    report_.reason = WhyOf(plan.process);
     report_.type = tasks_.empty() ? planning::OptimizingType::kNone : plan.process.type;
     report_.tasks = static_cast<int64_t>(tasks_.size());
     report_.partitions = plan.process.partitions;

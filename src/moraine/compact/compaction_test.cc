@@ -149,6 +149,18 @@ TEST(Compaction, APlanAloneChangesNothing) {
   EXPECT_EQ(world.disk.Locations(), before);
 }
 
+TEST(Compaction, AFullRewriteSaysThatItWasAskedFor) {
+  World world;
+  CompactionOptions options;
+  options.wish = planning::Wish::kFull;
+  auto report = world.Compact(world.disk, options);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->reason, "a full rewrite is asked for");
+  auto again = world.Compact(world.disk, options);
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ(again->reason, "a full rewrite would change nothing");
+}
+
 TEST(Compaction, AFilterLeavesTheOthersAlone) {
   World world;
   auto rows = world.Rows();

@@ -189,8 +189,9 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   if (asked_for) {
     plan.reason = plan.tasks.empty()
                       ? fmt::format("was asked for by a person, but: {}", plan.reason)
-                      : fmt::format("asked for by a person: {} files in {} partitions",
-                                    plan.input_files, plan.partitions);
+                      : fmt::format("asked for by a person: {} file{} in {} partition{}",
+                                    plan.input_files, plan.input_files == 1 ? "" : "s",
+                                    plan.partitions, plan.partitions == 1 ? "" : "s");
   }
   state.last_planned_ms = now_ms;
   state.due_ms = plan.due_ms;

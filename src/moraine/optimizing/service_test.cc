@@ -58,7 +58,7 @@ TEST_F(ServiceTest, AWishThatComesDuringALookIsNotForgotten) {
   ASSERT_TRUE(world_.LastProcess());
   EXPECT_EQ(world_.LastProcess()->input_files, 2);
   EXPECT_EQ(world_.LastProcess()->started_by, kByPerson);
-  EXPECT_EQ(world_.LastProcess()->reason, "asked for by a person: 2 files in 1 partitions");
+  EXPECT_EQ(world_.LastProcess()->reason, "asked for by a person: 2 files in 1 partition");
   EXPECT_EQ(world_.State(id)->requested_type, "");
 }
 

@@ -48,8 +48,9 @@ std::string Explain(const Health& health, const OptimizingConfig& config) {
   const auto& total = health.total;
   if (total.data_files == 0) return "the table has no data files";
   if (health.candidate_count == 0) {
-    return fmt::format("{} data files of {} on average: nothing to do", total.data_files,
-                       FormatByteSize(total.data_bytes / total.data_files));
+    auto average = FormatByteSize(total.data_bytes / total.data_files);
+    if (total.data_files == 1) return fmt::format("1 data file of {}: nothing to do", average);
+    return fmt::format("{} data files of {} on average: nothing to do", total.data_files, average);
   }
   std::vector<std::string> parts;
   if (health.small_files > 1) {

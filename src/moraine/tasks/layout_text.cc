@@ -62,7 +62,7 @@ class LayoutParser {
  private:
   Status Expected(std::string_view what) const {
     const std::string_view rest = text_.substr(std::min(at_, text_.size()));
-    return InvalidArgument(fmt::format("a layout: expected {}{}", what,
+    return InvalidArgument(fmt::format("expected {}{}", what,
                                        rest.empty()
                                            ? std::string(" at its end")
                                            : fmt::format(" before '{}'", rest.substr(0, 40))));
