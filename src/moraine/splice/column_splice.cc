@@ -228,9 +228,15 @@ Status ColumnSplice::Prepare(Call& call) {
   }
   MORAINE_TRY(TakeInPlainValues(call));
   DecideCounting();
-  const bool has_dictionary = std::any_of(segments_.begin(), segments_.end(),
-                                          [](const auto& segment) { return segment->is_merged; });
-  if (!has_dictionary) return {};  // an empty one must be there, too
+  // Who does not begin with indices has none. An empty dictionary must be there, too.
+  const auto first = std::find_if(segments_.begin(), segments_.end(), [](const auto& segment) {
+    return segment->input.chunk->num_values > 0;
+  });
+  if (first == segments_.end() || !((*first)->is_merged || (*first)->is_taken_in)) {
+    is_past_dictionary_ = true;
+    dictionary_.reset();
+    return {};
+  }
   if (dictionary_ == nullptr) {
     MORAINE_ASSIGN(DictionaryValues merged,
                    DictionaryValues::Make(type_.value, merge_->plain(), merge_->size()));
