@@ -53,8 +53,7 @@ class Service {
   /// Asks for a run now: "minor", "major" or "full"; layout, if not empty, is that of this run, and
   /// the table's otherwise. Errors: NotFound, InvalidArgument; Conflict when the table can't be
   /// optimized (with the reason).
-  Status Request(Call& call, int64_t table_id, const std::string& type,
-                 const std::string& layout);
+  Status Request(Call& call, int64_t table_id, const std::string& type, const std::string& layout);
   Status Cancel(Call& call, const std::string& process_id);
 
  private:

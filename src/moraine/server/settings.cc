@@ -74,7 +74,8 @@ std::vector<Setting> Settings() {
       {"optimizer.group", SettingType::kText, "default",
        "Resource group of the embedded optimizer."},
       {"optimizer.spill-dir", SettingType::kText, "",
-       "Local folder for what a sort does not hold in memory; empty: the system's for temporary files."},
+       "Local folder for what a sort does not hold in memory; empty: the system's for temporary "
+       "files."},
       {"log.level", SettingType::kText, "info", "debug, info, warn or error."},
       {"log.format", SettingType::kText, "text", "text or json."},
       {"log.file", SettingType::kText, "", "File for the log; empty: standard error."},

@@ -126,9 +126,8 @@ Status Writer::OpenUnguarded(io::FileSystem& files) {
   }
   MORAINE_ASSIGN(std::unique_ptr<io::Writer> file, files.Create(call_, location_));
   sink_ = io::ToArrowStream(call_, std::move(file));
-  writer_ =
-      parquet::ParquetFileWriter::Open(sink_, std::move(root), std::move(properties),
-                                           FileKeyValues(options_));
+  writer_ = parquet::ParquetFileWriter::Open(sink_, std::move(root), std::move(properties),
+                                             FileKeyValues(options_));
   return {};
 }
 
