@@ -80,6 +80,7 @@ class SplicePacking {
   splice::ColumnType TypeOf(size_t leaf) const;
   Status CopyBloomFilter(Call& call, size_t leaf, const EncodedGroup& encoded);
   Status MapRows(Call& call);
+  void Report(double share);
   bool TooManyFooters() const;
 
   TaskRun* run_;
@@ -98,7 +99,10 @@ class SplicePacking {
   int64_t pending_bytes_ = 0;
   size_t pending_files_ = 0;
   int64_t pending_memory_ = 0;  // that footers and row ranges take
-  std::string location_;        // of the open output
+  int64_t opened_bytes_ = 0;    // of files
+  int64_t written_bytes_ = 0;   // of them in row groups that are written
+  int64_t reported_bytes_ = 0;
+  std::string location_;  // of the open output
   std::unique_ptr<splice::FileOutput> file_;
   std::vector<iceberg::LeafTotals> totals_;  // of it
 };
@@ -220,7 +224,7 @@ Status SplicePacking::AddFile(Call& call, size_t input) {
   run_->output().rows_read += file.file.record_count;
   run_->output().bytes_read += file.file.file_size_in_bytes;
   run_->progress().rows_read += file.file.record_count;
-  run_->progress().bytes_read += file.file.file_size_in_bytes;
+  opened_bytes_ += file.file.file_size_in_bytes;
   return {};
 }
 
@@ -311,6 +315,7 @@ Status SplicePacking::WriteColumns(Call& call, const EncodedGroup* encoded) {
     MORAINE_TRY(columns[leaf]->Write(call, &pages, file_.get(), &counts[leaf]));
     MORAINE_TRY(pages.Push(0, [&, leaf]() -> Status {
       columns[leaf].reset();
+      Report(static_cast<double>(leaf + 1) / static_cast<double>(count));
       if (encoded_leaves_[leaf].empty()) return {};
       return CopyBloomFilter(call, leaf, *encoded);
     }));
@@ -321,6 +326,15 @@ Status SplicePacking::WriteColumns(Call& call, const EncodedGroup* encoded) {
     totals_[leaf].nans += counts[leaf].nans;
   }
   return {};
+}
+
+// Of the row group that is written, this share of its columns is done.
+void SplicePacking::Report(double share) {
+  const auto open = static_cast<double>(opened_bytes_ - written_bytes_);
+  const int64_t done = written_bytes_ + static_cast<int64_t>(open * share);
+  run_->progress().bytes_read += done - reported_bytes_;
+  reported_bytes_ = done;
+  if (share == 1) written_bytes_ = opened_bytes_;
 }
 
 Status SplicePacking::MapRows(Call& call) {
@@ -389,6 +403,7 @@ Status SplicePacking::Run(Call& call) {
     MORAINE_TRY(AddFile(call, i));
   }
   MORAINE_TRY(WriteRowGroup(call));
+  Report(1);
   return CloseOutput(call);
 }
 

@@ -302,6 +302,24 @@ Status ColumnSplice::TakePage(Call& call, const OutPage& page, std::string_view 
   return output->AddPage(call, page, header, body);
 }
 
+// Takes counts and bounds of a page from its values.
+Status ColumnSplice::Inspect(const Edit& edit, PageStats* stats) const {
+  MORAINE_ASSIGN(const PageValues values,
+                 DecodePage(type_, edit.page.header, edit.segment->input.chunk->codec,
+                            edit.page.body, codecs_));
+  stats->null_count = values.num_levels - static_cast<int64_t>(values.num_values);
+  stats->is_exact = true;
+  if (!values.is_dictionary) {
+    stats->range = RangeOf(type_.value, values.plain, values.num_values);
+    return {};
+  }
+  for (uint32_t index : values.indices) {
+    if (index >= dictionary_->size()) return Corruption("an index is not in the dictionary");
+  }
+  stats->range = dictionary_->RangeOf(values.indices);
+  return {};
+}
+
 Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline,
                               FileOutput* output) {
   struct Copy {
@@ -332,23 +350,7 @@ Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* 
   const int64_t bytes = copy->edit.page.bytes();
   if (!inspects) return pipeline->Push(bytes, finish);
   if (dictionary_ != nullptr) dictionary_->Rank();
-  const auto work = [this, copy]() -> Status {
-    const Edit& looked_at = copy->edit;
-    MORAINE_ASSIGN(const PageValues values,
-                   DecodePage(type_, looked_at.page.header, looked_at.segment->input.chunk->codec,
-                              looked_at.page.body, codecs_));
-    copy->out.stats.null_count = values.num_levels - static_cast<int64_t>(values.num_values);
-    copy->out.stats.is_exact = true;
-    if (!values.is_dictionary) {
-      copy->out.stats.range = RangeOf(type_.value, values.plain, values.num_values);
-      return {};
-    }
-    for (uint32_t index : values.indices) {
-      if (index >= dictionary_->size()) return Corruption("an index is not in the dictionary");
-    }
-    copy->out.stats.range = dictionary_->RangeOf(values.indices);
-    return {};
-  };
+  const auto work = [this, copy] { return Inspect(copy->edit, &copy->out.stats); };
   return pipeline->Push(bytes, work, finish);
 }
 

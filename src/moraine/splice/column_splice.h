@@ -82,6 +82,7 @@ class ColumnSplice {
                    Pipeline* pipeline, FileOutput* output);
   Result<int64_t> RowsOfPage(const Segment& segment, const Edit& edit, size_t page_number) const;
   bool MustInspect(const Segment& segment, const PageStats& stats) const;
+  Status Inspect(const Edit& edit, PageStats* stats) const;
   Status CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline, FileOutput* output);
   Status FlushGroup(Call& call, Pipeline* pipeline, FileOutput* output);
   Status ToIndices(PageValues* values) const;

@@ -239,55 +239,65 @@ std::string PageBuilder::EncodeValues(OutPage* page) {
   return values;
 }
 
+PageBuilder::Levels PageBuilder::EncodeLevels() const {
+  Levels levels;
+  if (type_.max_repetition > 0) {
+    EncodeHybrid(repetition_, BitsFor(static_cast<uint32_t>(type_.max_repetition)),
+                 &levels.repetition);
+  }
+  const auto most = static_cast<uint32_t>(type_.max_definition);
+  if (most > 0 && definition_.empty()) {
+    EncodeRun(num_levels_, most, BitsFor(most), &levels.definition);
+  } else if (most > 0) {
+    EncodeHybrid(definition_, BitsFor(most), &levels.definition);
+  }
+  return levels;
+}
+
+// Levels and values are packed together.
+Status PageBuilder::PackV1(const Levels& levels, std::string values, OutPage* page) {
+  std::string raw;
+  if (type_.max_repetition > 0) AppendWithLength(levels.repetition, &raw);
+  if (type_.max_definition > 0) AppendWithLength(levels.definition, &raw);
+  if (raw.empty()) {
+    raw = std::move(values);
+  } else {
+    raw.append(values);
+    values = std::string();
+  }
+  page->uncompressed_size = static_cast<int64_t>(raw.size());
+  return codecs_->Compress(raw, &page->body);
+}
+
+// Levels stand before the packed values.
+Status PageBuilder::PackV2(const Levels& levels, std::string_view values, PageHeader* header,
+                           OutPage* page) {
+  header->type = PageType::kDataV2;
+  header->num_nulls = static_cast<int32_t>(*page->stats.null_count);
+  header->num_rows = static_cast<int32_t>(num_rows_);
+  header->definition_bytes = static_cast<int32_t>(levels.definition.size());
+  header->repetition_bytes = static_cast<int32_t>(levels.repetition.size());
+  header->is_compressed = codecs_->codec() != kUncompressed;
+  page->body = levels.repetition + levels.definition;
+  page->uncompressed_size = static_cast<int64_t>(page->body.size() + values.size());
+  return codecs_->Compress(values, &page->body);
+}
+
 Status PageBuilder::Flush() {
   if (num_levels_ == 0) return {};
+  if (num_levels_ > INT32_MAX) return Unsupported("a page with too many values");
   OutPage page;
   page.num_values = num_levels_;
   page.num_rows = num_rows_;
   page.stats.null_count = num_levels_ - static_cast<int64_t>(num_values_);
   SetRange(&page);
   std::string values = EncodeValues(&page);
-
-  std::string repetition;
-  std::string definition;
-  if (type_.max_repetition > 0) {
-    EncodeHybrid(repetition_, BitsFor(static_cast<uint32_t>(type_.max_repetition)), &repetition);
-  }
-  const auto most = static_cast<uint32_t>(type_.max_definition);
-  if (most > 0 && definition_.empty()) {
-    EncodeRun(num_levels_, most, BitsFor(most), &definition);
-  } else if (most > 0) {
-    EncodeHybrid(definition_, BitsFor(most), &definition);
-  }
-
   PageHeader header;
   header.encoding = page.encoding;
-  if (num_levels_ > INT32_MAX) return Unsupported("a page with too many values");
   header.num_values = static_cast<int32_t>(num_levels_);
-  std::string raw;
-  if (options_.version2) {
-    header.type = PageType::kDataV2;
-    header.num_nulls = static_cast<int32_t>(*page.stats.null_count);
-    header.num_rows = static_cast<int32_t>(num_rows_);
-    header.definition_bytes = static_cast<int32_t>(definition.size());
-    header.repetition_bytes = static_cast<int32_t>(repetition.size());
-    header.is_compressed = codecs_->codec() != kUncompressed;
-    page.body = repetition + definition;
-    MORAINE_TRY(codecs_->Compress(values, &page.body));
-    page.uncompressed_size =
-        static_cast<int64_t>(repetition.size() + definition.size() + values.size());
-  } else {
-    if (type_.max_repetition > 0) AppendWithLength(repetition, &raw);
-    if (most > 0) AppendWithLength(definition, &raw);
-    if (raw.empty()) {
-      raw = std::move(values);
-    } else {
-      raw.append(values);
-      values = std::string();
-    }
-    MORAINE_TRY(codecs_->Compress(raw, &page.body));
-    page.uncompressed_size = static_cast<int64_t>(raw.size());
-  }
+  const Levels levels = EncodeLevels();
+  MORAINE_TRY(options_.version2 ? PackV2(levels, values, &header, &page)
+                                : PackV1(levels, std::move(values), &page));
   if (page.uncompressed_size > INT32_MAX || page.body.size() > INT32_MAX) {
     return Unsupported("a page over 2 GiB");
   }
@@ -297,7 +307,11 @@ Status PageBuilder::Flush() {
   page.header = PageHeaderBytes(header);
   page.uncompressed_size += static_cast<int64_t>(page.header.size());
   pages_.push_back(std::move(page));
+  StartPage();
+  return {};
+}
 
+void PageBuilder::StartPage() {
   num_levels_ = 0;
   num_rows_ = 0;
   num_values_ = 0;
@@ -305,7 +319,6 @@ Status PageBuilder::Flush() {
   repetition_.clear();
   indices_.clear();
   plain_.clear();
-  return {};
 }
 
 Status PageBuilder::Finish() { return Flush(); }

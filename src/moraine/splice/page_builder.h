@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "moraine/base/status.h"
@@ -81,7 +82,15 @@ class PageBuilder {
   std::vector<RowRange> AddLevels(const PageValues& page, const std::vector<RowRange>& alive);
   void PushLevel(const PageValues& page, size_t i);
   void SpellOutLevels(size_t count);
+  struct Levels {
+    std::string repetition;
+    std::string definition;
+  };
+  Levels EncodeLevels() const;
+  Status PackV1(const Levels& levels, std::string values, OutPage* page);
+  Status PackV2(const Levels& levels, std::string_view values, PageHeader* header, OutPage* page);
   Status Flush();
+  void StartPage();
   void SetRange(OutPage* page);
   std::string EncodeValues(OutPage* page);
   size_t value_bytes() const;
