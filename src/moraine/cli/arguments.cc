@@ -413,7 +413,8 @@ void AddServerCommand(CLI::App* root, Flags* flags) {
 void AddAll(CLI::App* root, Flags* flags) {
   root->require_subcommand(1);
   root->set_version_flag("--version", "moraine " MORAINE_VERSION);
-  root->add_flag("--no-color", flags->invocation.no_color, "Plain text on a terminal, too");
+  root->add_flag("--no-color", flags->invocation.no_color,
+                 "Plain text on a terminal, too, as with NO_COLOR; before the command");
   root->add_option("--no-color-variable", flags->no_color)->envname("NO_COLOR")->group("");
   root->footer(
       "\nExamples:\n"

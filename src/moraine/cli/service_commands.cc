@@ -9,6 +9,7 @@
 #include "moraine/cli/commands.h"
 #include "moraine/cli/optimizer_fence.h"
 #include "moraine/cli/signals.h"
+#include "moraine/io/scratch_file.h"
 #include "moraine/server/s3_settings.h"
 #include "moraine/server/server.h"
 #include "moraine/server/settings.h"
@@ -68,6 +69,12 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   }
   options.memory_bytes = *memory;
   options.spill_folder = flags.spill_folder;
+  if (!flags.spill_folder.empty()) {
+    auto made = io::ScratchFile::Make(flags.spill_folder);
+    if (!made.ok()) {
+      return InvalidArgument(fmt::format("--spill-dir: {}", made.status().message()));
+    }
+  }
   options.host = HostName();
   options.pid = getpid();
   auto url = net::ParseUrl(flags.connection.server);

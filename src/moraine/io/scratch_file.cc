@@ -33,11 +33,11 @@ Result<ScratchFile> ScratchFile::Make(const std::string& folder) {
   if (where.empty()) {
     std::error_code error;
     where = std::filesystem::temp_directory_path(error).string();
-    if (error) return ErrnoStatus(error.value(), "no folder for temporary files", where);
+    if (error) return ErrnoStatus(error.value(), "find a folder for temporary files", where);
   }
   int descriptor = open(where.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (descriptor < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) descriptor = OpenAndUnlink(where);
-  if (descriptor < 0) return ErrnoStatus(errno, "cannot make a temporary file in", where);
+  if (descriptor < 0) return ErrnoStatus(errno, "make a temporary file in", where);
   return ScratchFile(descriptor);
 }
 
@@ -53,7 +53,7 @@ ScratchFile::~ScratchFile() {
 
 Result<int> ScratchFile::Duplicate() const {
   const int copy = fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) return ErrnoStatus(errno, "cannot open again", "a temporary file");
+  if (copy < 0) return ErrnoStatus(errno, "open again", "a temporary file");
   return copy;
 }
 

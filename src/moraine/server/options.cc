@@ -11,6 +11,7 @@
 #include "moraine/api/service.h"
 #include "moraine/base/text.h"
 #include "moraine/io/location.h"
+#include "moraine/io/scratch_file.h"
 #include "moraine/net/uri.h"
 #include "moraine/rest/errors.h"
 #include "moraine/server/s3_settings.h"
@@ -120,6 +121,14 @@ Status CheckWarehouse(Call& call, io::FileSystem& files, const catalog::Warehous
   if (made.ok()) return {};
   return InvalidArgument(fmt::format("warehouse.root: no files can be kept at '{}': {}",
                                      warehouse.root, made.message()));
+}
+
+Status CheckSpillFolder(const Config& config) {
+  const std::string& folder = config.Text("optimizer.spill-dir");
+  if (folder.empty()) return {};
+  auto made = io::ScratchFile::Make(folder);
+  if (made.ok()) return {};
+  return InvalidArgument(fmt::format("optimizer.spill-dir: {}", made.status().message()));
 }
 
 optimizing::Options OptimizingOptions(const Config& config) {

@@ -25,6 +25,10 @@ Result<catalog::Warehouse> WarehouseOf(const Config& config);
 /// Whether files can be made at the warehouse's root; makes the folder. Errors: InvalidArgument.
 Status CheckWarehouse(Call& call, io::FileSystem& files, const catalog::Warehouse& warehouse);
 
+/// Whether sorts can put files aside in optimizer.spill-dir, where it is set. Errors:
+/// InvalidArgument.
+Status CheckSpillFolder(const Config& config);
+
 optimizing::Options OptimizingOptions(const Config& config);
 
 }  // namespace moraine::server

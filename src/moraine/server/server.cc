@@ -141,6 +141,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& conf
   // What needs nothing but the settings is refused before anything is opened.
   MORAINE_ASSIGN(auto http_options, HttpOptions(config));
   MORAINE_ASSIGN(auto warehouse, WarehouseOf(config));
+  MORAINE_TRY(CheckSpillFolder(config));
   auto parts = std::make_unique<Parts>(env, config);
   Call call(env, kStartLimit);
   MORAINE_TRY(parts->OpenAll(call, warehouse));

@@ -181,6 +181,8 @@ TEST_F(ServerTest, RefusesSettingsThatCantBeAndOpensNothing) {
            {"s3.endpoint", "ftp://host", "s3.endpoint: "},
            {"s3.secret-access-key", "x", "s3.access-key-id is not"},
            {"s3.path-style-access", "maybe", "s3.path-style-access: "},
+           {"optimizer.spill-dir", "/no/folder",
+            "optimizer.spill-dir: cannot make a temporary file"},
            {"warehouse.root", "file:///proc/nope",
             "warehouse.root: no files can be kept at 'file:///proc/nope': "},
            {"warehouse.root", "file:///etc/passwd",
