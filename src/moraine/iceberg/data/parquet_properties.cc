@@ -91,7 +91,10 @@ bool IsFalse(const std::string* text) { return text != nullptr && ToLowerAscii(*
 
 void SetColumn(const WriteOptions& options, const std::string& column,
                const parquet::ColumnDescriptor& leaf, parquet::WriterProperties::Builder* builder) {
-  if (IsFalse(FindParquetProperty(options, "dict-encoding-enabled.column." + column))) {
+  // Row ids are unique: a dictionary of them would only be written beside its indices.
+  const bool is_unique = leaf.schema_node()->field_id() == kRowIdFieldId;
+  if (is_unique ||
+      IsFalse(FindParquetProperty(options, "dict-encoding-enabled.column." + column))) {
     builder->disable_dictionary(leaf.path());
   }
   if (IsFalse(FindParquetProperty(options, "stats-enabled.column." + column))) {
