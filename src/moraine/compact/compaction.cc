@@ -254,8 +254,17 @@ class Compaction {
       auto committed = door_.commit(sending, prepared->request);
       status = committed.status();
       if (status.ok()) {
-        Landed(sending, decision, prepared->snapshot, **committed);
+        Landed(sending, decision, prepared->snapshot.snapshot_id, **committed);
         return {};
+      }
+      if (status.code() == Code::kConflict) {
+        // Somewhere on the way a request may have been sent again after it had landed.
+        auto now = door_.load(sending);
+        if (!now.ok()) return Unknown(status, prepared->snapshot);
+        if (auto landed = planning::LandedSnapshot(**now, run_.process_id)) {
+          Landed(sending, decision, *landed, **now);
+          return {};
+        }
       }
     }
     if (status.code() == Code::kCommitUnknown) return Unknown(status, prepared->snapshot);
@@ -281,10 +290,10 @@ class Compaction {
     if (!removed.ok() || !removed->failed.empty()) ++unremoved_;
   }
 
-  void Landed(Call& call, const CommitDecision& decision, const iceberg::Snapshot& snapshot,
+  void Landed(Call& call, const CommitDecision& decision, int64_t snapshot_id,
               const iceberg::TableMetadata& metadata) {
     kept_.insert(decision.kept.begin(), decision.kept.end());
-    report_.snapshot_id = snapshot.snapshot_id;
+    report_.snapshot_id = snapshot_id;
     report_.removed_delete_files = static_cast<int64_t>(decision.removed_delete_files.size());
     for (const auto* added : {&decision.added_data_files, &decision.added_delete_files}) {
       for (const auto& file : *added) {

@@ -1,5 +1,6 @@
 #include "moraine/planning/landing.h"
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 #include <set>
@@ -66,10 +67,20 @@ std::vector<FinishedWork> Select(const std::vector<FinishedWork>& finished,
   return selected;
 }
 
+bool ResolvesKeys(const tasks::RewriteTask& task) {
+  if (task.rewrite_positions.empty()) return false;
+  return std::any_of(task.deletes.begin(), task.deletes.end(), [](const auto& input) {
+    return input.file.content == iceberg::FileContent::kEqualityDeletes;
+  });
+}
+
 /// The decision, with what was carried over, as a change.
-iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const PlannedRun& run) {
+iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const PlannedRun& run,
+                                   const std::vector<FinishedWork>& finished) {
   iceberg::SnapshotChanges changes;
   changes.operation = iceberg::SnapshotOperation::kRewriteFiles;
+  changes.resolves_keys = std::any_of(decision.kept.begin(), decision.kept.end(),
+                                      [&](size_t i) { return ResolvesKeys(*finished[i].task); });
   for (const auto& file : decision.added_data_files)
     changes.added.push_back({file, run.sequence_number});
   for (const auto& file : decision.added_delete_files)
@@ -145,7 +156,7 @@ Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
       decision.dropped.insert(decision.dropped.begin(), dropped.begin(), dropped.end());
       decision.added_delete_files.insert(decision.added_delete_files.end(), carried.added.begin(),
                                          carried.added.end());
-      landing.changes = ToChanges(decision, run);
+      landing.changes = ToChanges(decision, run, finished);
       landing.decision = std::move(decision);
       landing.written = std::move(carried.written);
       return landing;

@@ -1,12 +1,14 @@
 // What a worker reports is checked before it is believed: an output that is not the attempt's own
 // would be committed, or deleted, as if it were. Called by the task queue.
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
 
 #include <fmt/format.h>
 
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/tasks/position_map_builder.h"
 #include "moraine/tasks/rewrite_task.h"
 
@@ -18,6 +20,18 @@ using iceberg::FileContent;
 
 Status Refuse(std::string_view why, const DataFile& file) {
   return InvalidArgument(fmt::format("{}: {}", why, file.file_path));
+}
+
+bool IsCredible(int64_t figure) { return figure >= 0 && figure <= iceberg::kMaxClaim; }
+
+bool HasCredibleFigures(const DataFile& file) {
+  const auto credible = [](const iceberg::CountMap& counts) {
+    return std::all_of(counts.begin(), counts.end(),
+                       [](const auto& entry) { return IsCredible(entry.second); });
+  };
+  return IsCredible(file.file_size_in_bytes) && IsCredible(file.record_count) &&
+         credible(file.column_sizes) && credible(file.value_counts) &&
+         credible(file.null_value_counts) && credible(file.nan_value_counts);
 }
 
 Status CheckFile(const RewriteTask& task, const DataFile& file, FileContent content,
@@ -43,6 +57,12 @@ Status CheckFile(const RewriteTask& task, const DataFile& file, FileContent cont
   if (!in_place) return Refuse("an output is of another partition", file);
   if (file.file_size_in_bytes <= 0 || file.record_count < 0)
     return Refuse("an output has no size", file);
+  if (!HasCredibleFigures(file)) return Refuse("an output has figures that cannot be", file);
+  const auto format =
+      file.is_deletion_vector() ? iceberg::FileFormat::kPuffin : iceberg::FileFormat::kParquet;
+  if (file.format != format) return Refuse("an output is of another format", file);
+  if (file.key_metadata || file.first_row_id || !file.equality_ids.empty())
+    return Refuse("an output says what only others may say", file);
   return {};
 }
 
@@ -71,8 +91,10 @@ Status CheckDeletes(const RewriteTask& task, const DataFile& file,
 Status CheckRows(const RewriteTask& task, const RewriteOutput& output) {
   int64_t before = 0;
   int64_t after = 0;
-  for (const InputFile& input : task.rewrite) before += input.file.record_count;
-  for (const DataFile& file : output.data_files) after += file.record_count;
+  for (const InputFile& input : task.rewrite)
+    before = iceberg::AddCapped(before, input.file.record_count);
+  for (const DataFile& file : output.data_files)
+    after = iceberg::AddCapped(after, file.record_count);
   const bool none_go = task.deletes.empty() && task.dedup.is_none();
   if (after > before || (none_go && after != before)) {
     return InvalidArgument(fmt::format("the inputs hold {} rows, the outputs {}{}", before, after,

@@ -74,6 +74,10 @@ struct SnapshotChanges {
   /// kDelete and kOverwrite: removes the files whose rows all match; a data file of which only some
   /// rows may match is InvalidArgument. Unbound.
   ExpressionPtr row_filter;
+  /// kRewriteFiles: deletes by key become deletes by position of data files that stay. The snapshot
+  /// says "overwrite" then: rewrites of those files by others look for new deletes there, and not
+  /// in "replace".
+  bool resolves_keys = false;
   /// A removed path that is not live is a Conflict (always so for kRewriteFiles).
   bool removed_must_exist = false;
   ConflictChecks checks;
