@@ -1,5 +1,6 @@
 #include "moraine/cli/lent_files.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -26,7 +27,7 @@ class RenewingFileSystem final : public io::FileSystem {
  public:
   RenewingFileSystem(LentFileSystem first, std::function<Result<LentFileSystem>(Call&)> renew)
       : renew_(std::move(renew)) {
-    Take(std::move(first));
+    Take(std::move(first), WallTime());
   }
 
   Result<std::unique_ptr<io::RandomReader>> Open(Call& call, const std::string& location,
@@ -59,17 +60,18 @@ class RenewingFileSystem final : public io::FileSystem {
     std::lock_guard lock(mutex_);
     renewing_ = false;
     if (fresh.ok()) {
-      Take(*std::move(fresh));
+      Take(*std::move(fresh), call.clock().Wall());
     } else {
       renew_at_ = call.clock().Wall() + kTryAgain;
     }
     return *all_.back();
   }
 
-  void Take(LentFileSystem lent) {
+  void Take(LentFileSystem lent, WallTime now) {
     all_.push_back(std::move(lent.files));
     renew_at_.reset();
-    if (lent.until) renew_at_ = *lent.until - kRenewBefore;
+    // Keys that end soon are not asked for at every call.
+    if (lent.until) renew_at_ = std::max(*lent.until - kRenewBefore, now + kTryAgain);
   }
 
   const std::function<Result<LentFileSystem>(Call&)> renew_;

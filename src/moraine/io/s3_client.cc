@@ -255,7 +255,9 @@ Result<S3Client::Received> S3Client::Read(Call& call, const S3Location& at, int6
   Received out;
   MORAINE_ASSIGN(out.object_size_bytes, CheckPart(reply, at, offset, length, got));
   if (reply.status == 206) {
-    out.bytes = sink.received;
+    out.bytes = std::min(got, buffer.size());
+    // Not all stores say beforehand how much will come.
+    if (reply.body != nullptr) std::memcpy(buffer.data(), reply.body->data(), out.bytes);
   } else if (reply.ok()) {  // all of it, in the sink if it is small
     std::string_view all = reply.body == nullptr ? std::string_view(buffer.data(), got)
                                                  : std::string_view(*reply.body);

@@ -212,25 +212,6 @@ class Session {
   std::string refused_;
 };
 
-/// Errors that can only come before the first byte of the request.
-bool IsBeforeSend(CURLcode code) {
-  switch (code) {
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_PROXY:
-      return true;
-    default:
-      return false;
-  }
-}
-
 class CurlClient final : public HttpTransport {
  public:
   explicit CurlClient(HttpClientOptions options) : options_(std::move(options)) { InitCurl(); }
@@ -342,7 +323,8 @@ class CurlClient final : public HttpTransport {
       return Cancelled(fmt::format("the request was stopped: {}", where));
     }
     std::string_view reason = outcome ? curl_easy_strerror(*outcome) : "libcurl gave up";
-    bool sent = transfer.sends > 0 && (!outcome || !IsBeforeSend(*outcome));
+    // The last error may be that of a second connection, for a request that went out on the first.
+    bool sent = transfer.sends > 0;
     if (outcome == CURLE_URL_MALFORMAT || outcome == CURLE_UNSUPPORTED_PROTOCOL) {
       return InvalidArgument(fmt::format("{}: {}", reason, where));
     }

@@ -69,9 +69,9 @@ RestNext DecideNext(RestEffect effect, Code code) {
   return RestNext::kGiveUp;
 }
 
-bool MayHaveLanded(int status, bool has_retry_after) {
-  // A server that names a time to come again has done nothing; 501 says that it never does.
-  if (status == 503) return !has_retry_after;
+bool MayHaveLanded(int status) {
+  // 503 with a time to come again may be a gateway's, for a request that its server got. 501 says
+  // that it is never done.
   return status == 408 || (status >= 500 && status != 501 && status != 505);
 }
 

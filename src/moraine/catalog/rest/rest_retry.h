@@ -29,7 +29,7 @@ RestNext DecideNext(RestEffect effect, int status, bool has_retry_after);
 RestNext DecideNext(RestEffect effect, Code code);
 
 /// Whether a change that was answered so may yet have been carried out.
-bool MayHaveLanded(int status, bool has_retry_after);
+bool MayHaveLanded(int status);
 /// The same of a request that has no answer.
 bool MayHaveLanded(Code code);
 

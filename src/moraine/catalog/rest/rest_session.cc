@@ -210,7 +210,7 @@ Result<net::Response> RestSession::SendTo(Call& call, const std::string& base_ur
       next = DecideNext(effect, answer->status, retry_after.has_value());
       if (next == RestNext::kDone) return answer;
       error = ErrorOfAnswer(request.ask, what, *answer);
-      attempt.may_have_landed |= MayHaveLanded(answer->status, retry_after.has_value());
+      attempt.may_have_landed |= MayHaveLanded(answer->status);
     } else {
       error = answer.status();
       next = DecideNext(effect, error.code());
@@ -226,8 +226,8 @@ Result<net::Response> RestSession::SendTo(Call& call, const std::string& base_ur
       if (!login.ok()) error = login;
       again = login.ok();
     } else if (next == RestNext::kAgain && attempt.again < kMostRetries) {
-      Millis pause = retry_after.value_or(RestPause(++attempt.again, call.random()));
-      if (retry_after) ++attempt.again;
+      ++attempt.again;
+      Millis pause = retry_after ? *retry_after : RestPause(attempt.again, call.random());
       again = pause < call.remaining();
       if (again) call.clock().SleepFor(pause, call.stop());
       again = again && call.Check().ok();

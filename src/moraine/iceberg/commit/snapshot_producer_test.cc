@@ -316,6 +316,30 @@ TEST_F(Commits, RewriteRefusesMoreRecordsAndMissingFiles) {
   EXPECT_EQ(files_.size(), 2u) << "a refused commit leaves nothing behind";
 }
 
+TEST_F(Commits, DeletesByKeyThatBecomeDeletesByPositionAreSeenByRewritesOfOthers) {
+  Open();
+  ExpectOk(table_->Append(call_, {"a"}, 1));
+  // Somebody rewrites a, and will keep its sequence number, so that deletes by key apply on.
+  SnapshotChanges theirs;
+  theirs.operation = SnapshotOperation::kRewriteFiles;
+  theirs.checks.starting_snapshot_id = table_->current().snapshot_id;
+  theirs.removed_data = {RemovedFile::Of(table_->Data("a", 1))};
+  theirs.added = {{table_->Data("a2", 1), table_->current().sequence_number}};
+  SnapshotChanges delta;
+  delta.operation = SnapshotOperation::kRowDelta;
+  delta.added = {{table_->EqualityDeletes("e", 1, 0, 5), {}}};
+  ExpectOk(Commit(delta));
+  SnapshotChanges ours;
+  ours.operation = SnapshotOperation::kRewriteFiles;
+  ours.resolves_keys = true;
+  ours.checks.starting_snapshot_id = table_->current().snapshot_id;
+  ours.removed_deletes = {RemovedFile::Of(table_->EqualityDeletes("e", 1, 0, 5))};
+  ours.added = {{table_->PositionDeletes("p", "a", 1), {}}};
+  ExpectOk(Commit(ours));
+  EXPECT_EQ(table_->current().operation(), "overwrite");
+  EXPECT_EQ(Commit(theirs).code(), Code::kConflict) << "what e deleted would come back";
+}
+
 TEST_F(Commits, OldDeletesGoWhenNoDataIsOlder) {
   Open();
   ExpectOk(table_->Append(call_, {"a"}, 1));
