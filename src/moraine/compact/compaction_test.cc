@@ -282,6 +282,45 @@ TEST(Compaction, RowsDeletedMeanwhileStayDeleted) {
   EXPECT_EQ(world.Rows().size(), rows.size() - 1);
 }
 
+/// Rows move to the current spec; meanwhile a writer deletes keys there, where those rows are not
+/// yet.
+TEST(Compaction, RowsThatMoveAreNotReachedByDeletesThatWereNotMeantForThem) {
+  for (bool late : {false, true}) {
+    World world;
+    iceberg::PartitionSpec by_hundreds{
+        1, {{{1}, 1001, "hundreds", iceberg::Transform::FromString("truncate[100]").value()}}};
+    iceberg::CommitRequest request;
+    request.updates = {
+        iceberg::update::AddPartitionSpec{by_hundreds}, iceberg::update::SetDefaultSpec{-1},
+        iceberg::update::SetProperties{{{"self-optimizing.full.move-to-current-spec", "true"}}}};
+    ASSERT_TRUE(world.table.Apply(request).ok());
+    const auto delete_keys = [&] {
+      Call call = world.MakeCall();
+      iceberg::RowDeltaPart part{.spec_id = 1,
+                                 .partition = {iceberg::Value(int64_t{0})},
+                                 .rows = "[[200,1,\"new\"]]",
+                                 .key_columns = {"id"},
+                                 .keys = "[[5],[15]]"};
+      auto delta = iceberg::WriteRowDelta(call, world.disk, *world.table.metadata(), {part},
+                                          world.table.current().snapshot_id);
+      ASSERT_TRUE(delta.ok() && world.table.Commit(call, *delta).ok());
+    };
+    if (!late) delete_keys();
+    auto rows = world.Rows();
+    if (late) world.table.before_commit = delete_keys;
+    CompactionOptions options;
+    options.wish = planning::Wish::kFull;
+    auto report = world.Compact(world.disk, options);
+    EXPECT_EQ(report.ok(), !late) << report.status().ToString();
+    if (late) {
+      EXPECT_THAT(std::string(report.status().message()), HasSubstr("that rows move to"));
+      rows.push_back("200, 1, new");
+      std::sort(rows.begin(), rows.end());
+    }
+    EXPECT_EQ(world.Rows(), rows);
+  }
+}
+
 TEST(Compaction, WhatOthersMadeVoidIsLeftOutAndRemoved) {
   World world;
   auto rows = world.Rows();

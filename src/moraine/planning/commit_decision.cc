@@ -44,8 +44,13 @@ struct Verdict {
 /// Looks at one task's inputs as they are now.
 class Examiner {
  public:
-  Examiner(const TableFiles& current, const LiveFiles& live, const FinishedWork& work)
-      : current_(current), live_(live), task_(*work.task), output_(*work.output) {
+  Examiner(const TableFiles& current, const LiveFiles& live, const FinishedWork& work,
+           int64_t planned_sequence_number)
+      : current_(current),
+        live_(live),
+        task_(*work.task),
+        output_(*work.output),
+        planned_sequence_number_(planned_sequence_number) {
     for (const auto& deletes : task_.deletes) verdict_.settled.insert(DeleteKey(deletes.file));
     applied_ = verdict_.settled;
   }
@@ -65,6 +70,7 @@ class Examiner {
         if (!verdict_.objection.empty()) return std::move(verdict_);
       }
     }
+    ExamineMoved();
     return std::move(verdict_);
   }
 
@@ -124,6 +130,37 @@ class Examiner {
     }
   }
 
+  /// Keys that were deleted meanwhile in a partition that rows came to: of those rows, too, which
+  /// nobody meant.
+  void ExamineMoved() {
+    std::set<std::string> moved_to;
+    for (const DataFile& file : output_.data_files) {
+      if (IsElsewhere(file)) moved_to.insert(PartitionKey(file.spec_id, file.partition));
+    }
+    if (moved_to.empty()) return;
+    for (const tasks::DeleteInput& deletes : current_.deletes) {
+      const DataFile& file = deletes.file;
+      if (file.content != FileContent::kEqualityDeletes ||
+          deletes.sequence_number <= planned_sequence_number_ ||
+          current_.unpartitioned_specs.contains(file.spec_id) ||
+          !moved_to.contains(PartitionKey(file.spec_id, file.partition))) {
+        continue;
+      }
+      verdict_.objection =
+          fmt::format("another commit deleted rows by key in a partition that rows move to: {}",
+                      file.file_path);
+      return;
+    }
+  }
+
+  /// Of another partition than the inputs.
+  bool IsElsewhere(const DataFile& output) const {
+    return std::any_of(task_.rewrite.begin(), task_.rewrite.end(), [&](const auto& input) {
+      return output.spec_id != input.file.spec_id ||
+             !iceberg::SameTuple(output.partition, input.file.partition);
+    });
+  }
+
   bool HasOutputsElsewhere(const DataFile& input) const {
     return std::any_of(output_.data_files.begin(), output_.data_files.end(),
                        [&](const DataFile& file) {
@@ -143,6 +180,7 @@ class Examiner {
   const LiveFiles& live_;
   const tasks::RewriteTask& task_;
   const tasks::RewriteOutput& output_;
+  const int64_t planned_sequence_number_;
   std::set<std::string> applied_;
   Verdict verdict_;
 };
@@ -161,14 +199,15 @@ void AddOutputs(const tasks::RewriteOutput& output, const CarryOver& carried,
 
 }  // namespace
 
-CommitDecision DecideCommit(const TableFiles& current, const std::vector<FinishedWork>& finished) {
+CommitDecision DecideCommit(const TableFiles& current, const std::vector<FinishedWork>& finished,
+                            int64_t planned_sequence_number) {
   CommitDecision decision;
   LiveFiles live = IndexLiveFiles(current);
   std::vector<TaskPlan> landed;
   std::set<std::string> settled, left;
   for (size_t i = 0; i < finished.size(); ++i) {
     const auto& task = *finished[i].task;
-    Verdict verdict = Examiner(current, live, finished[i]).Examine();
+    Verdict verdict = Examiner(current, live, finished[i], planned_sequence_number).Examine();
     if (!verdict.objection.empty()) {
       decision.dropped.push_back({task.task_id, std::move(verdict.objection)});
       continue;

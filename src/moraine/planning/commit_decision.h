@@ -48,11 +48,14 @@ struct CommitDecision {
   bool empty() const { return kept.empty(); }
 };
 
-/// current: the touched partitions of the snapshot to commit on, complete. A task is kept when each
-/// of its inputs is still live and the deletes that came meanwhile reach its new files, too:
-/// those by position are carried over through its position map (without one the task is dropped);
-/// equality deletes still apply, since the outputs carry the planned sequence number (a task whose
-/// outputs are of another partition is dropped).
-CommitDecision DecideCommit(const TableFiles& current, const std::vector<FinishedWork>& finished);
+/// current: the touched partitions of the snapshot to commit on, complete, and the deletes of those
+/// that rows move to. A task is kept when each of its inputs is still live and the deletes that
+/// came meanwhile reach its new files as they reached the old ones: those by position are carried
+/// over through its position map (without one the task is dropped); equality deletes still apply,
+/// since the outputs carry the planned sequence number. Where rows moved to another partition, a
+/// task is dropped for equality deletes of either partition: those of the old one no longer reach
+/// them, those of the new one, which did not reach them, would.
+CommitDecision DecideCommit(const TableFiles& current, const std::vector<FinishedWork>& finished,
+                            int64_t planned_sequence_number);
 
 }  // namespace moraine::planning

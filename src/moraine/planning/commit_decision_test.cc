@@ -9,6 +9,8 @@ namespace {
 
 using iceberg::FileContent;
 
+constexpr int64_t kPlanned = 5;
+
 tasks::InputFile Data(std::string path, std::vector<int32_t> deletes = {}, int64_t sequence = 1) {
   tasks::InputFile input;
   input.file.file_path = std::move(path);
@@ -38,7 +40,7 @@ struct Scene {
     output.data_files.resize(1);
     output.data_files[0].file_path = "new";
   }
-  CommitDecision Decide() { return DecideCommit(current, {{&task, &output}}); }
+  CommitDecision Decide() { return DecideCommit(current, {{&task, &output}}, kPlanned); }
 
   TableFiles current;
   tasks::RewriteTask task;
@@ -154,6 +156,32 @@ TEST(CommitDecision, DeletesByKeyDoNotReachOutputsOfAnotherPartition) {
     scene.current.partitions[0].files[0].deletes.push_back(2);
     if (global) scene.current.unpartitioned_specs = {0};
     EXPECT_EQ(scene.Decide().kept.size(), global ? 1u : 0u);
+  }
+}
+
+TEST(CommitDecision, DeletesByKeyOfWhereRowsMoveToWouldReachThem) {
+  struct Case {
+    const char* what;
+    int64_t sequence;
+    int32_t spec;
+    int32_t day;
+    bool global;
+    size_t kept;
+  };
+  for (const Case& c : {Case{"of the target", 6, 1, 9, false, 0},
+                        Case{"of the target, before the plan", 5, 1, 9, false, 1},
+                        Case{"of another partition", 6, 1, 8, false, 1},
+                        Case{"of the whole table", 6, 1, 9, true, 1}}) {
+    SCOPED_TRACE(c.what);
+    Scene scene;
+    scene.output.data_files[0].spec_id = 1;
+    scene.output.data_files[0].partition = {iceberg::Value(int32_t{9})};
+    scene.current.deletes.push_back(Deletes("late", FileContent::kEqualityDeletes));
+    scene.current.deletes[2].sequence_number = c.sequence;
+    scene.current.deletes[2].file.spec_id = c.spec;
+    scene.current.deletes[2].file.partition = {iceberg::Value(c.day)};
+    if (c.global) scene.current.unpartitioned_specs = {1};
+    EXPECT_EQ(scene.Decide().kept.size(), c.kept);
   }
 }
 

@@ -22,6 +22,17 @@ std::set<std::string> PartitionsOf(const std::vector<FinishedWork>& finished) {
   return keys;
 }
 
+/// That rows move to.
+std::set<std::string> TargetsOf(const std::vector<FinishedWork>& finished) {
+  std::set<std::string> keys;
+  for (const auto& item : finished) {
+    if (item.task->target_spec == nullptr) continue;
+    for (const auto& file : item.output->data_files)
+      keys.insert(PartitionKey(file.spec_id, file.partition));
+  }
+  return keys;
+}
+
 iceberg::RewriteGroup ToGroup(const FinishedWork& item, const PlannedRun& run) {
   iceberg::RewriteGroup group;
   for (const auto& input : item.task->rewrite) group.removed_data.push_back(input.file);
@@ -132,7 +143,9 @@ Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
                             const iceberg::TableMetadata& metadata, const HealthSum& sum,
                             const PlannedRun& run, const std::vector<FinishedWork>& finished,
                             int64_t memory_bytes) {
-  TableFilesRequest request{PartitionsOf(finished), "", INT64_MAX};
+  const TableFilesRequest request{.partitions = PartitionsOf(finished),
+                                  .delete_partitions = TargetsOf(finished),
+                                  .max_files = INT64_MAX};
   MORAINE_ASSIGN(auto current, LoadTableFiles(call, files, metadata, sum, request));
   Landing landing;
   std::vector<DroppedTask> dropped;
@@ -140,7 +153,7 @@ Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
   std::iota(rest.begin(), rest.end(), 0);
   while (true) {
     const std::vector<FinishedWork> works = Select(finished, rest);
-    CommitDecision decision = DecideCommit(current.files, works);
+    CommitDecision decision = DecideCommit(current.files, works, run.sequence_number);
     MORAINE_ASSIGN(auto refused, Refused(call, files, metadata, run, works, decision));
     CarriedDeletes carried;
     if (refused.empty()) {

@@ -109,10 +109,14 @@ class Loader {
   bool Concerns(const ManifestFile& manifest) const {
     const auto* digest = sum_.Find(manifest.manifest_path);
     if (digest == nullptr) return true;
-    for (const auto& [key, _] : *digest) {
-      if (chosen_.contains(key)) return true;
-    }
-    return false;
+    const bool deletes = manifest.content == ManifestContent::kDeletes;
+    return std::any_of(digest->begin(), digest->end(), [&](const auto& entry) {
+      return deletes ? WantsDeletesOf(entry.first) : chosen_.contains(entry.first);
+    });
+  }
+
+  bool WantsDeletesOf(const std::string& key) const {
+    return chosen_.contains(key) || request_.delete_partitions.contains(key);
   }
 
   Result<iceberg::PartitionSpecPtr> SpecOf(const ManifestFile& manifest) const {
@@ -138,7 +142,7 @@ class Loader {
           [&](ManifestEntry& entry) {
             if (!entry.is_live()) return Status();
             auto key = PartitionKey(entry.file.spec_id, entry.file.partition);
-            if (global || chosen_.contains(key)) {
+            if (global || WantsDeletesOf(key)) {
               entries.push_back(std::make_shared<const ManifestEntry>(std::move(entry)));
             }
             return Status();

@@ -16,6 +16,8 @@ namespace moraine::planning {
 
 struct TableFilesRequest {
   std::set<std::string> partitions;  ///< keys (PartitionKey)
+  /// Partitions of which the deletes are read, too, but not the data files.
+  std::set<std::string> delete_partitions;
   std::string filter;  ///< self-optimizing.filter: files that can't match are left alone
   int64_t max_files = 200'000;
 };

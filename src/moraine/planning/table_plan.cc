@@ -58,8 +58,9 @@ Result<TablePlan> PlanTable(Call& call, io::FileSystem& files,
              FullIntervalReached(config, request.times, request.now_ms);
   auto health = DecideHealth(sum, sum.ReachedByGlobalDeletes(UnpartitionedSpecs(metadata)), config,
                              all, request.max_candidates);
-  TableFilesRequest wanted{
-      {health.candidates.begin(), health.candidates.end()}, config.filter, request.max_files};
+  const TableFilesRequest wanted{.partitions = {health.candidates.begin(), health.candidates.end()},
+                                 .filter = config.filter,
+                                 .max_files = request.max_files};
   MORAINE_ASSIGN(auto loaded, LoadTableFiles(call, files, metadata, sum, wanted));
   std::vector<PartitionEvaluation> evaluations;
   for (size_t i = 0; i < loaded.files.partitions.size(); ++i) {
