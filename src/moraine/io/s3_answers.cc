@@ -105,6 +105,23 @@ Result<int64_t> ParseContentRangeSize(std::string_view text) {
   return ParseSize(text.substr(slash + 1));
 }
 
+Result<ContentRange> ParseContentRange(std::string_view text) {
+  ContentRange range;
+  MORAINE_ASSIGN(range.size, ParseContentRangeSize(text));
+  std::string_view span = text.substr(6, text.rfind('/') - 6);
+  size_t dash = span.find('-');
+  auto first = ParseInt64(span.substr(0, dash));
+  auto last = ParseInt64(dash == span.npos ? "" : span.substr(dash + 1));
+  bool is_range = first.ok() && last.ok() && *first >= 0 && *first <= *last && *last < range.size;
+  if (!is_range) {
+    return Corruption(fmt::format("the store's answer has no range but '{}'",
+                                  PercentEncode(text.substr(0, kShownBytes), "/ -")));
+  }
+  range.first = *first;
+  range.last = *last;
+  return range;
+}
+
 Result<S3ListPage> ParseS3ListPage(std::string_view body) {
   MORAINE_ASSIGN(XmlElement root, ParseRoot(body, "ListBucketResult"));
   S3ListPage page;

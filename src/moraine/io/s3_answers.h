@@ -59,4 +59,12 @@ Result<int64_t> ParseS3Time(std::string_view text);
 /// "bytes 0-9/1234": 1234. Errors: Corruption.
 Result<int64_t> ParseContentRangeSize(std::string_view text);
 
+struct ContentRange {
+  int64_t first = 0;
+  int64_t last = 0;
+  int64_t size = 0;  ///< of the whole object
+};
+/// "bytes 0-9/1234". Errors: Corruption, also for a range that is not inside of the object.
+Result<ContentRange> ParseContentRange(std::string_view text);
+
 }  // namespace moraine::io

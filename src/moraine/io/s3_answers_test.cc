@@ -32,6 +32,18 @@ TEST(S3Answers, ReadsRanges) {
   }
 }
 
+TEST(S3Answers, RangesLieInsideOfTheirObject) {
+  auto range = ParseContentRange("bytes 5-9/1234");
+  ASSERT_TRUE(range.ok());
+  EXPECT_EQ(range->first, 5);
+  EXPECT_EQ(range->last, 9);
+  EXPECT_EQ(range->size, 1234);
+  for (const char* bad : {"", "bytes */10", "bytes 5/10", "bytes 5-4/10", "bytes 5-10/10",
+                          "bytes -5/10", "bytes 0-9/*", "bytes a-b/10"}) {
+    EXPECT_EQ(ParseContentRange(bad).status().code(), Code::kCorruption) << bad;
+  }
+}
+
 TEST(S3Answers, ErrorsAreWhatTheySay) {
   S3Error error = ParseS3Error("<Error><Code>NoSuchKey</Code><Message>m</Message></Error>");
   EXPECT_EQ(error.code, "NoSuchKey");

@@ -30,9 +30,18 @@ bool IsTransientCode(std::string_view code) {
   return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
 }
 
-/// Whether the store says that it does not know the request, or this header of it.
+/// Whether the store says that it does not know a header of the request. Somebody on the way there
+/// may answer 501, too: its word is not enough to write without the header.
+bool IsNotImplemented(const S3Error& error) { return error.code == "NotImplemented"; }
+
+/// Whether the store says that it does not know the request.
 bool IsUnknownToStore(int status, const S3Error& error) {
-  return status == 501 || status == 405 || error.code == "NotImplemented";
+  return status == 501 || status == 405 || IsNotImplemented(error);
+}
+
+/// An answer of success says what was made. Errors: Corruption.
+Status CheckCompleted(std::string_view body) {
+  return ParseS3Field(body, "CompleteMultipartUploadResult", "ETag").status();
 }
 
 bool IsAddress(std::string_view host) {
@@ -96,7 +105,7 @@ Status S3StatusOf(int http_status, const S3Error& error, std::string_view what,
       error.code == "QuotaExceeded") {
     return Exhausted(std::move(text));
   }
-  if (http_status == 501) return Unsupported(std::move(text));
+  if (http_status == 501 || error.code == "NotImplemented") return Unsupported(std::move(text));
   if (IsTransientStatus(http_status) || IsTransientCode(error.code)) {
     return Unavailable(std::move(text));
   }
@@ -277,16 +286,40 @@ Result<int64_t> S3Client::CheckPart(const Reply& reply, const S3Location& at, in
     return size.ok() ? *size : 0;
   }
   if (reply.status != 206) return static_cast<int64_t>(got);
-  MORAINE_ASSIGN(int64_t size,
-                 ParseContentRangeSize(reply.headers.Get("Content-Range").value_or("")));
-  int64_t expected = std::clamp<int64_t>(size - offset, 0, length);
-  if (static_cast<int64_t>(got) == expected) return size;
+  std::string_view said = reply.headers.Get("Content-Range").value_or("");
+  MORAINE_ASSIGN(ContentRange range, ParseContentRange(said));
+  int64_t expected = std::clamp<int64_t>(range.size - offset, 0, length);
+  if (range.first != offset || range.last != offset + expected - 1) {
+    return Corruption(fmt::format("the store sent '{}' where {} bytes from {} were asked for: {}",
+                                  PercentEncode(said, "/ -"), length, offset, WhereOf(at)));
+  }
+  if (static_cast<int64_t>(got) == expected) return range.size;
   return Unavailable(fmt::format("the store sent {} bytes where {} were asked for: {}", got,
                                  expected, WhereOf(at)));
 }
 
-bool S3Client::asks_by_head() const {
-  return options_.existing == S3Options::Existing::kHead || !knows_if_none_match_;
+bool S3Client::Gaps::Has(const std::string& bucket) const {
+  std::lock_guard lock(mutex_);
+  return buckets_.contains(bucket);
+}
+
+bool S3Client::Gaps::Add(const std::string& bucket) {
+  std::lock_guard lock(mutex_);
+  return buckets_.insert(bucket).second;
+}
+
+bool S3Client::AsksByHead(const S3Location& at) const {
+  return options_.existing == S3Options::Existing::kHead || no_if_none_match_.Has(at.bucket);
+}
+
+void S3Client::NoteNoIfNoneMatch(Call& call, const S3Location& at, const Reply& reply) {
+  if (!no_if_none_match_.Add(at.bucket)) return;
+  call.env().log.Warn(
+      "the store does not know If-None-Match: before a file is made, it is asked whether there is"
+      " one of that name, and two writers of one name may not see each other",
+      {{"bucket", at.bucket},
+       {"endpoint", AddressOf(options_, at.bucket, "").base_url},
+       {"status", std::to_string(reply.status)}});
 }
 
 Status S3Client::RefuseExisting(Call& call, const S3Location& at) {
@@ -304,7 +337,7 @@ Result<bool> S3Client::IsOurs(Call& call, const S3Location& at, const std::strin
 
 Status S3Client::PutOnce(Call& call, const S3Location& at, net::Request& request,
                          const std::string& writer_id) {
-  bool by_head = asks_by_head();
+  bool by_head = AsksByHead(at);
   if (by_head) MORAINE_TRY(RefuseExisting(call, at));
   request.headers =
       CreationHeaders(writer_id, by_head ? IfNew::kAskedBefore : IfNew::kStoreRefuses);
@@ -315,8 +348,8 @@ Status S3Client::PutOnce(Call& call, const S3Location& at, net::Request& request
     if (ours) return {};
   }
   if (reply.status == 412) return AlreadyExists(fmt::format("file exists: {}", WhereOf(at)));
-  if (!by_head && IsUnknownToStore(reply.status, reply.error)) {
-    knows_if_none_match_ = false;
+  if (!by_head && IsNotImplemented(reply.error)) {
+    NoteNoIfNoneMatch(call, at, reply);
     return PutOnce(call, at, request, writer_id);
   }
   return S3StatusOf(reply.status, reply.error, "can't write the file", WhereOf(at));
@@ -359,23 +392,26 @@ Result<std::string> S3Client::UploadPart(Call& call, const S3Location& at,
 /// One try, cleared up: OK, Unavailable (not there: try again), or what it is.
 Status S3Client::CompleteOnce(Call& call, const S3Location& at, net::Request& request,
                               const std::string& writer_id) {
-  bool by_head = asks_by_head();
+  bool by_head = AsksByHead(at);
   request.headers = CreationHeaders("", by_head ? IfNew::kAskedBefore : IfNew::kStoreRefuses);
   Result<Reply> reply = Send(call, at.bucket, request, Tries::kOne);
-  if (reply.ok() && reply->ok()) return {};
-  if (reply.ok() && !by_head && IsUnknownToStore(reply->status, reply->error)) {
-    knows_if_none_match_ = false;
+  Status made = reply.ok() && reply->ok() ? CheckCompleted(reply->text()) : Status();
+  if (reply.ok() && reply->ok() && made.ok()) return {};
+  if (reply.ok() && !by_head && IsNotImplemented(reply->error)) {
+    NoteNoIfNoneMatch(call, at, *reply);
     MORAINE_TRY(RefuseExisting(call, at));
     return CompleteOnce(call, at, request, writer_id);
   }
   // The outcome is unclear, or this is the answer to a try that has been carried out.
-  bool unclear = !reply.ok() || reply->may_be_done || reply->status == 404 || reply->status == 412;
+  bool unclear = !reply.ok() || !made.ok() || reply->may_be_done || reply->status == 404 ||
+                 reply->status == 412;
   if (unclear) {
     MORAINE_TRY(call.Check());
     MORAINE_ASSIGN(bool ours, IsOurs(call, at, writer_id));
     if (ours) return {};
   }
   if (!reply.ok()) return std::move(reply).status();
+  if (!made.ok()) return std::move(made).Annotate(WhereOf(at)).WithCode(Code::kUnavailable);
   if (reply->status == 412) return AlreadyExists(fmt::format("file exists: {}", WhereOf(at)));
   return S3StatusOf(reply->status, reply->error, "can't finish an upload", WhereOf(at));
 }
@@ -386,7 +422,7 @@ Status S3Client::CompleteUpload(Call& call, const S3Location& at, const std::str
   net::Request request = Make(net::Method::kPost, at);
   request.query.emplace_back("uploadId", upload);
   request.body = S3CompleteBody(etags);
-  if (asks_by_head()) MORAINE_TRY(RefuseExisting(call, at));
+  if (AsksByHead(at)) MORAINE_TRY(RefuseExisting(call, at));
   for (int attempt = 0;; ++attempt) {
     Status done = CompleteOnce(call, at, request, writer_id);
     bool again = done.code() == Code::kUnavailable || done.code() == Code::kExhausted;
@@ -442,7 +478,7 @@ Status S3Client::DeleteBatch(Call& call, const S3Location& bucket,
     request.headers.Set("x-amz-checksum-sha256", Base64Encode(net::Sha256(request.body)));
   }
   MORAINE_ASSIGN(Reply reply, Send(call, bucket.bucket, request, Tries::kMany));
-  if (IsUnknownToStore(reply.status, reply.error)) knows_delete_many_ = false;
+  if (IsUnknownToStore(reply.status, reply.error)) no_delete_many_.Add(bucket.bucket);
   if (!reply.ok()) {
     return S3StatusOf(reply.status, reply.error, "can't delete files", bucket.before_key);
   }
@@ -454,14 +490,14 @@ std::vector<Status> S3Client::Delete(Call& call, const S3Location& bucket,
                                      const std::vector<std::string>& keys) {
   std::map<std::string, Status, std::less<>> outcomes;
   std::vector<std::string> left = keys;
-  for (int attempt = 0; knows_delete_many_ && !left.empty(); ++attempt) {
+  for (int attempt = 0; !no_delete_many_.Has(bucket.bucket) && !left.empty(); ++attempt) {
     for (const std::string& key : left) {
       outcomes[key] = Unavailable(
           fmt::format("the store does not say whether it deleted: {}{}", bucket.before_key, key));
     }
     std::vector<S3Deleted> deleted;
     Status sent = DeleteBatch(call, bucket, left, &deleted);
-    if (!sent.ok() && !knows_delete_many_) break;
+    if (!sent.ok() && no_delete_many_.Has(bucket.bucket)) break;
     if (!sent.ok()) return std::vector<Status>(keys.size(), sent);
     left.clear();
     for (const S3Deleted& entry : deleted) {

@@ -6,10 +6,11 @@
 // again; what makes an object (Put, CompleteUpload) carries an id of its writer as metadata, and an
 // unclear outcome is cleared up by asking for that id. Secrets stand in no error text and no log.
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,7 +55,8 @@ class S3Client {
     int64_t object_size_bytes = 0;  ///< of the whole object
   };
   /// At most length bytes from offset on; fewer where the object ends. An empty object, and an
-  /// offset behind its end, give no bytes.
+  /// offset behind its end, give no bytes. Errors also: Corruption for an answer with another range
+  /// than was asked for.
   Result<Piece> Get(Call& call, const S3Location& at, int64_t offset, int64_t length);
 
   struct Received {
@@ -72,7 +74,8 @@ class S3Client {
   /// Sends part number (from 1); its ETag.
   Result<std::string> UploadPart(Call& call, const S3Location& at, const std::string& upload,
                                  size_t number, std::string bytes);
-  /// Makes the object of the parts. Errors also: AlreadyExists.
+  /// Makes the object of the parts. Only an answer that names what was made is believed. Errors
+  /// also: AlreadyExists.
   Status CompleteUpload(Call& call, const S3Location& at, const std::string& upload,
                         const std::vector<std::string>& etags, const std::string& writer_id);
   Status AbortUpload(Call& call, const S3Location& at, const std::string& upload);
@@ -118,15 +121,27 @@ class S3Client {
                       const std::string& writer_id);
   Status RefuseExisting(Call& call, const S3Location& at);
   Result<bool> IsOurs(Call& call, const S3Location& at, const std::string& writer_id);
-  bool asks_by_head() const;
+  /// What the stores of buckets turned out not to know, by bucket.
+  class Gaps {
+   public:
+    bool Has(const std::string& bucket) const;
+    /// True: it was not known before.
+    bool Add(const std::string& bucket);
+
+   private:
+    mutable std::mutex mutex_;
+    std::set<std::string> buckets_;
+  };
+  bool AsksByHead(const S3Location& at) const;
+  void NoteNoIfNoneMatch(Call& call, const S3Location& at, const Reply& reply);
   Status DeleteBatch(Call& call, const S3Location& bucket, const std::vector<std::string>& keys,
                      std::vector<S3Deleted>* deleted);
   Status DeleteOne(Call& call, const S3Location& bucket, const std::string& key);
 
   const S3Options options_;
   const std::unique_ptr<net::HttpTransport> transport_;
-  std::atomic<bool> knows_if_none_match_{true};
-  std::atomic<bool> knows_delete_many_{true};
+  Gaps no_if_none_match_;
+  Gaps no_delete_many_;
 };
 
 }  // namespace moraine::io

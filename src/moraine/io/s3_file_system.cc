@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,6 +24,8 @@ constexpr int64_t kRangeBytes = 8 << 20;  ///< of one GET
 constexpr size_t kRangesAtOnce = 4;
 constexpr int64_t kReadAheadBytes = 128 << 20;  ///< of all files together
 constexpr size_t kDeleteBatch = 1000;
+constexpr size_t kMostListed = 10'000'000;
+constexpr size_t kMostEmptyPages = 1000;
 constexpr size_t kAnswerLimit = 64 << 20;  ///< the largest listing and the largest range
 
 class S3Reader final : public RandomReader {
@@ -154,13 +158,22 @@ class S3FileSystem final : public FileSystem {
     return at;
   }
 
+  static Status DoesNotGoOn(const S3Location& at) {
+    return Corruption(
+        fmt::format("the store's listing does not go on: {}{}", at.before_key, at.key));
+  }
+
   Result<FileListing> ListFrom(Call& call, const S3Location& at, const std::string& after,
                                size_t limit) {
     FileListing listing;
     std::string token;
+    std::set<std::string> tokens;  // a store that gives one again goes round in circles
+    size_t without_files = 0;      // pages one behind the other
+    limit = std::min(limit, kMostListed);
     for (;;) {
       // One more than asked for tells whether there is more.
       size_t wanted = limit + 1 - listing.files.size();
+      size_t before = listing.files.size();
       MORAINE_ASSIGN(S3ListPage page, client_.List(call, at, after, token, wanted));
       for (S3Listed& object : page.objects) {
         if (object.key.ends_with('/')) continue;
@@ -168,6 +181,7 @@ class S3FileSystem final : public FileSystem {
           return Corruption(fmt::format("the store lists '{}', which is not in {}{}", object.key,
                                         at.before_key, at.key));
         }
+        if (object.key == after) return DoesNotGoOn(at);
         if (listing.files.size() == limit) {
           listing.complete = false;
           return listing;
@@ -176,11 +190,9 @@ class S3FileSystem final : public FileSystem {
             {at.before_key + object.key, object.size_bytes, object.modified_ms});
       }
       if (!page.truncated) break;
-      if (page.next_token == token) {
-        return Corruption(
-            fmt::format("the store's listing does not go on: {}{}", at.before_key, at.key));
-      }
+      without_files = listing.files.size() == before ? without_files + 1 : 0;
       token = std::move(page.next_token);
+      if (without_files > kMostEmptyPages || !tokens.insert(token).second) return DoesNotGoOn(at);
     }
     // A page has to end where the next one goes on, so only a whole listing can be put in order.
     if (after.empty()) {

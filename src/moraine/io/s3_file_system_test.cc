@@ -256,6 +256,85 @@ TEST_F(S3FileSystemTest, HealsEveryPassingFault) {
   }
 }
 
+TEST_F(S3FileSystemTest, AFinishedUploadIsBelievedOnlyWhenTheAnswerNamesIt) {
+  std::string bytes = Pattern(4 * kPart);
+  // An error in an answer of success, once and for good.
+  store_->Add({.kind = Kind::kErrorInside, .match = "POST /whs/a?uploadId"});
+  EXPECT_TRUE(Write("s3://whs/a", bytes).ok());
+  EXPECT_EQ(Read("s3://whs/a").value(), bytes);
+  store_->Add({.kind = Kind::kErrorInside,
+               .match = "POST /whs/b?uploadId",
+               .count = 100,
+               .code = "InvalidPart"});
+  EXPECT_FALSE(Write("s3://whs/b", bytes).ok());
+  EXPECT_FALSE(store_->objects().contains("whs/b"));
+  // An answer of success that says nothing: the object tells.
+  for (Kind kind : {Kind::kGarbage, Kind::kShort}) {
+    std::string name = fmt::format("whs/{}", static_cast<int>(kind));
+    store_->Add({.kind = kind, .match = "POST /" + name + "?uploadId"});
+    store_->ForgetLog();
+    EXPECT_TRUE(Write("s3://" + name, bytes).ok());
+    EXPECT_EQ(store_->CountOf("HEAD /" + name), 1u);
+    EXPECT_EQ(store_->objects().at(name).bytes, bytes);
+  }
+  // It was not made, and a stranger's answer says it was.
+  store_->Add({.kind = Kind::kStatus, .match = "POST /whs/c?uploadId", .count = 1, .status = 200});
+  store_->Put("whs/c", {.bytes = "theirs", .writer_id = "someone", .modified_ms = 0});
+  EXPECT_EQ(Write("s3://whs/c", bytes).code(), Code::kAlreadyExists);
+  EXPECT_EQ(store_->objects().at("whs/c").bytes, "theirs");
+  EXPECT_EQ(store_->uploads(), 0u);
+}
+
+TEST_F(S3FileSystemTest, OneStrangeAnswerDoesNotEndConditionalWrites) {
+  store_->Put("whs/theirs", {.bytes = "theirs", .writer_id = "someone", .modified_ms = 0});
+  for (int status : {405, 501}) {
+    store_->Add({.match = "PUT /whs/x", .status = status, .code = "SomethingElse"});
+    EXPECT_FALSE(Write("s3://whs/x", "abc").ok()) << status;
+    store_->ForgetLog();
+    EXPECT_EQ(Write("s3://whs/theirs", "abc").code(), Code::kAlreadyExists);
+    EXPECT_EQ(store_->CountOf("HEAD "), 0u);
+  }
+  EXPECT_EQ(env_.log().Count("If-None-Match"), 0u);
+  // One bucket that does not know how is not all of them; and it is told once.
+  store_->Add({.match = "PUT /old/x", .status = 501, .code = "NotImplemented"});
+  EXPECT_TRUE(Write("s3://old/x", "abc").ok());
+  EXPECT_TRUE(Write("s3://old/y", "abc").ok());
+  EXPECT_EQ(store_->CountOf("HEAD /old/y"), 1u);
+  EXPECT_TRUE(Write("s3://whs/y", "abc").ok());
+  EXPECT_EQ(store_->CountOf("HEAD /whs/y"), 0u);
+  EXPECT_EQ(env_.log().Count("If-None-Match"), 1u);
+}
+
+TEST_F(S3FileSystemTest, BytesOfAnotherRangeAreNeverTaken) {
+  std::string bytes = Pattern(3 << 20);
+  store_->Put("whs/x", {.bytes = bytes, .writer_id = "", .modified_ms = 0});
+  store_->Add({.kind = Kind::kShifted, .match = "GET /whs/x", .count = 2});
+  EXPECT_EQ(files_->Open(call_, "s3://whs/x", std::nullopt).status().code(), Code::kCorruption);
+  auto reader = files_->Open(call_, "s3://whs/x", 3 << 20).value();
+  std::string some(2 << 20, '\0');
+  EXPECT_EQ(reader->ReadAt(call_, 100, some).code(), Code::kCorruption);
+  ASSERT_TRUE(reader->ReadAt(call_, 100, some).ok());
+  EXPECT_TRUE(some == bytes.substr(100, some.size()));
+}
+
+TEST_F(S3FileSystemTest, ListingsThatGoRoundEnd) {
+  for (int i = 0; i < 40; ++i) store_->Put(fmt::format("whs/t/{:02}", i), {});
+  for (int turn = 0; turn < 2; ++turn) {  // a, b, a, b, ...
+    store_->Add({.kind = Kind::kSameToken,
+                 .match = turn == 0 ? "continuation-token=b" : "list-type",
+                 .count = 1'000'000,
+                 .code = turn == 0 ? "a" : "b"});
+  }
+  EXPECT_EQ(files_->List(call_, "s3://whs/t/", "", 30).status().code(), Code::kCorruption);
+  EXPECT_LT(store_->log().size(), 10u);
+  // A store that begins anew instead of going on.
+  Use({.knows_start_after = false, .page_size = 7});
+  for (int i = 0; i < 40; ++i) store_->Put(fmt::format("whs/t/{:02}", i), {});
+  EXPECT_EQ(files_->List(call_, "s3://whs/t/", "s3://whs/t/09", 10).status().code(),
+            Code::kCorruption);
+  EXPECT_EQ(Listed("s3://whs/t/", "", SIZE_MAX).size(), 40u);
+}
+
 TEST_F(S3FileSystemTest, AnotherWritersFileIsNotOurs) {
   // Ours was refused, and the answer that says so was lost.
   store_->Put("whs/x", {.bytes = "theirs", .writer_id = "someone", .modified_ms = 0});

@@ -118,6 +118,10 @@ Result<Response> FakeS3::Send(Call& call, const Request& request) {
   bool hit = fault.status != 0;
   if (hit && fault.kind == Kind::kRefused) return Unavailable("the fake refuses the connection");
   if (hit && fault.kind == Kind::kStatus) return Error(fault.status, fault.code);
+  if (hit && fault.kind == Kind::kErrorInside) {
+    // With the blanks that keep the connection awake.
+    return Xml(200, "\n  \n" + Error(200, fault.code).BodyText());
+  }
   Response response = Handle(request);
   if (!hit) return response;
   bool safe = request.method == Method::kGet || request.method == Method::kHead;
@@ -129,6 +133,20 @@ Result<Response> FakeS3::Send(Call& call, const Request& request) {
       return DeadlineExceeded("the fake is slow");
     case Kind::kStatusAfter:
       return Error(fault.status, fault.code);
+    case Kind::kShifted: {
+      auto range = request.headers.Get("Range").value_or("bytes=0-0").substr(6);
+      size_t dash = range.find('-');
+      Request shifted = request;
+      shifted.headers.Set("Range",
+                          fmt::format("bytes={}-{}", ParseInt64(range.substr(0, dash)).value() + 1,
+                                      ParseInt64(range.substr(dash + 1)).value() + 1));
+      return Handle(shifted);
+    }
+    case Kind::kSameToken:
+      return Xml(200, fmt::format("<ListBucketResult><IsTruncated>true</IsTruncated>"
+                                  "<NextContinuationToken>{}</NextContinuationToken>"
+                                  "</ListBucketResult>",
+                                  fault.code));
     case Kind::kGarbage:
       return Xml(response.status, "<html><p>hello");
     default: {
@@ -220,8 +238,11 @@ Response FakeS3::Get(const Request& request, const std::string& path) {
 
 Response FakeS3::List(const Request& request, const std::string& bucket) {
   std::string prefix = bucket + "/" + std::string(request.Query("prefix").value_or(""));
-  std::string after(request.Query("start-after").value_or(""));
-  if (auto token = request.Query("continuation-token")) after = token->substr(6);
+  std::string after;
+  if (options_.knows_start_after) after = request.Query("start-after").value_or("");
+  if (auto token = request.Query("continuation-token")) {
+    after = token->substr(std::min<size_t>(token->size(), 6));
+  }
   auto limit = static_cast<size_t>(ParseInt64(request.Query("max-keys").value_or("1000")).value());
   limit = std::min(limit, options_.page_size);
   std::string body = "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/\">";

@@ -24,6 +24,9 @@ struct S3Fault {
     kStatusAfter,  ///< carried out, and yet this status and code
     kGarbage,      ///< carried out; the answer's body is no XML
     kShort,        ///< carried out; the answer's body is cut in half
+    kErrorInside,  ///< not carried out: status 200, and the error as the body
+    kShifted,      ///< carried out; the bytes are those of a range that begins elsewhere
+    kSameToken,    ///< carried out; the listing goes on with the code as the token
   };
   Kind kind = Kind::kStatus;
   std::string match;
@@ -41,6 +44,7 @@ class FakeS3 {
     IfNoneMatch if_none_match = IfNoneMatch::kKnown;
     bool knows_delete_many = true;
     bool knows_ranges = true;
+    bool knows_start_after = true;
     size_t page_size = 1000;
     std::string access_key_id;  ///< empty: anonymous requests are taken
   };
