@@ -6,6 +6,7 @@
 #include "moraine/splice/chunk_pages.h"
 #include "moraine/splice/dictionary_merge.h"
 #include "moraine/splice/footer.h"
+#include "moraine/splice/index_page.h"
 #include "moraine/splice/page_stats.h"
 
 namespace moraine::splice {
@@ -58,9 +59,9 @@ struct ColumnSplice::Segment {
   ChunkInput input;
   bool has_dictionary = false;
   size_t dictionary_size = 0;
-  bool is_merged = false;         // its indices become those of the merged dictionary,
-  std::vector<uint32_t> mapping;  // by this; empty: they are the same
-  bool is_taken_in = false;       // so do its plain values
+  bool is_merged = false;    // its indices become those of the merged dictionary,
+  IndexMapping mapping;      // by this; empty: they are the same
+  bool is_taken_in = false;  // so do its plain values
   std::shared_ptr<const DictionaryValues> values;  // when they become plain
   ChunkIndexes indexes;
   std::optional<ValueRange> range;  // of the whole chunk, where no row is left out
@@ -148,8 +149,9 @@ Status ColumnSplice::PrepareSegment(Call& call, Segment* segment) {
   if (mapping_bytes_ > options_.mapping_bytes) return {};
   std::optional<std::vector<uint32_t>> mapping = merge_->Add(values);
   segment->is_merged = mapping.has_value();
-  if (mapping) segment->mapping = std::move(*mapping);
-  mapping_bytes_ += static_cast<int64_t>(segment->mapping.size() * sizeof(uint32_t));
+  if (!mapping || mapping->empty()) return {};
+  mapping_bytes_ += static_cast<int64_t>(mapping->size() * sizeof(uint32_t));
+  segment->mapping = IndexMapping(std::move(*mapping));
   return {};
 }
 
@@ -354,6 +356,34 @@ Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* 
   return pipeline->Push(bytes, work, finish);
 }
 
+// Bounds of a page are those that are known.
+Status ColumnSplice::TranslateIndices(Call& call, Edit edit, PageStats stats, Pipeline* pipeline,
+                                      FileOutput* output) {
+  struct Translation {
+    Edit edit;
+    PageStats stats;
+    OutPage out;
+  };
+  auto page = std::make_shared<Translation>();
+  page->edit = std::move(edit);
+  page->stats = std::move(stats);
+  const auto work = [this, page]() -> Status {
+    const Edit& from = page->edit;
+    const Segment& segment = *from.segment;
+    MORAINE_ASSIGN(page->out, TranslatePage(type_, from.page.header, segment.input.chunk->codec,
+                                            from.page.body, segment.mapping, codecs_));
+    page->stats.null_count = page->out.stats.null_count;
+    page->out.stats = std::move(page->stats);
+    page->out.num_rows = from.num_rows;
+    page->edit = Edit();
+    return {};
+  };
+  const int64_t bytes = page->edit.page.bytes() + page->edit.page.header.uncompressed_size;
+  return pipeline->Push(bytes, work, [this, &call, page, output] {
+    return TakePage(call, page->out, page->out.header, page->out.body, output);
+  });
+}
+
 Status ColumnSplice::ToIndices(PageValues* values) const {
   MORAINE_ASSIGN(const DictionaryValues plain,
                  DictionaryValues::Make(type_.value, std::move(values->plain), values->num_values));
@@ -373,7 +403,7 @@ Status ColumnSplice::RunGroup(Group* group) const {
         DecodePage(type_, edit.page.header, segment.input.chunk->codec, edit.page.body, codecs_));
     if (values.num_rows != edit.num_rows) return Corruption("a page has other rows than told");
     PageBuilder::Source source;
-    source.mapping = segment.mapping;
+    source.mapping = segment.mapping.numbers();
     source.dictionary_size = segment.dictionary_size;
     source.values = edit.values.get();
     if (group->is_dictionary && !values.is_dictionary) {
@@ -426,8 +456,8 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
       !is_past_dictionary_ && (is_dictionary ? segment->is_merged : segment->is_taken_in);
   if (!to_dictionary) is_past_dictionary_ = true;
   const bool same_codec = segment->input.chunk->codec == codecs_->codec();
-  const bool is_small =
-      header.uncompressed_size < options_.small_page_bytes && segments_.size() > 1;
+  const bool is_small = header.uncompressed_size < options_.small_page_bytes &&
+                        edit.num_rows < options_.pages.page_rows && segments_.size() > 1;
   const bool same_indices =
       is_dictionary == to_dictionary && (!is_dictionary || segment->mapping.empty());
   // Few readers know it for anything but floats.
@@ -437,6 +467,15 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
     PageStats stats =
         KnownStats(type_, *segment->input.chunk, segment->indexes, page_number, header);
     return CopyPage(call, std::move(edit), std::move(stats), pipeline, output);
+  }
+  if (is_dictionary && to_dictionary && !segment->mapping.empty() && !is_small && !edit.alive) {
+    PageStats stats =
+        KnownStats(type_, *segment->input.chunk, segment->indexes, page_number, header);
+    const bool is_known = type_.value.order == Order::kNone || stats.range;
+    if (is_known && !counts_nans_ && !MustInspect(*segment, stats)) {
+      MORAINE_TRY(FlushGroup(call, pipeline, output));
+      return TranslateIndices(call, std::move(edit), std::move(stats), pipeline, output);
+    }
   }
   if (is_dictionary && !to_dictionary) {
     edit.values = segment->values;

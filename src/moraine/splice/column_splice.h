@@ -84,6 +84,8 @@ class ColumnSplice {
   bool MustInspect(const Segment& segment, const PageStats& stats) const;
   Status Inspect(const Edit& edit, PageStats* stats) const;
   Status CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline, FileOutput* output);
+  Status TranslateIndices(Call& call, Edit edit, PageStats stats, Pipeline* pipeline,
+                          FileOutput* output);
   Status FlushGroup(Call& call, Pipeline* pipeline, FileOutput* output);
   Status ToIndices(PageValues* values) const;
   Status RunGroup(Group* group) const;

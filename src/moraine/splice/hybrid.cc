@@ -1,13 +1,16 @@
 #include "moraine/splice/hybrid.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <optional>
+
+#include "moraine/splice/packed_bits.h"
 
 namespace moraine::splice {
 namespace {
 
-constexpr size_t kGroup = 8;
 // A run shorter than this costs more than its place in a packed group.
 constexpr size_t kMinRun = 16;
 
@@ -39,50 +42,60 @@ bool ReadRunValue(std::string_view bytes, int bit_width, size_t* at, uint32_t* v
   return bit_width == 32 || *value < (uint64_t{1} << bit_width);
 }
 
-uint64_t Load64(const char* bytes, size_t available) {
-  uint64_t word = 0;
-  std::memcpy(&word, bytes, std::min(available, sizeof(word)));
-  return word;
-}
+// The runs that count numbers of a width from 1 to 32 are encoded as.
+class HybridRuns {
+ public:
+  struct Run {
+    size_t count = 0;
+    bool is_packed = false;
+    uint32_t value = 0;       // of all numbers
+    std::string_view packed;  // holds the numbers, if not all of their last group
+  };
 
-// bytes hold at least count values.
-void Unpack(std::string_view bytes, int bit_width, uint32_t* values, size_t count) {
-  const uint64_t mask = (uint64_t{1} << bit_width) - 1;
-  size_t bit = 0;
-  size_t i = 0;
-  // While eight bytes can be loaded at once.
-  const size_t width = static_cast<size_t>(bit_width);
-  for (; i < count && bit / 8 + 8 <= bytes.size(); ++i, bit += width) {
-    uint64_t word;
-    std::memcpy(&word, bytes.data() + bit / 8, sizeof(word));
-    values[i] = static_cast<uint32_t>(word >> (bit % 8) & mask);
+  HybridRuns(std::string_view bytes, int bit_width, size_t count)
+      : bytes_(bytes), bit_width_(bit_width), left_(count) {}
+  bool IsDone() const { return left_ == 0; }
+
+  // Errors: Corruption.
+  Result<Run> Next() {
+    uint64_t header = 0;
+    if (!ReadVarint(bytes_, &at_, &header)) return Corruption("levels or indices end too early");
+    const uint64_t length = header >> 1;
+    if (length == 0) return Corruption("a run of levels or indices is empty");
+    Run run;
+    run.is_packed = (header & 1) != 0;
+    run.count = std::min<uint64_t>(run.is_packed ? length * kGroup : length, left_);
+    left_ -= run.count;
+    if (!run.is_packed) {
+      if (!ReadRunValue(bytes_, bit_width_, &at_, &run.value)) {
+        return Corruption("a run has no value");
+      }
+      return run;
+    }
+    const auto width = static_cast<size_t>(bit_width_);
+    if (bytes_.size() - at_ < (run.count * width + 7) / 8) {
+      return Corruption("levels or indices end too early");
+    }
+    run.packed = bytes_.substr(at_, std::min<uint64_t>(length * width, bytes_.size() - at_));
+    at_ += run.packed.size();
+    return run;
   }
-  for (; i < count; ++i, bit += width) {
-    const uint64_t word = Load64(bytes.data() + bit / 8, bytes.size() - bit / 8);
-    values[i] = static_cast<uint32_t>(word >> (bit % 8) & mask);
-  }
-}
+
+ private:
+  const std::string_view bytes_;
+  const int bit_width_;
+  size_t left_;
+  size_t at_ = 0;
+};
 
 void Pack(std::span<const uint32_t> values, int bit_width, std::string* out) {
   const size_t groups = (values.size() + kGroup - 1) / kGroup;
   AppendVarint(groups << 1 | 1, out);
   const size_t begin = out->size();
-  out->resize(begin + groups * static_cast<size_t>(bit_width));
-  char* to = out->data() + begin;
-  uint64_t word = 0;
-  int bits = 0;
-  for (uint32_t value : values) {
-    word |= static_cast<uint64_t>(value) << bits;
-    bits += bit_width;
-    while (bits >= 32) {
-      const auto low = static_cast<uint32_t>(word);
-      std::memcpy(to, &low, sizeof(low));
-      to += sizeof(low);
-      word >>= 32;
-      bits -= 32;
-    }
-  }
-  for (; bits > 0; bits -= 8, word >>= 8) *to++ = static_cast<char>(word);
+  const size_t size = groups * static_cast<size_t>(bit_width);
+  out->resize(begin + size + kSlackBytes);
+  PackNumbers(values, bit_width, out->data() + begin);
+  out->resize(begin + size);
 }
 
 // Values from here on that are equal; at least 1.
@@ -98,6 +111,62 @@ bool IsOneValue(const uint32_t* group) {
   return differences == 0;
 }
 
+// Packed groups whose numbers become others.
+class GroupTranslation {
+ public:
+  GroupTranslation(std::span<const uint32_t> numbers, int bit_width, int to_width, size_t count)
+      : numbers_(numbers), bit_width_(bit_width), to_width_(to_width) {
+    const bool stays = bit_width == to_width && bit_width <= PackedTranslation::kMostTranslatedBits;
+    if (stays && PackedTranslation::TableSize(bit_width) <= count) {
+      packed_.emplace(numbers, bit_width);
+    }
+  }
+
+  // False: an index has no number.
+  bool Append(std::string_view from, size_t count, std::string* out) const {
+    const size_t groups = (count + kGroup - 1) / kGroup;
+    AppendVarint(groups << 1 | 1, out);
+    const size_t begin = out->size();
+    const size_t size = groups * static_cast<size_t>(to_width_);
+    out->resize(begin + size + kSlackBytes);
+    char* to = out->data() + begin;
+    // What fills up the last group means nothing.
+    const size_t whole = packed_ ? count / kGroup : 0;
+    bool is_known = !packed_ || packed_->Run(from, whole, to);
+    const size_t skipped = std::min(whole * static_cast<size_t>(bit_width_), from.size());
+    is_known = Repack(from.substr(skipped), count - whole * kGroup,
+                      to + whole * static_cast<size_t>(to_width_)) &&
+               is_known;
+    out->resize(begin + size);
+    return is_known;
+  }
+
+ private:
+  bool Repack(std::string_view from, size_t count, char* to) const {
+    std::array<uint32_t, 128 * kGroup> block;
+    bool is_known = true;
+    for (size_t done = 0; done < count; done += block.size()) {
+      const size_t size = std::min(block.size(), count - done);
+      const size_t group = done / kGroup;
+      UnpackNumbers(from.substr(group * static_cast<size_t>(bit_width_)), bit_width_, block.data(),
+                    size);
+      for (size_t i = 0; i < size; ++i) {
+        const bool has_number = block[i] < numbers_.size();
+        is_known = is_known && has_number;
+        block[i] = numbers_[has_number ? block[i] : 0];
+      }
+      PackNumbers(std::span(block).first(size), to_width_,
+                  to + group * static_cast<size_t>(to_width_));
+    }
+    return is_known;
+  }
+
+  const std::span<const uint32_t> numbers_;
+  const int bit_width_;
+  const int to_width_;
+  std::optional<PackedTranslation> packed_;
+};
+
 }  // namespace
 
 int BitsFor(uint32_t most) { return std::bit_width(most); }
@@ -108,29 +177,38 @@ Status DecodeHybrid(std::string_view bytes, int bit_width, std::span<uint32_t> v
     std::fill(values.begin(), values.end(), 0);
     return {};
   }
-  size_t at = 0;
-  size_t done = 0;
-  while (done < values.size()) {
-    uint64_t header = 0;
-    if (!ReadVarint(bytes, &at, &header)) return Corruption("levels or indices end too early");
-    const uint64_t length = header >> 1;
-    if (length == 0) return Corruption("a run of levels or indices is empty");
-    if ((header & 1) == 0) {
-      uint32_t value = 0;
-      if (!ReadRunValue(bytes, bit_width, &at, &value)) return Corruption("a run has no value");
-      const size_t count = std::min<uint64_t>(length, values.size() - done);
-      std::fill_n(values.begin() + static_cast<ptrdiff_t>(done), count, value);
-      done += count;
-      continue;
+  HybridRuns runs(bytes, bit_width, values.size());
+  uint32_t* to = values.data();
+  while (!runs.IsDone()) {
+    MORAINE_ASSIGN(const HybridRuns::Run run, runs.Next());
+    if (run.is_packed) {
+      UnpackNumbers(run.packed, bit_width, to, run.count);
+    } else {
+      std::fill_n(to, run.count, run.value);
     }
-    const size_t count = std::min<uint64_t>(length * kGroup, values.size() - done);
-    const size_t needed = (count * static_cast<size_t>(bit_width) + 7) / 8;
-    if (bytes.size() - at < needed) return Corruption("levels or indices end too early");
-    const size_t whole =
-        std::min<uint64_t>(length * static_cast<size_t>(bit_width), bytes.size() - at);
-    Unpack(bytes.substr(at, whole), bit_width, values.data() + done, count);
-    at += whole;
-    done += count;
+    to += run.count;
+  }
+  return {};
+}
+
+Status TranslateHybrid(std::string_view bytes, int bit_width, size_t count,
+                       std::span<const uint32_t> numbers, int to_width, std::string* out) {
+  if (bit_width < 0 || bit_width > 32) return Corruption("indices of an impossible width");
+  if (count == 0) return {};
+  if (numbers.empty()) return Corruption("indices into an empty dictionary");
+  if (bit_width == 0) {
+    EncodeRun(static_cast<int64_t>(count), numbers[0], to_width, out);
+    return {};
+  }
+  const GroupTranslation translation(numbers, bit_width, to_width, count);
+  HybridRuns runs(bytes, bit_width, count);
+  while (!runs.IsDone()) {
+    MORAINE_ASSIGN(const HybridRuns::Run run, runs.Next());
+    const bool is_known =
+        run.is_packed ? translation.Append(run.packed, run.count, out) : run.value < numbers.size();
+    if (!is_known) return Corruption("an index is not in the dictionary");
+    if (run.is_packed) continue;
+    EncodeRun(static_cast<int64_t>(run.count), numbers[run.value], to_width, out);
   }
   return {};
 }

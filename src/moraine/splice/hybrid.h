@@ -21,6 +21,12 @@ Status DecodeHybrid(std::string_view bytes, int bit_width, std::span<uint32_t> v
 /// Whether all count numbers are this one, told by a single run without unpacking.
 bool IsOneRun(std::string_view bytes, int bit_width, int64_t count, uint32_t value);
 
+/// Appends the first count indices with each replaced by numbers[index], at a width that all of
+/// these have room in. Runs stay what they are. Errors: Corruption, also for an index that has no
+/// number.
+Status TranslateHybrid(std::string_view bytes, int bit_width, size_t count,
+                       std::span<const uint32_t> numbers, int to_width, std::string* out);
+
 /// Appends values, each below 2^bit_width.
 void EncodeHybrid(std::span<const uint32_t> values, int bit_width, std::string* out);
 /// Appends count times the same number.

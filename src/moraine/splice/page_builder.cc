@@ -121,12 +121,14 @@ Status PageBuilder::AddIndices(const PageValues& page, const Source& source, Row
   indices_.insert(indices_.end(), page.indices.begin() + range.begin,
                   page.indices.begin() + range.end);
   const std::span<uint32_t> added = std::span(indices_).subspan(before);
-  const size_t known = source.dictionary_size;
-  if (!added.empty() && *std::max_element(added.begin(), added.end()) >= known) {
-    return Corruption("an index is not in the dictionary");
+  const size_t known = source.mapping.empty() ? source.dictionary_size : source.mapping.size();
+  bool is_known = true;
+  for (uint32_t& index : added) {
+    const bool is_in = index < known;
+    is_known = is_known && is_in;
+    if (!source.mapping.empty()) index = source.mapping[is_in ? index : 0];
   }
-  if (source.mapping.empty()) return {};
-  for (uint32_t& index : added) index = source.mapping[index];
+  if (!is_known) return Corruption("an index is not in the dictionary");
   return {};
 }
 

@@ -6,72 +6,13 @@
 
 #include "moraine/splice/hybrid.h"
 #include "moraine/splice/packed_values.h"
+#include "moraine/splice/page_sections.h"
 
 namespace moraine::splice {
 namespace {
 
 // A few bytes may stand for any number of equal levels.
 constexpr int32_t kMostLevels = 1 << 24;
-
-// The three parts of a page.
-struct Sections {
-  std::string storage;
-  std::string_view repetition;
-  std::string_view definition;
-  std::string_view values;
-};
-
-Result<std::string_view> TakeLevels(std::string_view* bytes) {
-  uint32_t size = 0;
-  if (bytes->size() < sizeof(size)) return Corruption("a page has no levels");
-  std::memcpy(&size, bytes->data(), sizeof(size));
-  bytes->remove_prefix(sizeof(size));
-  if (size > bytes->size()) return Corruption("a page's levels are longer than it");
-  const std::string_view levels = bytes->substr(0, size);
-  bytes->remove_prefix(size);
-  return levels;
-}
-
-Status SplitV1(const ColumnType& type, const PageHeader& header, int32_t codec,
-               std::string_view body, PageCodecs* codecs, Sections* out) {
-  const bool has_old_levels =
-      (type.max_repetition > 0 && header.repetition_encoding != Encoding::kRle) ||
-      (type.max_definition > 0 && header.definition_encoding != Encoding::kRle);
-  if (has_old_levels) return Unsupported("levels that are not run-length encoded");
-  MORAINE_TRY(codecs->Decompress(codec, body, static_cast<size_t>(header.uncompressed_size),
-                                 &out->storage));
-  std::string_view rest = out->storage;
-  if (type.max_repetition > 0) {
-    MORAINE_ASSIGN(out->repetition, TakeLevels(&rest));
-  }
-  if (type.max_definition > 0) {
-    MORAINE_ASSIGN(out->definition, TakeLevels(&rest));
-  }
-  out->values = rest;
-  return {};
-}
-
-Status SplitV2(const PageHeader& header, int32_t codec, std::string_view body, PageCodecs* codecs,
-               Sections* out) {
-  const auto repetition = static_cast<size_t>(header.repetition_bytes);
-  const auto definition = static_cast<size_t>(header.definition_bytes);
-  if (repetition + definition > body.size()) return Corruption("a page's levels are longer");
-  out->repetition = body.substr(0, repetition);
-  out->definition = body.substr(repetition, definition);
-  const std::string_view values = body.substr(repetition + definition);
-  const size_t size = static_cast<size_t>(header.uncompressed_size) - repetition - definition;
-  MORAINE_TRY(codecs->Decompress(header.is_compressed ? codec : kUncompressed, values, size,
-                                 &out->storage));
-  out->values = out->storage;
-  return {};
-}
-
-Status Split(const ColumnType& type, const PageHeader& header, int32_t codec, std::string_view body,
-             PageCodecs* codecs, Sections* out) {
-  if (header.type == PageType::kData) return SplitV1(type, header, codec, body, codecs, out);
-  if (header.type == PageType::kDataV2) return SplitV2(header, codec, body, codecs, out);
-  return Corruption("a page of another kind among data pages");
-}
 
 Status DecodeLevels(std::string_view bytes, int16_t most, std::vector<uint32_t>* levels) {
   MORAINE_TRY(DecodeHybrid(bytes, BitsFor(static_cast<uint32_t>(most)), *levels));
@@ -81,7 +22,7 @@ Status DecodeLevels(std::string_view bytes, int16_t most, std::vector<uint32_t>*
   return {};
 }
 
-Status ReadLevels(const ColumnType& type, const PageHeader& header, const Sections& sections,
+Status ReadLevels(const ColumnType& type, const PageHeader& header, const PageSections& sections,
                   PageValues* out) {
   if (header.num_values > kMostLevels) return Unsupported("a page of too many values");
   out->num_levels = header.num_values;
@@ -120,7 +61,7 @@ void UnpackBooleans(std::string_view bits, PageValues* out) {
   }
 }
 
-Status ReadPlain(const ValueType& type, Sections* sections, PageValues* out) {
+Status ReadPlain(const ValueType& type, PageSections* sections, PageValues* out) {
   const std::string_view values = sections->values;
   size_t size = 0;
   if (type.physical == Physical::kBoolean) {
@@ -156,10 +97,23 @@ Status ReadRleBooleans(std::string_view values, PageValues* out) {
 
 }  // namespace
 
+Result<size_t> CountValues(const ColumnType& type, const PageHeader& header,
+                           const PageSections& sections) {
+  const auto count = static_cast<size_t>(header.num_values);
+  const auto most = static_cast<uint32_t>(type.max_definition);
+  if (most == 0 || IsOneRun(sections.definition, BitsFor(most), header.num_values, most)) {
+    return count;
+  }
+  if (header.num_values > kMostLevels) return Unsupported("a page of too many values");
+  std::vector<uint32_t> levels(count);
+  MORAINE_TRY(DecodeLevels(sections.definition, type.max_definition, &levels));
+  return static_cast<size_t>(std::count(levels.begin(), levels.end(), most));
+}
+
 Result<PageValues> DecodePage(const ColumnType& type, const PageHeader& header, int32_t codec,
                               std::string_view body, PageCodecs* codecs) {
-  Sections sections;
-  MORAINE_TRY(Split(type, header, codec, body, codecs, &sections));
+  PageSections sections;
+  MORAINE_TRY(SplitPage(type, header, codec, body, codecs, &sections));
   PageValues page;
   MORAINE_TRY(ReadLevels(type, header, sections, &page));
   if (IsDictionary(header.encoding)) {
@@ -194,8 +148,8 @@ Result<PageRows> CountRows(const ColumnType& type, const PageHeader& header, int
     return rows;
   }
   if (header.num_values > kMostLevels) return Unsupported("a page of too many values");
-  Sections sections;
-  MORAINE_TRY(Split(type, header, codec, body, codecs, &sections));
+  PageSections sections;
+  MORAINE_TRY(SplitPage(type, header, codec, body, codecs, &sections));
   std::vector<uint32_t> levels(static_cast<size_t>(header.num_values));
   MORAINE_TRY(DecodeLevels(sections.repetition, type.max_repetition, &levels));
   rows.count = std::count(levels.begin(), levels.end(), 0U);
