@@ -271,6 +271,22 @@ TEST(LentFiles, KeysAreRenewedBeforeTheyEnd) {
   env.clock().Advance(31s);
   EXPECT_TRUE(files->Stat(call, "file:///1").ok());
   EXPECT_EQ(renewals, 1);
+  // The old ones go when nobody uses them.
+  std::weak_ptr<io::FileSystem> lent;
+  bool is_first = true;
+  files = MakeRenewingFileSystem({disk("0"), env.clock().Wall() + 1h}, [&](Call&) {
+    auto fresh = disk("x");
+    if (std::exchange(is_first, false)) lent = fresh;
+    return Result<LentFileSystem>(LentFileSystem{fresh, env.clock().Wall() + 1h});
+  });
+  env.clock().Advance(56min);
+  auto reader = files->Open(call, "file:///x", std::nullopt);
+  ASSERT_TRUE(reader.ok());
+  env.clock().Advance(56min);
+  EXPECT_TRUE(files->Stat(call, "file:///x").ok());
+  EXPECT_FALSE(lent.expired());
+  *reader = nullptr;
+  EXPECT_TRUE(lent.expired());
 }
 
 TEST(LentFiles, OtherStoresAreRefusedByName) {

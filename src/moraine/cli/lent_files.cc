@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/io/current_files.h"
 #include "moraine/io/routing_file_system.h"
 #include "moraine/io/s3_file_system.h"
 
@@ -23,52 +23,36 @@ std::string_view SchemeOf(std::string_view location) {
   return colon == location.npos || location.starts_with('/') ? "file" : location.substr(0, colon);
 }
 
-class RenewingFileSystem final : public io::FileSystem {
+/// The keys that are lent now. Thread-safe.
+class Lender {
  public:
-  RenewingFileSystem(LentFileSystem first, std::function<Result<LentFileSystem>(Call&)> renew)
+  Lender(LentFileSystem first, std::function<Result<LentFileSystem>(Call&)> renew)
       : renew_(std::move(renew)) {
     Take(std::move(first), WallTime());
   }
 
-  Result<std::unique_ptr<io::RandomReader>> Open(Call& call, const std::string& location,
-                                                 std::optional<int64_t> known_size) override {
-    return Current(call).Open(call, location, known_size);
-  }
-  Result<std::unique_ptr<io::Writer>> Create(Call& call, const std::string& location) override {
-    return Current(call).Create(call, location);
-  }
-  Result<io::FileInfo> Stat(Call& call, const std::string& location) override {
-    return Current(call).Stat(call, location);
-  }
-  Result<io::FileListing> List(Call& call, const std::string& prefix,
-                               const std::string& start_after, size_t limit) override {
-    return Current(call).List(call, prefix, start_after, limit);
-  }
-  std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
-    return Current(call).DeleteMany(call, locations);
-  }
-
- private:
-  /// Lives as long as this.
-  io::FileSystem& Current(Call& call) {
+  std::shared_ptr<io::FileSystem> Current(Call& call) {
     {
       std::lock_guard lock(mutex_);
-      if (renewing_ || !renew_at_ || call.clock().Wall() < *renew_at_) return *all_.back();
+      if (renewing_ || !renew_at_ || call.clock().Wall() < *renew_at_) return files_;
       renewing_ = true;
     }
     auto fresh = renew_(call);
+    std::shared_ptr<io::FileSystem> old;  // may end here, and not under the lock
     std::lock_guard lock(mutex_);
     renewing_ = false;
     if (fresh.ok()) {
+      old = files_;
       Take(*std::move(fresh), call.clock().Wall());
     } else {
       renew_at_ = call.clock().Wall() + kTryAgain;
     }
-    return *all_.back();
+    return files_;
   }
 
+ private:
   void Take(LentFileSystem lent, WallTime now) {
-    all_.push_back(std::move(lent.files));
+    files_ = std::move(lent.files);
     renew_at_.reset();
     // Keys that end soon are not asked for at every call.
     if (lent.until) renew_at_ = std::max(*lent.until - kRenewBefore, now + kTryAgain);
@@ -76,7 +60,7 @@ class RenewingFileSystem final : public io::FileSystem {
 
   const std::function<Result<LentFileSystem>(Call&)> renew_;
   std::mutex mutex_;
-  std::vector<std::shared_ptr<io::FileSystem>> all_;  // open files belong to older ones
+  std::shared_ptr<io::FileSystem> files_;
   std::optional<WallTime> renew_at_;
   bool renewing_ = false;
 };
@@ -110,7 +94,11 @@ Result<LentFileSystem> OpenTableFiles(const iceberg::StringMap& catalog_properti
 
 std::unique_ptr<io::FileSystem> MakeRenewingFileSystem(
     LentFileSystem first, std::function<Result<LentFileSystem>(Call&)> renew) {
-  return std::make_unique<RenewingFileSystem>(std::move(first), std::move(renew));
+  auto lender = std::make_shared<Lender>(std::move(first), std::move(renew));
+  return io::MakeCurrentFileSystem(
+      [lender](Call& call, const std::string&) -> Result<std::shared_ptr<io::FileSystem>> {
+        return lender->Current(call);
+      });
 }
 
 }  // namespace moraine::cli

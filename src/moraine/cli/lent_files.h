@@ -25,7 +25,7 @@ Result<LentFileSystem> OpenTableFiles(const iceberg::StringMap& catalog_properti
                                       const catalog::RestTable& table);
 
 /// Asks again some minutes before the keys end; while that fails the old ones serve on. Files that
-/// are open keep the keys they were opened with.
+/// are open keep the keys they were opened with; what nobody uses any more goes.
 std::unique_ptr<io::FileSystem> MakeRenewingFileSystem(
     LentFileSystem first, std::function<Result<LentFileSystem>(Call&)> renew);
 

@@ -28,6 +28,7 @@ using tasks::RewriteTask;
 
 constexpr int64_t kLeastTaskMemory = int64_t{64} << 20;
 constexpr Millis kCleanUpLimit{120'000};
+constexpr Millis kLookLimit{120'000};
 /// Short: what others commit while this waits makes the next attempt longer.
 constexpr Millis kFirstPause{20};
 constexpr Millis kLastPause{1'000};
@@ -253,16 +254,18 @@ class Compaction {
       Call sending(call_.env(), options_.commit_timeout);
       auto committed = door_.commit(sending, prepared->request);
       status = committed.status();
+      // What comes after has time of its own, however long the answer took.
+      Call looking(call_.env(), kLookLimit);
       if (status.ok()) {
-        Landed(sending, decision, prepared->snapshot.snapshot_id, **committed);
+        Landed(looking, decision, prepared->snapshot.snapshot_id, **committed);
         return {};
       }
       if (status.code() == Code::kConflict) {
         // Somewhere on the way a request may have been sent again after it had landed.
-        auto now = door_.load(sending);
+        auto now = door_.load(looking);
         if (!now.ok()) return Unknown(status, prepared->snapshot);
         if (auto landed = planning::LandedSnapshot(**now, run_.process_id)) {
-          Landed(sending, decision, *landed, **now);
+          Landed(looking, decision, *landed, **now);
           return {};
         }
       }
@@ -316,14 +319,18 @@ class Compaction {
   void CleanUp(const Status& outcome) {
     Call cleaning(call_.env(), kCleanUpLimit);
     for (size_t i = 0; i < tasks_.size(); ++i) {
-      std::string unused = tasks_[i].OutputPrefix();
+      std::string prefix = tasks_[i].OutputPrefix();
+      std::vector<std::string> unused = progress_.Of(i)->names();
       if (outcome.ok() && kept_.contains(i)) {
         // Its map has no more use, and no commit names it.
         if (!outputs_[i].positions || outputs_[i].positions->location.empty()) continue;
-        unused = outputs_[i].positions->location;
+        prefix = outputs_[i].positions->location;
+        unused = {prefix};
       }
-      auto removed = iceberg::DeleteAttempt(cleaning, files_, unused);
-      if (!removed.ok()) ++unremoved_;
+      if (unused.empty()) continue;
+      auto proof = DeletionProof::AttemptRefused(prefix);
+      auto removed = iceberg::DeleteFiles(cleaning, files_, proof, unused);
+      if (!removed.ok() || !removed->failed.empty()) ++unremoved_;
     }
     if (unremoved_ > 0) {
       report_.notes.push_back(fmt::format(

@@ -12,6 +12,7 @@
 #include "moraine/iceberg/testing/table_rows.h"
 #include "moraine/iceberg/testing/test_table.h"
 #include "moraine/io/testing/faulty_file_system.h"
+#include "moraine/io/testing/hooked_files.h"
 #include "moraine/io/testing/memory_file_system.h"
 
 namespace moraine::compact {
@@ -32,35 +33,6 @@ class JumpingClock final : public Clock {
 
  private:
   testing::SimClock clock_;
-};
-
-/// Does something whenever a file is made.
-class HookedFiles final : public io::FileSystem {
- public:
-  explicit HookedFiles(io::FileSystem& inner) : inner_(inner) {}
-  std::function<void(const std::string& location)> on_create;
-
-  Result<std::unique_ptr<io::RandomReader>> Open(Call& call, const std::string& location,
-                                                 std::optional<int64_t> known_size) override {
-    return inner_.Open(call, location, known_size);
-  }
-  Result<std::unique_ptr<io::Writer>> Create(Call& call, const std::string& location) override {
-    if (on_create) on_create(location);
-    return inner_.Create(call, location);
-  }
-  Result<io::FileInfo> Stat(Call& call, const std::string& location) override {
-    return inner_.Stat(call, location);
-  }
-  Result<io::FileListing> List(Call& call, const std::string& prefix, const std::string& after,
-                               size_t limit) override {
-    return inner_.List(call, prefix, after, limit);
-  }
-  std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
-    return inner_.DeleteMany(call, locations);
-  }
-
- private:
-  io::FileSystem& inner_;
 };
 
 /// Two partitions of four small files each, with position and equality deletes.
@@ -187,7 +159,7 @@ TEST(Compaction, AStopLeavesNoTrace) {
     World world;
     auto before = world.disk.Locations();
     auto metadata = world.table.metadata();
-    HookedFiles files(world.disk);
+    io::HookedFiles files(world.disk);
     files.on_create = [&](const std::string& location) {
       if (location.find(where) != std::string::npos) world.stop.request_stop();
     };
@@ -196,6 +168,42 @@ TEST(Compaction, AStopLeavesNoTrace) {
     EXPECT_EQ(world.disk.Locations(), before);
     EXPECT_EQ(world.table.metadata(), metadata);
   }
+}
+
+TEST(Compaction, CleaningUpListsNoFolders) {
+  World world;
+  io::HookedFiles files(world.disk);
+  auto report = world.Compact(files);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_GT(report->tasks, 1);
+  EXPECT_EQ(files.lists, 0);
+  for (const auto& location : world.disk.Locations()) {
+    EXPECT_EQ(location.find("positions.map"), location.npos) << location;
+  }
+}
+
+TEST(Compaction, ACommitThatTookAllItsTimeIsStillLookedFor) {
+  World world;
+  auto rows = world.Rows();
+  auto door = world.table.door();
+  auto inner = door.commit;
+  door.commit = [&](Call& call, const iceberg::CommitRequest& request) -> Result<TablePtr> {
+    EXPECT_TRUE(inner(call, request).ok());
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any never;
+    world.clock.WaitUntil(lock, never, call.deadline(), {});
+    return Conflict("a second try came too late");
+  };
+  auto load = door.load;
+  door.load = [&](Call& call) -> Result<TablePtr> {
+    MORAINE_TRY(call.Check());
+    return load(call);
+  };
+  Call call = world.MakeCall();
+  auto report = RunCompaction(call, world.disk, door, {.table = "t"}, &world.progress);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(world.Rows(), rows);
 }
 
 TEST(Compaction, AStopThatComesWithTheCommitIsTooLate) {

@@ -57,6 +57,7 @@ class CountingFileSystem final : public io::FileSystem {
         std::make_unique<CountingReader>(std::move(reader), moved_));
   }
   Result<std::unique_ptr<io::Writer>> Create(Call& call, const std::string& location) override {
+    moved_->AddName(location);
     MORAINE_ASSIGN(auto writer, inner_.Create(call, location));
     return std::unique_ptr<io::Writer>(std::make_unique<CountingWriter>(std::move(writer), moved_));
   }
@@ -77,6 +78,16 @@ class CountingFileSystem final : public io::FileSystem {
 };
 
 }  // namespace
+
+void MovedBytes::AddName(const std::string& location) {
+  std::lock_guard lock(mutex_);
+  names_.push_back(location);
+}
+
+std::vector<std::string> MovedBytes::names() const {
+  std::lock_guard lock(mutex_);
+  return names_;
+}
 
 std::unique_ptr<io::FileSystem> MakeCountingFileSystem(io::FileSystem& inner, MovedBytes* moved) {
   return std::make_unique<CountingFileSystem>(inner, moved);

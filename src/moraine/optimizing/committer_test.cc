@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "moraine/iceberg/commit/snapshot_producer.h"
-#include "moraine/optimizing/testing/hooked_files.h"
+#include "moraine/io/testing/hooked_files.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 #include "moraine/planning/landing.h"
 
@@ -394,7 +394,7 @@ TEST_F(CommitterTest, SaysAtOnceHowTheProcessEnded) {
 TEST_F(CommitterTest, AQuickWriterDoesNotStarveIt) {
   Plan();
   world_.RunTasks();
-  HookedFiles files(world_.disk());
+  io::HookedFiles files(world_.disk());
   HealthMonitor monitor(world_.engine(), files, world_.store(), Options());
   Committer committer(world_.engine(), files, world_.store(), monitor, Options());
   int appended = 0;
@@ -431,7 +431,7 @@ TEST_F(CommitterTest, WorkThatLosesToOtherProcessesIsKept) {
     world.token();
     ASSERT_TRUE(world.Tick().ok());
     world.RunTasks();
-    HookedFiles files(world.disk());
+    io::HookedFiles files(world.disk());
     catalog::Catalog catalog(world.store(), files, catalog::CatalogOptions());
     HealthMonitor monitor(catalog, files, world.store(), Options());
     Committer committer(catalog, files, world.store(), monitor, Options());

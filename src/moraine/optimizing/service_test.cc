@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "moraine/optimizing/testing/hooked_files.h"
+#include "moraine/io/testing/hooked_files.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 
 namespace moraine::optimizing {
@@ -34,7 +34,7 @@ class ServiceTest : public testing::Test {
   }
 
   OptimizingWorld world_;
-  HookedFiles files_;
+  io::HookedFiles files_;
   Service service_;
 };
 

@@ -16,7 +16,7 @@
 #include "moraine/iceberg/testing/row_delta.h"
 #include "moraine/iceberg/testing/rows.h"
 #include "moraine/iceberg/testing/table_rows.h"
-#include "moraine/optimizing/testing/hooked_files.h"
+#include "moraine/io/testing/hooked_files.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 #include "moraine/rewrite/rewrite.h"
 #include "moraine/tasks/position_map_builder.h"
@@ -249,7 +249,7 @@ class CarryOverTest : public testing::TestWithParam<Shape> {
   /// With a delete at the first looks that the committer takes at the table.
   void Commit() {
     auto& world = scene_.world;
-    optimizing::HookedFiles files(world.disk());
+    io::HookedFiles files(world.disk());
     optimizing::HealthMonitor monitor(world.engine(), files, world.store(), {});
     optimizing::Committer committer(world.engine(), files, world.store(), monitor, {});
     int looks = 0;
@@ -415,7 +415,7 @@ TEST_P(CarryOver, LeavesNothingOfCommitsThatLostTheRace) {
   Scene scene(shape());
   auto& world = scene.world;
   ASSERT_TRUE(scene.Report(scene.RewriteTwoFiles()).ok());
-  optimizing::HookedFiles files(world.disk());
+  io::HookedFiles files(world.disk());
   optimizing::HealthMonitor monitor(world.engine(), files, world.store(), {});
   optimizing::Committer committer(world.engine(), files, world.store(), monitor, {});
   scene.Delete();

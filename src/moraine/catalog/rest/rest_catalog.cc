@@ -18,6 +18,13 @@ namespace {
 constexpr size_t kMostPages = 100'000;
 constexpr size_t kMostCredentials = 1'000;
 constexpr int kMostChecks = 10;
+constexpr int64_t kConfirmMs = 300'000;  // unless the table says otherwise
+constexpr int64_t kMostConfirmMs = 1'800'000;
+
+/// Properties that are of one credential, and mean nothing beside those of another.
+constexpr std::string_view kCredentialKeys[] = {"s3.access-key-id", "s3.secret-access-key",
+                                                "s3.session-token",
+                                                "s3.session-token-expires-at-ms"};
 
 /// The answer's JSON. Errors: Corruption.
 Result<Json> JsonOf(const net::Response& answer, const std::string& what) {
@@ -283,6 +290,14 @@ Result<RestTablePtr> RestCatalog::Commit(Call& call, const RestTable& table,
   ask.body = CommitBody(table.name, request);
   ask.table_token = TokenOf(table);
   auto answer = session_->Send(call, ask);
+  if (answer.status().code() == Code::kUnauthenticated && !ask.table_token.empty()) {
+    // The table's own token has ended; a load without a tag brings a new one.
+    MORAINE_ASSIGN(auto fresh, LoadTable(call, table.name, nullptr));
+    if (TokenOf(*fresh) != ask.table_token) {
+      ask.table_token = TokenOf(*fresh);
+      answer = session_->Send(call, ask);
+    }
+  }
   Status problem = answer.status();
   if (answer.ok()) {
     auto read = ReadTable(table.name, *answer, "POST " + session_->uri() + ask.path);
@@ -303,11 +318,16 @@ Result<RestTablePtr> RestCatalog::Confirm(Call& call, const RestTable& table,
                                     kMostChecks);
   auto wait = std::clamp<int64_t>(metadata.IntProperty("commit.status-check.min-wait-ms", 1'000), 0,
                                   60'000);
+  auto total = std::clamp<int64_t>(
+      metadata.IntProperty("commit.status-check.total-timeout-ms", kConfirmMs), 0, kMostConfirmMs);
+  // The commit may have taken all the time that it had.
+  Call looking(call.env(), Millis(total), call.stop());
+  looking.set_trace_id(call.trace_id());
   // A slow server may still be at it: not to be there once says little.
   for (int64_t i = 0; i <= checks; ++i) {
-    if (i > 0) call.clock().SleepFor(Millis(wait << (i - 1)), call.stop());
-    if (!call.Check().ok()) break;
-    auto loaded = LoadTable(call, table.name, nullptr);
+    if (i > 0) looking.clock().SleepFor(Millis(wait << (i - 1)), looking.stop());
+    if (!looking.Check().ok()) break;
+    auto loaded = LoadTable(looking, table.name, nullptr);
     if (loaded.ok() && (*loaded)->metadata->FindSnapshot(snapshot->snapshot_id) != nullptr) {
       return loaded;
     }
@@ -346,17 +366,32 @@ Status RestCatalog::DropTable(Call& call, const TableName& name, Purge purge) {
   return session_->Send(call, request).status();
 }
 
+namespace {
+
+/// A credential among the properties takes the place of the one that is there as a whole.
+void Overlay(const iceberg::StringMap& over, iceberg::StringMap* properties) {
+  bool lends = std::any_of(std::begin(kCredentialKeys), std::end(kCredentialKeys),
+                           [&](std::string_view key) { return over.contains(std::string(key)); });
+  if (lends) {
+    for (std::string_view key : kCredentialKeys) properties->erase(std::string(key));
+    properties->erase("s3.anonymous");
+  }
+  for (const auto& [key, value] : over) (*properties)[key] = value;
+}
+
+}  // namespace
+
 iceberg::StringMap FileProperties(const iceberg::StringMap& catalog, const RestTable& table,
                                   std::string_view location) {
   iceberg::StringMap properties = catalog;
-  for (const auto& [key, value] : table.config) properties[key] = value;
+  Overlay(table.config, &properties);
   const StorageCredential* nearest = nullptr;
   for (const auto& credential : table.credentials) {
     bool longer = nearest == nullptr || credential.prefix.size() > nearest->prefix.size();
     if (location.starts_with(credential.prefix) && longer) nearest = &credential;
   }
   if (nearest == nullptr) return properties;
-  for (const auto& [key, value] : nearest->config) properties[key] = value;
+  Overlay(nearest->config, &properties);
   return properties;
 }
 

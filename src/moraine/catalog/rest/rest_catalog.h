@@ -64,7 +64,9 @@ class RestCatalog {
   Result<std::vector<TableName>> ListTables(Call& call, const NamespaceName& ns);
 
   /// Asks the server to apply the request to the table. An outcome that is not known is looked up:
-  /// when the request adds a snapshot, the table is read again, and finding it is success. Errors:
+  /// when the request adds a snapshot, the table is read again, and finding it is success; that has
+  /// time of its own (commit.status-check.total-timeout-ms, 5 minutes). A token of the table's own
+  /// that has ended is renewed. Errors:
   /// Conflict when a requirement does not hold (nothing was committed); CommitUnknown when it can't
   /// be told: delete nothing. Any other error: nothing was committed.
   Result<RestTablePtr> Commit(Call& call, const RestTable& table,
@@ -87,7 +89,8 @@ class RestCatalog {
 };
 
 /// What a file system needs to reach a location of the table: the catalog's properties, the table's
-/// config over them, and over both the credentials with the longest prefix of the location.
+/// config over them, and over both the credentials with the longest prefix of the location. Keys of
+/// a store are never mixed: those of one of these count as a whole.
 iceberg::StringMap FileProperties(const iceberg::StringMap& catalog, const RestTable& table,
                                   std::string_view location);
 

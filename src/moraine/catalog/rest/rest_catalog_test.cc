@@ -297,6 +297,28 @@ TEST_F(RestCatalogTest, AMistypedAddressFailsAtOnce) {
   EXPECT_EQ(server_.log.size(), 1u);
 }
 
+TEST_F(RestCatalogTest, KeysThatAreLentAreNotMixedWithOthers) {
+  const iceberg::StringMap own{{"s3.access-key-id", "own"},
+                               {"s3.secret-access-key", "own-secret"},
+                               {"s3.session-token", "own-token"},
+                               {"s3.endpoint", "http://e"}};
+  RestTable table;
+  EXPECT_EQ(FileProperties(own, table, "s3://b/t"), own);
+  table.config = {{"s3.access-key-id", "t"}, {"s3.secret-access-key", "t-secret"}};
+  EXPECT_EQ(FileProperties(own, table, "s3://b/t"),
+            (iceberg::StringMap{{"s3.access-key-id", "t"},
+                                {"s3.secret-access-key", "t-secret"},
+                                {"s3.endpoint", "http://e"}}));
+  table.credentials = {{"s3://b/", {{"s3.session-token", "b-token"}, {"s3.region", "r"}}}};
+  EXPECT_EQ(FileProperties(own, table, "s3://b/t"),
+            (iceberg::StringMap{
+                {"s3.session-token", "b-token"}, {"s3.region", "r"}, {"s3.endpoint", "http://e"}}));
+  // What lends nothing changes no keys.
+  table.config = {{"client.region", "r"}};
+  table.credentials.clear();
+  EXPECT_EQ(FileProperties(own, table, "s3://b/t").at("s3.session-token"), "own-token");
+}
+
 TEST_F(RestCatalogTest, AnswersThatAreNoCatalogsSaySo) {
   server_.On("GET /v1/config", net::Response::Text(200, "<html>welcome</html>"));
   auto status = Open().status();
@@ -385,6 +407,22 @@ TEST_F(RestCatalogTest, AnUnknownOutcomeThatIsNotThereStaysUnknown) {
     EXPECT_EQ(server_.Count(post), 1);
     EXPECT_GE(server_.Count(get), 4);
   }
+}
+
+TEST_F(RestCatalogTest, ACommitThatTookAllItsTimeIsStillLookedUp) {
+  OnConfig();
+  Append();
+  auto catalog = *Open();
+  Call call(env_, std::chrono::seconds(10), stop_.get_token());
+  server_.On(fmt::format("POST {}", kTablePath), [&](const net::Request&) -> Result<net::Response> {
+    clock_.Advance(Millis(20'000));
+    return DeadlineExceeded("too slow");
+  });
+  server_.On(fmt::format("GET {}", kTablePath), Answer(after_));
+  RestTable table{.name = kTable,
+                  .metadata = std::make_shared<const iceberg::TableMetadata>(metadata_)};
+  auto committed = catalog->Commit(call, table, Append());
+  EXPECT_TRUE(committed.ok()) << committed.status().ToString();
 }
 
 TEST_F(RestCatalogTest, AYesThatCantBeReadIsLookedUp) {
@@ -582,6 +620,29 @@ TEST_F(RestLoginTest, ATablesOwnTokenIsUsedForItsCommits) {
                   .config = {{"token", "of-table"}}};
   ASSERT_TRUE(catalog->Commit(call, table, request).ok());
   EXPECT_EQ(Authorization(), "Bearer of-table");
+}
+
+TEST_F(RestLoginTest, ATablesOwnTokenIsRenewedAlsoAfterItWasNotChanged) {
+  OnConfig();
+  auto request = Append();
+  std::string get = fmt::format("GET {}", kTablePath);
+  std::string post = fmt::format("POST {}", kTablePath);
+  server_.On(get, WithTag(Answer(metadata_, R"(,"config":{"token":"first-1234"})"), "v1"));
+  server_.On(get, net::Response::Empty(304));
+  server_.On(get, WithTag(Answer(metadata_, R"(,"config":{"token":"second-1234"})"), "v1"));
+  server_.On(post, [&](const net::Request& sent) -> Result<net::Response> {
+    if (sent.headers.Get("Authorization") != "Bearer second-1234") {
+      return Error(401, "NotAuthorizedException", "the token has ended");
+    }
+    return net::Response::Json(200, Answer(after_));
+  });
+  auto catalog = *Open({{"token", "mine-1234"}});
+  Call call = MakeCall();
+  auto table = *catalog->LoadTable(call, kTable, nullptr);
+  table = *catalog->LoadTable(call, kTable, table);
+  auto committed = catalog->Commit(call, *table, request);
+  EXPECT_TRUE(committed.ok()) << committed.status().ToString();
+  EXPECT_EQ(server_.Count(post), 2);
 }
 
 TEST_F(RestLoginTest, RequestsAreSignedAndTheTokenMovesAside) {
