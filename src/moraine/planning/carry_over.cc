@@ -7,6 +7,7 @@
 
 #include "moraine/iceberg/data/delete_filter.h"
 #include "moraine/iceberg/data/delete_writer.h"
+#include "moraine/planning/passing_files.h"
 
 namespace moraine::planning {
 namespace {
@@ -15,7 +16,8 @@ using iceberg::DataFile;
 using iceberg::DeleteFilter;
 using iceberg::PositionSet;
 
-/// What lies in the bytes read or the memory given, and no later try heals.
+/// What lies in the bytes read or the memory given, and no later try heals: files are read as
+/// PassingFiles.
 bool IsLasting(Code code) {
   return code == Code::kCorruption || code == Code::kExhausted || code == Code::kUnsupported ||
          code == Code::kInvalidArgument;
@@ -33,25 +35,11 @@ class Carrier {
         output_(*work.output),
         memory_bytes_(memory_bytes) {}
 
-  /// By the index of the output. Everything that the task itself may be at fault for happens here.
-  Status Read(const CarryOver& carry) {
+  Status Carry(const CarryOver& carry, CarriedDeletes* carried) {
     MORAINE_TRY(ReadMapped(carry));
-    for (const VectorPair& pair : carry.vectors) {
-      const std::string& path = *pair.own.referenced_data_file;
-      PositionSet both;
-      for (const DataFile* one : {&pair.own, &pair.other}) {
-        MORAINE_ASSIGN(const DeleteFilter filter, Load({{one, 0}}, {path}));
-        if (const PositionSet* positions = filter.Positions(path)) both.Merge(*positions);
-      }
-      vectors_.emplace_back(&pair.own, std::move(both));
-    }
-    return {};
-  }
-
-  Status Write(CarriedDeletes* carried) {
     const std::string prefix =
         task_.OutputPrefix() + fmt::format("carried-{}", MakeUuid(call_.random()));
-    return table_.format_version >= 3 ? WriteVectors(prefix + ".puffin", carried)
+    return table_.format_version >= 3 ? WriteVectors(prefix + ".puffin", carry, carried)
                                       : WriteFiles(prefix, carried);
   }
 
@@ -106,20 +94,35 @@ class Carrier {
     return {};
   }
 
-  Status WriteVectors(const std::string& location, CarriedDeletes* carried) {
+  /// All rows of a vector and of what came beside it.
+  Result<PositionSet> Merge(const VectorMerge& merge) {
+    const std::string& path = *merge.own.referenced_data_file;
+    std::vector<iceberg::DeleteSource> others;
+    for (const auto& other : merge.others) others.push_back({&other.file, other.sequence_number});
+    PositionSet all;
+    for (const auto& deletes : {std::vector<iceberg::DeleteSource>{{&merge.own, 0}}, others}) {
+      MORAINE_ASSIGN(const DeleteFilter filter, Load(deletes, {path}));
+      if (const PositionSet* positions = filter.Positions(path)) all.Merge(*positions);
+    }
+    return all;
+  }
+
+  Status WriteVectors(const std::string& location, const CarryOver& carry,
+                      CarriedDeletes* carried) {
     iceberg::DeletionVectorWriter writer(files_, location);
-    std::vector<const DataFile*> places;  // files with the same spec and partition
+    carried->written.push_back(location);  // begun by the first vector
+    std::vector<const DataFile*> places;   // files with the same spec and partition
     for (const auto& [output, set] : mapped_) {
       if (set.empty()) continue;
       places.push_back(&output_.data_files[output]);
       MORAINE_TRY(writer.Add(call_, places.back()->file_path, set));
     }
-    for (const auto& [own, set] : vectors_) {
-      places.push_back(own);
-      MORAINE_TRY(writer.Add(call_, *own->referenced_data_file, set));
+    for (const VectorMerge& merge : carry.vectors) {
+      MORAINE_ASSIGN(const PositionSet all, Merge(merge));
+      places.push_back(&merge.own);
+      MORAINE_TRY(writer.Add(call_, *merge.own.referenced_data_file, all));
     }
     if (places.empty()) return {};
-    carried->written.push_back(location);
     MORAINE_ASSIGN(std::vector<DataFile> entries, writer.Close(call_));
     for (size_t i = 0; i < entries.size(); ++i) Place(*places[i], std::move(entries[i]), carried);
     return {};
@@ -132,13 +135,12 @@ class Carrier {
   }
 
   Call& call_;
-  io::FileSystem& files_;
+  PassingFiles files_;
   const iceberg::TableMetadata& table_;
   const tasks::RewriteTask& task_;
   const tasks::RewriteOutput& output_;
   const int64_t memory_bytes_;
   tasks::PositionsByFile mapped_;
-  std::vector<std::pair<const DataFile*, PositionSet>> vectors_;
 };
 
 }  // namespace
@@ -149,16 +151,15 @@ Status CarryOverDeletes(Call& call, io::FileSystem& files, const iceberg::TableM
   for (const CarryOver& carry : decision.carried) {
     MORAINE_TRY(call.Check());
     Carrier carrier(call, files, table, finished[carry.work], memory_bytes);
-    Status read = carrier.Read(carry);
-    if (IsLasting(read.code())) {
-      carried->refused.emplace(
-          carry.work, fmt::format("another commit deleted rows of input files, which could not be"
-                                  " carried over: {}",
-                                  read.ToString()));
+    Status status = carrier.Carry(carry, carried);
+    if (!IsLasting(status.code())) {
+      MORAINE_TRY(status);
       continue;
     }
-    MORAINE_TRY(read);
-    MORAINE_TRY(carrier.Write(carried));
+    carried->refused.emplace(
+        carry.work, fmt::format("another commit deleted rows of input files, which could not be"
+                                " carried over: {}",
+                                status.ToString()));
   }
   return {};
 }

@@ -18,6 +18,8 @@ using iceberg::DataFile;
 using iceberg::DeleteKey;
 using iceberg::FileContent;
 
+constexpr int32_t kFirstVersionWithVectors = 3;
+
 struct Place {
   size_t partition = 0;
   size_t file = 0;
@@ -70,6 +72,7 @@ class Examiner {
         if (!verdict_.objection.empty()) return std::move(verdict_);
       }
     }
+    ExamineForm();
     ExamineMoved();
     return std::move(verdict_);
   }
@@ -114,20 +117,37 @@ class Examiner {
     }
   }
 
-  /// The file stays, and so do new deletes; but two deletion vectors of it become one.
+  /// The file stays, and so do new deletes; but those by position go into the task's vector.
   void ExamineStaying(const tasks::InputFile& now) {
+    VectorMerge merge;
     const DataFile* own = OwnVector(now.file.file_path);
     for (int32_t index : now.deletes) {
-      const DataFile& deletes = current_.deletes[static_cast<size_t>(index)].file;
-      const std::string key = DeleteKey(deletes);
-      if (deletes.content != FileContent::kPositionDeletes || applied_.contains(key)) continue;
-      if (own != nullptr && deletes.is_deletion_vector()) {
-        verdict_.carried.vectors.push_back({*own, deletes});
+      const tasks::DeleteInput& deletes = current_.deletes[static_cast<size_t>(index)];
+      const std::string key = DeleteKey(deletes.file);
+      if (deletes.file.content != FileContent::kPositionDeletes || applied_.contains(key)) continue;
+      if (own != nullptr) {
+        merge.others.push_back(deletes);
         verdict_.settled.insert(key);
       } else {
         verdict_.left.insert(key);
       }
     }
+    if (merge.others.empty()) return;
+    merge.own = *own;
+    verdict_.carried.vectors.push_back(std::move(merge));
+  }
+
+  /// A table that was upgraded meanwhile takes no new position delete files.
+  void ExamineForm() {
+    if (current_.format_version < kFirstVersionWithVectors) return;
+    const bool is_old =
+        std::any_of(output_.delete_files.begin(), output_.delete_files.end(),
+                    [](const DataFile& file) { return !file.is_deletion_vector(); });
+    if (!is_old) return;
+    verdict_.objection = fmt::format(
+        "the table is of format version {} now, which takes deletion vectors instead of position"
+        " delete files",
+        current_.format_version);
   }
 
   /// Keys that were deleted meanwhile in a partition that rows came to: of those rows, too, which
@@ -191,7 +211,7 @@ void AddOutputs(const tasks::RewriteOutput& output, const CarryOver& carried,
   decision->added_data_files.insert(decision->added_data_files.end(), output.data_files.begin(),
                                     output.data_files.end());
   std::set<std::string> replaced;
-  for (const VectorPair& pair : carried.vectors) replaced.insert(DeleteKey(pair.own));
+  for (const VectorMerge& merge : carried.vectors) replaced.insert(DeleteKey(merge.own));
   for (const DataFile& file : output.delete_files) {
     if (!replaced.contains(DeleteKey(file))) decision->added_delete_files.push_back(file);
   }

@@ -22,18 +22,19 @@ struct DroppedTask {
   std::string reason;  ///< one sentence
 };
 
-/// A deletion vector that a task made for a file that stays, and the one that another commit gave
-/// to that file meanwhile: there can be only one.
-struct VectorPair {
+/// A deletion vector that a task made for a file that stays, and what another commit gave to that
+/// file meanwhile: its vector, for there can be only one, or position delete files, which no reader
+/// looks at beside a vector.
+struct VectorMerge {
   iceberg::DataFile own;
-  iceberg::DataFile other;
+  std::vector<tasks::DeleteInput> others;
 };
 
 /// Deletes that came after the plan and that the new files of one task need, too.
 struct CarryOver {
   size_t work = 0;                          ///< index into the finished work
   std::vector<tasks::DeleteInput> deletes;  ///< by position, of rewritten inputs
-  std::vector<VectorPair> vectors;          ///< to become one each
+  std::vector<VectorMerge> vectors;         ///< to become one each
   bool empty() const { return deletes.empty() && vectors.empty(); }
 };
 

@@ -142,10 +142,50 @@ TEST(CommitDecision, TwoVectorsOfAFileThatStaysBecomeOne) {
   ASSERT_EQ(decision.carried.size(), 1u);
   ASSERT_EQ(decision.carried[0].vectors.size(), 1u);
   EXPECT_EQ(decision.carried[0].vectors[0].own.content_offset, 4);
-  EXPECT_EQ(decision.carried[0].vectors[0].other.file_path, "late");
+  ASSERT_EQ(decision.carried[0].vectors[0].others.size(), 1u);
+  EXPECT_EQ(decision.carried[0].vectors[0].others[0].file.file_path, "late");
   ASSERT_EQ(decision.added_delete_files.size(), 1u);
   EXPECT_EQ(decision.added_delete_files[0].content_offset, 90);
   EXPECT_EQ(Paths(decision.removed_delete_files), (std::vector<std::string>{"eq", "late"}));
+}
+
+TEST(CommitDecision, PositionDeleteFilesBesideANewVectorGoIntoIt) {
+  for (bool b_needs_them : {false, true}) {
+    Scene scene;
+    scene.current.format_version = 3;
+    scene.task.rewrite.clear();
+    scene.task.rewrite_positions = {Data("a", {0, 1})};
+    scene.output.delete_files = {Vector("own", 4, "a").file};
+    scene.current.deletes.push_back(Deletes("late", FileContent::kPositionDeletes));
+    scene.current.partitions[0].files[0].deletes = {0, 1, 2};
+    if (b_needs_them) scene.current.partitions[0].files[1].deletes.push_back(2);
+    auto decision = scene.Decide();
+    ASSERT_EQ(decision.carried.size(), 1u);
+    ASSERT_EQ(decision.carried[0].vectors.size(), 1u);
+    ASSERT_EQ(decision.carried[0].vectors[0].others.size(), 1u);
+    EXPECT_EQ(decision.carried[0].vectors[0].others[0].file.file_path, "late");
+    EXPECT_TRUE(decision.added_delete_files.empty());
+    EXPECT_EQ(Paths(decision.removed_delete_files),
+              b_needs_them ? (std::vector<std::string>{"pos"})
+                           : (std::vector<std::string>{"pos", "late"}));
+  }
+}
+
+TEST(CommitDecision, AnUpgradedTableTakesNoPositionDeleteFiles) {
+  for (bool upgraded : {false, true}) {
+    for (bool has_deletes : {false, true}) {
+      Scene scene;
+      scene.task.rewrite.clear();
+      scene.task.rewrite_positions = {Data("a", {0, 1})};
+      if (has_deletes)
+        scene.output.delete_files = {Deletes("own", FileContent::kPositionDeletes).file};
+      if (upgraded) scene.current.format_version = 3;
+      auto decision = scene.Decide();
+      EXPECT_EQ(decision.kept.size(), upgraded && has_deletes ? 0u : 1u);
+      if (decision.dropped.empty()) continue;
+      EXPECT_NE(decision.dropped[0].reason.find("format version 3"), std::string::npos);
+    }
+  }
 }
 
 TEST(CommitDecision, DeletesByKeyDoNotReachOutputsOfAnotherPartition) {

@@ -41,6 +41,7 @@ struct TableFiles {
   /// Every partition that global equality deletes may reach is here: only then may they be removed.
   bool whole_table = false;
   int32_t current_spec_id = 0;  ///< of the table
+  int32_t format_version = 2;   ///< likewise
 };
 
 /// When a table was last optimized; 0 = never (the table's creation counts instead).

@@ -45,7 +45,9 @@ iceberg::RewriteGroup ToGroup(const FinishedWork& item, const PlannedRun& run) {
 std::set<std::string> CarriedKeys(const CarryOver& carry) {
   std::set<std::string> keys;
   for (const auto& one : carry.deletes) keys.insert(iceberg::DeleteKey(one.file));
-  for (const VectorPair& pair : carry.vectors) keys.insert(iceberg::DeleteKey(pair.other));
+  for (const VectorMerge& merge : carry.vectors) {
+    for (const auto& other : merge.others) keys.insert(iceberg::DeleteKey(other.file));
+  }
   return keys;
 }
 

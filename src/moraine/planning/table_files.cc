@@ -92,6 +92,7 @@ class Loader {
           wanted[0].first, request_.max_files));
     }
     loaded_.files.current_spec_id = metadata_.default_spec_id;
+    loaded_.files.format_version = metadata_.format_version;
     loaded_.files.unpartitioned_specs = UnpartitionedSpecs(metadata_);
     auto reached = sum_.ReachedByGlobalDeletes(loaded_.files.unpartitioned_specs);
     loaded_.files.whole_table = std::all_of(reached.begin(), reached.end(),

@@ -103,6 +103,15 @@ class Writer {
     EXPECT_TRUE(Commit({part}, world_.call()).ok());
   }
 
+  /// To format version 3.
+  void Upgrade() {
+    Call call = world_.call();
+    iceberg::CommitRequest request;
+    request.updates = {iceberg::update::UpgradeFormatVersion{3}};
+    const auto done = world_.engine().Commit(call, "w", {{"ns"}, kTable}, request, nullptr);
+    EXPECT_TRUE(done.ok()) << done.status().ToString();
+  }
+
   void ExpectRows() {
     const auto rows = iceberg::TableRows(world_.disk(), *world_.Load(kTable)->metadata);
     ASSERT_TRUE(rows.ok()) << rows.status().ToString();
@@ -409,6 +418,65 @@ TEST_P(CarryOver, DeletesThatDoNotFitInMemoryDropTheirTask) {
   EXPECT_NE(scene.Last().error.find("do not fit in memory"), std::string::npos)
       << scene.Last().error;
   scene.writer.ExpectRows();
+}
+
+/// A store that asks for patience is asked again: no work is lost.
+TEST_P(CarryOver, ABusyStoreIsWaitedFor) {
+  struct Case {
+    const char* operation;
+    const char* pattern;
+  };
+  const char* late = GetParam() >= 3 ? "/vectors-" : "/positions-";
+  for (const Case& c : {Case{"open", late}, Case{"read", late}, Case{"create", "carried-"},
+                        Case{"append", "carried-"}, Case{"close", "carried-"}}) {
+    SCOPED_TRACE(c.operation);
+    testing::FaultInjector faults;
+    Scene scene(shape(), &faults);
+    ASSERT_TRUE(scene.Report(scene.RewriteTwoFiles()).ok());
+    scene.Delete();
+    faults.Arm({c.operation, c.pattern, 1, {.code = Code::kExhausted}});
+    ASSERT_TRUE(scene.CommitTick().ok());
+    EXPECT_EQ(faults.fired(), 1u);
+    EXPECT_EQ(scene.Last().state, ProcessState::kCommitting) << scene.Last().error;
+    scene.writer.ExpectRows();
+    ASSERT_TRUE(scene.CommitTick().ok());
+    EXPECT_EQ(scene.Last().state, ProcessState::kSucceeded) << scene.Last().error;
+    EXPECT_EQ(scene.Last().error, "");
+    scene.writer.ExpectRows();
+  }
+}
+
+/// Planned in version 2, and committed when the table is of version 3.
+TEST(CarryOverUpgrade, WorkOfTheOldVersionLandsAsFarAsTheNewOneTakesIt) {
+  for (bool stays : {false, true}) {
+    SCOPED_TRACE(stays);
+    Scene scene({2, false, stays ? "900" : "1000000"});
+    scene.writer.Append(60);
+    scene.writer.DeleteKeys({3, 17});
+    scene.writer.DeleteKeys({50});
+    ASSERT_TRUE(scene.world.Tick().ok());
+    const auto report = scene.RunTask().value();
+    ASSERT_EQ(scene.output.delete_files.size(), stays ? 1u : 0u);
+    scene.Delete();
+    scene.writer.Upgrade();
+    ASSERT_TRUE(scene.Report(report).ok());
+    ASSERT_TRUE(scene.CommitTick().ok());
+    EXPECT_EQ(scene.Last().state, stays ? ProcessState::kFailed : ProcessState::kSucceeded)
+        << scene.Last().error;
+    scene.writer.ExpectRows();
+    for (int round = 0; round < 2; ++round) {
+      scene.world.Advance(scene.world.options().backoff_first + Millis(1));
+      ASSERT_TRUE(scene.Heartbeat().ok());
+      ASSERT_TRUE(scene.world.Tick().ok());
+      while (auto done = scene.RunTask()) ASSERT_TRUE(scene.Report(*done).ok());
+      ASSERT_TRUE(scene.CommitTick().ok());
+      EXPECT_EQ(scene.Last().state, ProcessState::kSucceeded) << scene.Last().error;
+      scene.writer.ExpectRows();
+    }
+    for (const auto& entry : scene.Live()) {
+      EXPECT_TRUE(entry.file.content == FileContent::kData || entry.file.is_deletion_vector());
+    }
+  }
 }
 
 TEST_P(CarryOver, LeavesNothingOfCommitsThatLostTheRace) {

@@ -80,7 +80,8 @@ class DeadRows {
 
  private:
   Status AddPositions(const ManifestEntry& deletes) {
-    if (*deletes.sequence_number < *data_.sequence_number) return {};
+    // Readers look at nothing else beside a vector.
+    if (*deletes.sequence_number < *data_.sequence_number || has_vector_) return {};
     const std::vector<Field> fields = {
         Required(kFilePathFieldId, "file_path", Type::Primitive(TypeKind::kString)),
         Required(kPositionFieldId, "pos", Type::Primitive(TypeKind::kLong))};
@@ -140,7 +141,11 @@ Result<std::vector<std::string>> TableRows(io::FileSystem& files, const TableMet
     if (data.file.content != FileContent::kData) continue;
     DeadRows dead(reader, table, data);
     for (const ManifestEntry& deletes : entries) {
-      if (deletes.file.content != FileContent::kData) MORAINE_TRY(dead.Add(deletes));
+      if (deletes.file.is_deletion_vector()) MORAINE_TRY(dead.Add(deletes));
+    }
+    for (const ManifestEntry& deletes : entries) {
+      const bool is_file = !deletes.file.is_deletion_vector();
+      if (is_file && deletes.file.content != FileContent::kData) MORAINE_TRY(dead.Add(deletes));
     }
     MORAINE_ASSIGN(const auto* lines,
                    reader.Lines(data.file.file_path, table.CurrentSchema().fields()));
