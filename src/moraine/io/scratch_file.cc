@@ -63,10 +63,16 @@ Result<std::shared_ptr<arrow::io::OutputStream>> ScratchFile::OpenWriter() const
   return std::shared_ptr<arrow::io::OutputStream>(std::move(stream));
 }
 
-Result<std::shared_ptr<arrow::io::RandomAccessFile>> ScratchFile::OpenReader() const {
+Result<std::shared_ptr<arrow::io::RandomAccessFile>> ScratchFile::OpenReader(
+    arrow::MemoryPool* pool) const {
   MORAINE_ASSIGN(const int descriptor, Duplicate());
-  MORAINE_ASSIGN(auto file, arrow::io::ReadableFile::Open(descriptor));
+  MORAINE_ASSIGN(auto file, arrow::io::ReadableFile::Open(descriptor, pool));
   return std::shared_ptr<arrow::io::RandomAccessFile>(std::move(file));
+}
+
+void ScratchFile::Discard(int64_t offset, int64_t bytes) const {
+  // A file system that cannot keeps them until the file is closed.
+  (void)fallocate(descriptor_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
 }
 
 Status ScratchStatus(const arrow::Status& status) {

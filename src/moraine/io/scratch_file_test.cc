@@ -4,6 +4,7 @@
 
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
+#include <arrow/memory_pool.h>
 #include <gtest/gtest.h>
 
 namespace moraine::io {
@@ -18,7 +19,7 @@ TEST(ScratchFile, HoldsWhatWasWrittenAndLeavesNoName) {
   ASSERT_TRUE(writer->Write("hello", 5).ok());
   ASSERT_TRUE(writer->Close().ok());
   EXPECT_TRUE(std::filesystem::is_empty(folder));
-  auto reader = file->OpenReader().value();
+  auto reader = file->OpenReader(arrow::default_memory_pool()).value();
   EXPECT_EQ(reader->GetSize().ValueOrDie(), 5);
   EXPECT_EQ(reader->ReadAt(1, 3).ValueOrDie()->ToString(), "ell");
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -75,22 +76,32 @@ class TaskKeys {
   static Result<ArrayPtr> Prefixed(const std::vector<uint32_t>& partitions, const ArrayPtr& keys,
                                    arrow::MemoryPool* pool) {
     const KeyTable table({keys});
-    std::string bytes;
+    const auto count = static_cast<uint32_t>(partitions.size());
+    int64_t size = 0;
+    for (uint32_t row = 0; row < count; ++row)
+      size += static_cast<int64_t>(kPartitionBytes + table.at({0, row}).size());
+    MORAINE_ASSIGN(std::shared_ptr<arrow::Buffer> data, arrow::AllocateBuffer(size, pool));
     MORAINE_ASSIGN(std::shared_ptr<arrow::Buffer> offsets,
                    arrow::AllocateBuffer((keys->length() + 1) * 4, pool));
     auto* ends = reinterpret_cast<int32_t*>(offsets->mutable_data());
     *ends++ = 0;
-    for (uint32_t row = 0; row < partitions.size(); ++row) {
+    uint8_t* out = data->mutable_data();
+    for (uint32_t row = 0; row < count; ++row) {
       const uint32_t number = __builtin_bswap32(partitions[row]);
-      bytes.append(reinterpret_cast<const char*>(&number), sizeof(number));
-      bytes += table.at({0, row});
-      *ends++ = static_cast<int32_t>(bytes.size());
+      const std::string_view key = table.at({0, row});
+      std::memcpy(out, &number, kPartitionBytes);
+      std::copy(key.begin(), key.end(), out + kPartitionBytes);
+      out += kPartitionBytes + key.size();
+      *ends++ = static_cast<int32_t>(out - data->data());
     }
-    MORAINE_ASSIGN(std::shared_ptr<arrow::Buffer> data,
-                   arrow::AllocateBuffer(static_cast<int64_t>(bytes.size()), pool));
-    std::copy(bytes.begin(), bytes.end(), data->mutable_data());
-    return ArrayPtr(
-        std::make_shared<arrow::BinaryArray>(keys->length(), std::move(offsets), std::move(data)));
+    if (keys->type_id() != arrow::Type::FIXED_SIZE_BINARY) {
+      return ArrayPtr(std::make_shared<arrow::BinaryArray>(keys->length(), std::move(offsets),
+                                                           std::move(data)));
+    }
+    const int width = static_cast<const arrow::FixedSizeBinaryArray&>(*keys).byte_width();
+    return ArrayPtr(std::make_shared<arrow::FixedSizeBinaryArray>(
+        arrow::fixed_size_binary(width + static_cast<int>(kPartitionBytes)), keys->length(),
+        std::move(data)));
   }
 };
 
@@ -172,7 +183,7 @@ class SortedWriter {
  private:
   Status WriteRows(Call& call, const BatchPtr& batch) {
     if (writer_ == nullptr) OpenWriter();
-    const int columns = batch->num_columns() - kSorterColumns;
+    const int columns = batch->num_columns() - kSorterColumns + (keys_.router == nullptr ? 1 : 0);
     std::vector<int> own(static_cast<size_t>(columns));
     for (int i = 0; i < columns; ++i) own[static_cast<size_t>(i)] = i;
     MORAINE_ASSIGN(const BatchPtr rows, batch->SelectColumns(own));
@@ -270,13 +281,15 @@ Status ReadAll(Call& call, TaskRun* run, const RowSource::Options& options,
   RowSource::Options of_reader = options;
   of_reader.memory_bytes = options.memory_bytes / static_cast<int64_t>(readers);
   std::atomic<size_t> next = 0;
+  std::atomic<bool> has_failed = false;  // one of them: the others stop
   std::mutex mutex;
-  const auto read = [&](size_t) -> Status {
+  const auto read_some = [&]() -> Status {
     Call own(call);
     RowSource source = run->MakeSource(of_reader, progress);
     for (size_t input = next++; input < inputs; input = next++) {
       source.Restrict(input);
       while (true) {
+        if (has_failed) return {};
         MORAINE_ASSIGN(RowBatch batch, source.Next(own));
         if (batch.rows == nullptr) break;
         MORAINE_TRY(take(own, std::move(batch)));
@@ -285,6 +298,11 @@ Status ReadAll(Call& call, TaskRun* run, const RowSource::Options& options,
     const std::lock_guard lock(mutex);
     count(source);
     return {};
+  };
+  const auto read = [&](size_t) {
+    Status status = read_some();
+    if (!status.ok()) has_failed = true;
+    return status;
   };
   if (run->helpers() == nullptr) return read(0);
   return ForEach(*run->helpers(), readers, readers - 1, read);
@@ -300,7 +318,9 @@ Status Arrange(Call& call, TaskRun* run) {
   const auto sample_fields = FieldsWith(*run, run->task().layout.columns);
   MORAINE_ASSIGN(const auto keys, TaskKeys::Make(run->task(), source.fields, sample_fields));
   if (keys->curve) MORAINE_TRY(TakeSamples(call, run, sample_fields, &*keys->curve));
-  RowSorter sorter(SorterOptionsOf(run, keys->sort ? &*keys->sort : nullptr));
+  RowSorterOptions options = SorterOptionsOf(run, keys->sort ? &*keys->sort : nullptr);
+  if (keys->router != nullptr) options.sorted_keys = SortedKeys::kKeep;
+  RowSorter sorter(std::move(options));
   MORAINE_TRY(ReadAll(
       call, run, source, &run->progress(),
       [&](Call& c, RowBatch batch) -> Status {

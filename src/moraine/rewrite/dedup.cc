@@ -33,7 +33,7 @@ class KeepLast {
 
   Status Take(const BatchPtr& batch, arrow::MemoryPool* pool) {
     MORAINE_ASSIGN(std::vector<ArrayPtr> columns, keys_.Extract(*batch, pool));
-    const int at = batch->num_columns() - kSorterColumns;
+    const int at = batch->num_columns() - kSorterColumns + 1;  // keys are left out
     const auto& ages = static_cast<const arrow::Int32Array&>(*batch->column(at));
     const auto& positions = static_cast<const arrow::Int64Array&>(*batch->column(at + 1));
     for (int64_t row = 0; row < batch->num_rows(); ++row) {

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <unordered_map>
 #include <utility>
 
@@ -101,6 +102,7 @@ class TypedGatherer : public ColumnGatherer {
 class NullGatherer final : public TypedGatherer {
  public:
   using TypedGatherer::TypedGatherer;
+  int64_t row_bytes() const override { return 0; }
   Result<ArrayPtr> Take(Picks picks, int64_t /*max_bytes*/,
                         arrow::MemoryPool* /*pool*/) const override {
     return ArrayPtr(std::make_shared<arrow::NullArray>(static_cast<int64_t>(picks.size())));
@@ -115,6 +117,7 @@ class BooleanGatherer final : public TypedGatherer {
       values_.push_back({values == nullptr ? nullptr : values->data(), array->offset()});
     }
   }
+  int64_t row_bytes() const override { return 1; }
   Result<ArrayPtr> Take(Picks picks, int64_t /*max_bytes*/,
                         arrow::MemoryPool* pool) const override {
     MORAINE_ASSIGN(BufferPtr values, AllocateBits(static_cast<int64_t>(picks.size()), pool));
@@ -151,6 +154,7 @@ class FixedGatherer final : public TypedGatherer {
                             : values->data() + static_cast<size_t>(array->offset()) * width_);
     }
   }
+  int64_t row_bytes() const override { return static_cast<int64_t>(width_); }
   Result<ArrayPtr> Take(Picks picks, int64_t /*max_bytes*/,
                         arrow::MemoryPool* pool) const override {
     MORAINE_ASSIGN(BufferPtr values, Allocate(static_cast<int64_t>(picks.size() * width_), pool));
@@ -163,6 +167,8 @@ class FixedGatherer final : public TypedGatherer {
     switch (width_) {
       case 1:
         return CopyFixed<1>(values_, picks, out);
+      case 2:
+        return CopyFixed<2>(values_, picks, out);
       case 4:
         return CopyFixed<4>(values_, picks, out);
       case 8:
@@ -199,6 +205,7 @@ class DictionaryGatherer final : public TypedGatherer {
                                              : reinterpret_cast<const int32_t*>(transpose->data()));
     }
   }
+  int64_t row_bytes() const override { return sizeof(int32_t); }
   Result<ArrayPtr> Take(Picks picks, int64_t /*max_bytes*/,
                         arrow::MemoryPool* pool) const override {
     MORAINE_ASSIGN(BufferPtr values, Allocate(static_cast<int64_t>(picks.size() * 4), pool));
@@ -248,6 +255,10 @@ class BinaryGatherer final : public TypedGatherer {
     if (type->id() != arrow::Type::DICTIONARY) return type;
     return static_cast<const arrow::DictionaryType&>(*type).value_type();
   }
+  int64_t row_bytes() const override { return sizeof(int32_t); }
+  void AddBytes(Picks picks, int64_t* bytes) const override {
+    for (const RowPick pick : picks) *bytes++ += validity_.at(pick) ? ViewOf(pick).length : 0;
+  }
   Result<ArrayPtr> Take(Picks picks, int64_t max_bytes, arrow::MemoryPool* pool) const override {
     MORAINE_ASSIGN(BufferPtr offsets, Allocate(static_cast<int64_t>(picks.size() + 1) * 4, pool));
     auto* ends = reinterpret_cast<int32_t*>(offsets->mutable_data());
@@ -296,17 +307,26 @@ class BinaryGatherer final : public TypedGatherer {
 class StructGatherer final : public TypedGatherer {
  public:
   static Result<std::unique_ptr<ColumnGatherer>> Make(std::vector<ArrayPtr> arrays,
+                                                      GatheredDictionaries dictionaries,
                                                       arrow::MemoryPool* pool) {
     std::vector<std::unique_ptr<ColumnGatherer>> children;
     for (int child = 0; child < arrays[0]->type()->num_fields(); ++child) {
       std::vector<ArrayPtr> parts;
       for (const ArrayPtr& array : arrays)
         parts.push_back(static_cast<const arrow::StructArray&>(*array).field(child));
-      MORAINE_ASSIGN(auto gatherer, MakeColumnGatherer(std::move(parts), pool));
+      MORAINE_ASSIGN(auto gatherer, MakeColumnGatherer(std::move(parts), dictionaries, pool));
       children.push_back(std::move(gatherer));
     }
     return std::unique_ptr<ColumnGatherer>(
         new StructGatherer(std::move(arrays), std::move(children)));
+  }
+  int64_t row_bytes() const override {
+    int64_t bytes = 0;
+    for (const auto& child : children_) bytes += child->row_bytes();
+    return bytes;
+  }
+  void AddBytes(Picks picks, int64_t* bytes) const override {
+    for (const auto& child : children_) child->AddBytes(picks, bytes);
   }
   Result<ArrayPtr> Take(Picks picks, int64_t max_bytes, arrow::MemoryPool* pool) const override {
     std::vector<std::shared_ptr<arrow::ArrayData>> children;
@@ -329,13 +349,26 @@ class StructGatherer final : public TypedGatherer {
 class ListGatherer final : public TypedGatherer {
  public:
   static Result<std::unique_ptr<ColumnGatherer>> Make(std::vector<ArrayPtr> arrays,
+                                                      GatheredDictionaries dictionaries,
                                                       arrow::MemoryPool* pool) {
     std::vector<ArrayPtr> parts;
     for (const ArrayPtr& array : arrays)
       parts.push_back(static_cast<const arrow::ListArray&>(*array).values());
-    MORAINE_ASSIGN(auto elements, MakeColumnGatherer(std::move(parts), pool));
+    MORAINE_ASSIGN(auto elements, MakeColumnGatherer(std::move(parts), dictionaries, pool));
     return std::unique_ptr<ColumnGatherer>(
         new ListGatherer(std::move(arrays), std::move(elements)));
+  }
+  int64_t row_bytes() const override { return sizeof(int32_t); }
+  void AddBytes(Picks picks, int64_t* bytes) const override {
+    std::vector<RowPick> elements;
+    std::vector<int64_t> varying;
+    for (const RowPick& pick : picks) {
+      elements.clear();
+      AddElements(pick, &elements);
+      varying.assign(elements.size(), elements_->row_bytes());
+      elements_->AddBytes(elements, varying.data());
+      *bytes++ += std::accumulate(varying.begin(), varying.end(), int64_t{0});
+    }
   }
   Result<ArrayPtr> Take(Picks picks, int64_t max_bytes, arrow::MemoryPool* pool) const override {
     MORAINE_ASSIGN(BufferPtr offsets, Allocate(static_cast<int64_t>(picks.size() + 1) * 4, pool));
@@ -365,16 +398,18 @@ class ListGatherer final : public TypedGatherer {
     }
     return count;
   }
+  void AddElements(RowPick pick, std::vector<RowPick>* elements) const {
+    if (!validity_.at(pick)) return;
+    const int32_t* offsets = offsets_[pick.batch] + pick.row;
+    for (int32_t i = offsets[0]; i < offsets[1]; ++i)
+      elements->push_back({pick.batch, static_cast<uint32_t>(i)});
+  }
   /// Their picks, and where each row's end.
   std::vector<RowPick> Elements(Picks picks, int32_t* ends) const {
     std::vector<RowPick> elements;
     *ends++ = 0;
     for (const RowPick pick : picks) {
-      if (validity_.at(pick)) {
-        const int32_t* offsets = offsets_[pick.batch] + pick.row;
-        for (int32_t i = offsets[0]; i < offsets[1]; ++i)
-          elements.push_back({pick.batch, static_cast<uint32_t>(i)});
-      }
+      AddElements(pick, &elements);
       *ends++ = static_cast<int32_t>(elements.size());
     }
     return elements;
@@ -436,17 +471,18 @@ arrow::Type::type ValueTypeId(const arrow::DataType& type) {
 }  // namespace
 
 Result<std::unique_ptr<ColumnGatherer>> MakeColumnGatherer(std::vector<ArrayPtr> arrays,
+                                                           GatheredDictionaries dictionaries,
                                                            arrow::MemoryPool* pool) {
   const auto id = ValueTypeId(*arrays[0]->type());
-  if (HaveOneDictionaryType(arrays)) {
+  if (dictionaries == GatheredDictionaries::kKeep && HaveOneDictionaryType(arrays)) {
     MORAINE_ASSIGN(auto gatherer, MakeDictionaryGatherer(arrays, pool));
     if (gatherer != nullptr) return gatherer;
   }
   if (id == arrow::Type::STRING || id == arrow::Type::BINARY)
     return std::unique_ptr<ColumnGatherer>(std::make_unique<BinaryGatherer>(std::move(arrays)));
-  if (id == arrow::Type::STRUCT) return StructGatherer::Make(std::move(arrays), pool);
+  if (id == arrow::Type::STRUCT) return StructGatherer::Make(std::move(arrays), dictionaries, pool);
   if (id == arrow::Type::LIST || id == arrow::Type::MAP)
-    return ListGatherer::Make(std::move(arrays), pool);
+    return ListGatherer::Make(std::move(arrays), dictionaries, pool);
   if (id == arrow::Type::NA)
     return std::unique_ptr<ColumnGatherer>(std::make_unique<NullGatherer>(std::move(arrays)));
   if (id == arrow::Type::BOOL)

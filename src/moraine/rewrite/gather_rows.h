@@ -25,6 +25,10 @@ struct RowPick {
 class ColumnGatherer {
  public:
   virtual ~ColumnGatherer() = default;
+  /// Bytes of a row, but for those that vary.
+  virtual int64_t row_bytes() const = 0;
+  /// Adds those that vary: of strings, list elements.
+  virtual void AddBytes(std::span<const RowPick> /*picks*/, int64_t* /*bytes*/) const {}
   /// nullptr: more than max_bytes of strings or list elements; one row alone may have more. Errors:
   /// Exhausted (the pool; more than 2 GiB in one row).
   virtual Result<std::shared_ptr<arrow::Array>> Take(std::span<const RowPick> picks,
@@ -37,9 +41,16 @@ class ColumnGatherer {
 /// then.
 inline constexpr int64_t kMaxDictionaryValues = 16 * 1024;
 
-/// The arrays are of one type, or dictionaries of it. Dictionaries stay if all arrays are such and
-/// have few values together. Errors: Unsupported for a type that no reader gives; Exhausted.
+/// What becomes of dictionaries.
+enum class GatheredDictionaries : uint8_t {
+  kKeep,   ///< they stay if all arrays are such and have few values together
+  kPlain,  ///< strings become plain
+};
+
+/// The arrays are of one type, or dictionaries of it. Errors: Unsupported for a type that no reader
+/// gives; Exhausted.
 Result<std::unique_ptr<ColumnGatherer>> MakeColumnGatherer(
-    std::vector<std::shared_ptr<arrow::Array>> arrays, arrow::MemoryPool* pool);
+    std::vector<std::shared_ptr<arrow::Array>> arrays, GatheredDictionaries dictionaries,
+    arrow::MemoryPool* pool);
 
 }  // namespace moraine::rewrite

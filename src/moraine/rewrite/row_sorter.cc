@@ -1,6 +1,8 @@
 #include "moraine/rewrite/row_sorter.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include <arrow/array.h>
@@ -61,42 +63,81 @@ Result<int64_t> BytesOf(const arrow::RecordBatch& batch) {
   return bytes;
 }
 
-/// By file and position, as rows with equal keys are to come.
-bool ComesBefore(const BatchPtr& a, const BatchPtr& b) {
-  const auto first = [](const BatchPtr& batch) {
-    const int columns = batch->num_columns();
-    return std::pair(static_cast<const arrow::Int32Array&>(*batch->column(columns - 3)).Value(0),
-                     static_cast<const arrow::Int64Array&>(*batch->column(columns - 2)).Value(0));
-  };
-  return first(a) < first(b);
+/// What exact comparisons look at stays as it comes.
+RowPackerOptions PackerOptions(const RowSorterOptions& options) {
+  RowPackerOptions packer;
+  if (options.keys != nullptr && options.keys->may_cut()) packer.kept = options.keys->sources();
+  packer.dictionary_bytes = options.memory_bytes / 32;
+  packer.pool = options.pool;
+  return packer;
 }
+
+int64_t PerRow(int64_t bytes, int64_t rows) {
+  return rows == 0 ? 1 : std::max<int64_t>(1, bytes / rows);
+}
+
+/// Compares rows whose keys were cut, by the columns of their batches; those are looked at when
+/// they are first needed. Errors are kept for later.
+class ExactOrder {
+ public:
+  ExactOrder(const SortKeys& keys, const RowPacker& packer, const std::vector<BatchPtr>& batches,
+             arrow::MemoryPool* pool)
+      : keys_(keys), packer_(packer), batches_(batches), pool_(pool), columns_(batches.size()) {}
+
+  int Compare(RowPick a, RowPick b) {
+    for (const uint32_t batch : {a.batch, b.batch}) {
+      if (!status_.ok()) return 0;
+      if (columns_[batch].empty()) status_ = Extract(batch);
+    }
+    if (!status_.ok()) return 0;
+    return keys_.Compare(columns_[a.batch], a.row, columns_[b.batch], b.row);
+  }
+  Status Done() { return std::move(status_); }
+
+ private:
+  Status Extract(uint32_t batch) {
+    MORAINE_ASSIGN(const BatchPtr rows, packer_.UnpackSome(batches_[batch], keys_.sources()));
+    MORAINE_ASSIGN(columns_[batch], keys_.Extract(*rows, pool_));
+    return {};
+  }
+
+  const SortKeys& keys_;
+  const RowPacker& packer_;
+  const std::vector<BatchPtr>& batches_;
+  arrow::MemoryPool* pool_;
+  std::vector<std::vector<ArrayPtr>> columns_;
+  Status status_;
+};
 
 }  // namespace
 
-RowSorter::RowSorter(RowSorterOptions options) : options_(std::move(options)) {}
+RowSorter::RowSorter(RowSorterOptions options)
+    : options_(std::move(options)), packer_(PackerOptions(options_)) {}
 RowSorter::~RowSorter() = default;
-
-int64_t RowSorter::RowBytes() const {
-  return rows_ == 0 ? 1 : std::max<int64_t>(1, bytes_ / rows_);
-}
 
 TakeOptions RowSorter::OutputOptions() const {
   TakeOptions take;
   take.batch_bytes = options_.batch_bytes;
-  take.batch_rows = std::clamp<int64_t>(take.batch_bytes / RowBytes(), 1, kMaxBatchRows);
+  take.batch_rows = std::clamp<int64_t>(take.batch_bytes / PerRow(bytes_, rows_), 1, kMaxBatchRows);
+  take.left_out = options_.sorted_keys == SortedKeys::kDrop ? 1 : 0;
   take.pool = options_.pool;
   return take;
 }
 
 TakeOptions RowSorter::SpillOptions() const {
-  TakeOptions take = OutputOptions();
+  TakeOptions take;
   take.batch_bytes =
       std::clamp<int64_t>(options_.memory_bytes / 256, int64_t{64} << 10, int64_t{1} << 20);
-  take.batch_rows = std::clamp<int64_t>(take.batch_bytes / RowBytes(), 1, kMaxBatchRows);
+  take.batch_rows =
+      std::clamp<int64_t>(take.batch_bytes / PerRow(packed_bytes_, rows_), 1, kMaxBatchRows);
+  take.dictionaries = GatheredDictionaries::kPlain;
+  take.pool = options_.pool;
   take.helpers = options_.helpers;
   take.helper_count = options_.helper_count;
   return take;
 }
+
+MergeContext RowSorter::Context() const { return {file_.get(), &packer_, options_.keys, shape_}; }
 
 bool RowSorter::IsFull() const {
   // Once it is known that not all fits, one buffer is filled while another is written.
@@ -104,9 +145,21 @@ bool RowSorter::IsFull() const {
   return buffer_.bytes + buffer_.rows * kSortBytesOfRow > limit;
 }
 
+Result<RowSorter::Packed> RowSorter::Pack(const RowBatch& batch, ArrayPtr keys) {
+  Packed packed;
+  MORAINE_ASSIGN(packed.rows, WithOrigin(batch, std::move(keys), options_.pool));
+  MORAINE_ASSIGN(packed.rows, packer_.Pack(packed.rows));
+  packed.input = batch.origin.input;
+  packed.position = batch.origin.first_position;
+  return packed;
+}
+
 Status RowSorter::Add(Call& call, const RowBatch& batch, ArrayPtr keys) {
-  MORAINE_ASSIGN(BatchPtr rows, WithOrigin(batch, std::move(keys), options_.pool));
-  MORAINE_ASSIGN(const int64_t bytes, BytesOf(*rows));
+  if (batch.rows->num_rows() == 0) return {};
+  const KeyShape shape(*keys);
+  MORAINE_ASSIGN(const int64_t raw_bytes, BytesOf(*batch.rows));
+  MORAINE_ASSIGN(Packed packed, Pack(batch, std::move(keys)));
+  MORAINE_ASSIGN(const int64_t bytes, BytesOf(*packed.rows));
   Buffer full;
   {
     std::unique_lock lock(mutex_);
@@ -119,11 +172,13 @@ Status RowSorter::Add(Call& call, const RowBatch& batch, ArrayPtr keys) {
       MORAINE_TRY(call.Check());
       call.clock().WaitUntil(lock, changed_, call.deadline(), call.stop());
     }
-    buffer_.rows += rows->num_rows();
+    buffer_.rows += packed.rows->num_rows();
     buffer_.bytes += bytes;
-    rows_ += rows->num_rows();
-    bytes_ += bytes;
-    buffer_.batches.push_back(std::move(rows));
+    buffer_.shape.Merge(shape);
+    rows_ += packed.rows->num_rows();
+    bytes_ += raw_bytes;
+    packed_bytes_ += bytes;
+    buffer_.batches.push_back(std::move(packed));
     if (!IsFull() || spilling_bytes_ > 0) return {};
     full = std::exchange(buffer_, Buffer());
     spilling_bytes_ = full.bytes;
@@ -138,39 +193,41 @@ Status RowSorter::Add(Call& call, const RowBatch& batch, ArrayPtr keys) {
 
 Result<std::unique_ptr<SortedRows>> RowSorter::SortBuffer(Buffer buffer,
                                                           const TakeOptions& options) const {
-  std::sort(buffer.batches.begin(), buffer.batches.end(), ComesBefore);
+  // As rows with equal keys are to come.
+  std::sort(buffer.batches.begin(), buffer.batches.end(), [](const Packed& a, const Packed& b) {
+    return std::pair(a.input, a.position) < std::pair(b.input, b.position);
+  });
+  std::vector<std::shared_ptr<arrow::Schema>> schemas;
+  for (const Packed& packed : buffer.batches) schemas.push_back(packed.rows->schema());
+  MORAINE_ASSIGN(const auto types, packer_.CommonTypes(schemas));
+  std::vector<BatchPtr> batches;
   std::vector<ArrayPtr> keys;
-  for (const BatchPtr& batch : buffer.batches)
-    keys.push_back(batch->column(batch->num_columns() - 1));
-  std::function<int(RowPick, RowPick)> exact;
-  std::vector<std::vector<ArrayPtr>> columns(buffer.batches.size());
-  if (options_.keys != nullptr && options_.keys->may_cut()) {
-    for (size_t i = 0; i < columns.size(); ++i) {
-      MORAINE_ASSIGN(columns[i], options_.keys->Extract(*buffer.batches[i], options_.pool));
-    }
-    exact = [&](RowPick a, RowPick b) {
-      return options_.keys->Compare(columns[a.batch], a.row, columns[b.batch], b.row);
-    };
+  for (Packed& packed : buffer.batches) {
+    MORAINE_ASSIGN(BatchPtr rows, packer_.Align(std::exchange(packed.rows, nullptr), types));
+    keys.push_back(rows->column(rows->num_columns() - 1));
+    batches.push_back(std::move(rows));
   }
-  MORAINE_ASSIGN(auto picks, SortRows(KeyTable(keys), exact, options_.pool));
-  return MakeMemoryRows(std::move(buffer.batches), std::move(picks), options);
+  std::optional<ExactOrder> order;
+  std::function<int(RowPick, RowPick)> exact;
+  if (options_.keys != nullptr && options_.keys->may_cut()) {
+    order.emplace(*options_.keys, packer_, batches, options_.pool);
+    exact = [&](RowPick a, RowPick b) { return order->Compare(a, b); };
+  }
+  MORAINE_ASSIGN(auto picks,
+                 SortRows(KeyTable(std::move(keys)), buffer.shape, exact, options_.pool));
+  if (order) MORAINE_TRY(order->Done());
+  return MakeMemoryRows(std::move(batches), std::move(picks), options);
 }
 
-Result<std::unique_ptr<SpillRun>> RowSorter::WriteRun(Call& call, SortedRows* rows) {
-  MORAINE_ASSIGN(auto run, SpillRun::Make(options_.spill_folder, options_.pool));
-  int64_t largest = 0;
+Result<SpillRun> RowSorter::WriteRun(Call& call, SortedRows* rows) {
+  SpillRun run;
   while (true) {
     MORAINE_ASSIGN(const BatchPtr batch, rows->Next(call));
-    if (batch == nullptr) break;
-    MORAINE_ASSIGN(const int64_t bytes, BytesOf(*batch));
-    largest = std::max(largest, bytes);
-    MORAINE_TRY(run->Write(*batch));
+    if (batch == nullptr) return run;
+    MORAINE_TRY(file_->Write(*batch, kSorterColumns, &run));
+    if (batch->num_rows() == 1)
+      largest_row_bytes_ = std::max(largest_row_bytes_, run.blocks.back().values.bytes);
   }
-  MORAINE_TRY(run->Finish());
-  const std::lock_guard lock(mutex_);
-  largest_batch_bytes_ = std::max(largest_batch_bytes_, largest);
-  spilled_bytes_ += run->bytes();
-  return run;
 }
 
 Status RowSorter::Spill(Call& call, Buffer buffer) {
@@ -179,25 +236,31 @@ Status RowSorter::Spill(Call& call, Buffer buffer) {
     const std::lock_guard lock(mutex_);
     take = SpillOptions();
   }
+  if (file_ == nullptr) {
+    MORAINE_ASSIGN(file_, SpillFile::Make(options_.spill_folder, options_.pool));
+  }
+  shape_.Merge(buffer.shape);
   MORAINE_ASSIGN(auto rows, SortBuffer(std::move(buffer), take));
-  MORAINE_ASSIGN(auto run, WriteRun(call, rows.get()));
-  const std::lock_guard lock(mutex_);
+  MORAINE_ASSIGN(SpillRun run, WriteRun(call, rows.get()));
   spilled_.push_back(std::move(run));
   return {};
 }
 
-/// A merge holds a few batches of each run: with too many runs, some are merged first.
+/// A merge holds a block of each run: with too many runs, some are merged first.
 Status RowSorter::MergeUntilFew(Call& call) {
-  const int64_t of_run = 4 * std::max<int64_t>(1, largest_batch_bytes_);
+  int64_t of_run = 2 * SpillOptions().batch_bytes;
+  // Else only rows that are written now are read at all.
+  if (options_.keys != nullptr && options_.keys->may_cut())
+    of_run = std::max(of_run, largest_row_bytes_);
   const auto most =
-      static_cast<size_t>(std::clamp<int64_t>(options_.memory_bytes / of_run, 2, 512));
+      static_cast<size_t>(std::clamp<int64_t>(options_.memory_bytes / 2 / of_run, 2, 512));
   while (spilled_.size() > most) {
     const size_t count = std::min(most, spilled_.size() - most + 1);
-    std::vector<std::unique_ptr<SpillRun>> some;
+    std::vector<SpillRun> some;
     for (size_t i = 0; i < count; ++i) some.push_back(std::move(spilled_[i]));
     spilled_.erase(spilled_.begin(), spilled_.begin() + static_cast<int64_t>(count));
-    MORAINE_ASSIGN(auto rows, MakeMergedRows(call, std::move(some), options_.keys, SpillOptions()));
-    MORAINE_ASSIGN(auto run, WriteRun(call, rows.get()));
+    MORAINE_ASSIGN(auto rows, MakeMergedRows(call, std::move(some), Context(), SpillOptions()));
+    MORAINE_ASSIGN(SpillRun run, WriteRun(call, rows.get()));
     spilled_.push_back(std::move(run));
     ++runs_;
   }
@@ -219,15 +282,18 @@ Status RowSorter::Finish(Call& call) {
   TakeOptions take = OutputOptions();
   take.helpers = options_.helpers;
   take.helper_count = options_.helper_count;
-  MORAINE_ASSIGN(output_, MakeMergedRows(call, std::move(spilled_), options_.keys, take));
+  MORAINE_ASSIGN(output_, MakeMergedRows(call, std::move(spilled_), Context(), take));
   return {};
 }
 
 Result<BatchPtr> RowSorter::Next(Call& call) {
   if (output_ == nullptr) return BatchPtr();
   MORAINE_ASSIGN(BatchPtr batch, output_->Next(call));
-  if (batch == nullptr) output_.reset();
-  return batch;
+  if (batch == nullptr) {
+    output_.reset();
+    return batch;
+  }
+  return packer_.Unpack(batch);
 }
 
 }  // namespace moraine::rewrite

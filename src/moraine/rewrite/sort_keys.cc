@@ -9,12 +9,14 @@
 #include <utility>
 
 #include <arrow/array.h>
+#include <arrow/array/array_dict.h>
 #include <arrow/buffer.h>
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 #include <fmt/format.h>
 
+#include "moraine/iceberg/data/value_cast.h"
 #include "moraine/io/arrow_status.h"
 #include "moraine/rewrite/column_values.h"
 
@@ -147,6 +149,11 @@ std::unique_ptr<KeyPart> MakeDecimals(PartOrder order, int precision, Get get) {
 }
 
 std::string_view BytesAt(const arrow::Array& values, int64_t row) {
+  if (values.type_id() == arrow::Type::DICTIONARY) {
+    const auto& encoded = static_cast<const arrow::DictionaryArray&>(values);
+    return static_cast<const arrow::BinaryArray&>(*encoded.dictionary())
+        .GetView(encoded.GetValueIndex(row));
+  }
   if (values.type_id() == arrow::Type::FIXED_SIZE_BINARY) {
     return static_cast<const arrow::FixedSizeBinaryArray&>(values).GetView(row);
   }
@@ -162,6 +169,7 @@ class BytesPart final : public KeyPart {
       : order_(order), characters_(characters), bytes_(bytes) {}
 
   int width() const override { return -1; }
+  bool takes_dictionaries() const override { return true; }
   void Fill(const arrow::Array& /*values*/, uint8_t* /*out*/, size_t /*stride*/) const override {}
   bool Append(const arrow::Array& values, int64_t row, std::string* out) const override {
     const bool is_null = values.IsNull(row);
@@ -389,7 +397,14 @@ Result<SortKeys> SortKeys::Make(const std::vector<iceberg::Field>& fields,
 
 Result<std::vector<ArrayPtr>> SortKeys::Extract(const arrow::RecordBatch& batch,
                                                 arrow::MemoryPool* pool) const {
-  return columns_->Extract(batch, pool);
+  MORAINE_ASSIGN(std::vector<ArrayPtr> columns, columns_->ExtractEncoded(batch, pool));
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i]->type_id() != arrow::Type::DICTIONARY || parts_[i]->takes_dictionaries())
+      continue;
+    const auto& type = static_cast<const arrow::DictionaryType&>(*columns[i]->type()).value_type();
+    MORAINE_ASSIGN(columns[i], iceberg::CastValues(columns[i], type, pool));
+  }
+  return columns;
 }
 
 Result<ArrayPtr> SortKeys::Encode(const std::vector<ArrayPtr>& columns, int64_t rows,
@@ -409,9 +424,10 @@ Result<ArrayPtr> SortKeys::Encode(const std::vector<ArrayPtr>& columns, int64_t 
   auto* ends = reinterpret_cast<int32_t*>(offsets->mutable_data());
   *ends++ = 0;
   for (int64_t row = 0; row < rows; ++row) {
-    for (size_t i = 0; i < parts_.size(); ++i) {
-      if (!parts_[i]->Append(*columns[i], row, &keys)) break;
-    }
+    bool is_whole = true;
+    for (size_t i = 0; i < parts_.size() && is_whole; ++i)
+      is_whole = parts_[i]->Append(*columns[i], row, &keys);
+    keys.push_back(is_whole ? '\0' : '\1');  // IsCutKey
     *ends++ = static_cast<int32_t>(keys.size());
   }
   MORAINE_ASSIGN(auto bytes, Allocate(static_cast<int64_t>(keys.size()), pool));

@@ -30,6 +30,8 @@ class KeyPart {
   virtual ~KeyPart() = default;
   /// Bytes, always the same; -1: they vary.
   virtual int width() const = 0;
+  /// Whether arrays may be dictionaries of the values.
+  virtual bool takes_dictionaries() const { return false; }
   /// Fixed width only: row i's bytes to out + i * stride.
   virtual void Fill(const arrow::Array& values, uint8_t* out, size_t stride) const = 0;
   /// False: the value was cut, and so the key ends here.
@@ -46,11 +48,11 @@ class SortKeys {
   static Result<SortKeys> Make(const std::vector<iceberg::Field>& fields,
                                const std::vector<iceberg::SortField>& order);
 
-  /// The columns that keys are made of, one array each.
+  /// The columns that keys are made of, one array each; strings may stay dictionaries.
   Result<std::vector<ArrayPtr>> Extract(const arrow::RecordBatch& batch,
                                         arrow::MemoryPool* pool) const;
-  /// One key for each row: fixed_size_binary where all keys have one width, else binary. No key is
-  /// a proper prefix of another one.
+  /// One key for each row: fixed_size_binary where all keys have one width, else binary, and the
+  /// last byte says whether the key was cut. No key is a proper prefix of another one.
   Result<ArrayPtr> Encode(const std::vector<ArrayPtr>& columns, int64_t rows,
                           arrow::MemoryPool* pool) const;
   /// Of rows of two batches, exactly; by the columns that Extract gave.
@@ -61,6 +63,8 @@ class SortKeys {
   bool may_cut() const { return width_ < 0; }
   /// Of all keys; -1: they vary.
   int width() const { return width_; }
+  /// The columns of a batch, by their places, that keys are made of.
+  std::vector<int> sources() const { return columns_->sources(); }
 
  private:
   SortKeys() = default;

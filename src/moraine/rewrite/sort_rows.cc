@@ -33,9 +33,15 @@ class Sorting {
   Sorting(const KeyTable& keys, const std::function<int(RowPick, RowPick)>& exact)
       : keys_(keys), exact_(exact) {}
 
-  /// Entries come in the order of their picks. scratch has room for as many.
-  void Run(Entry* begin, size_t count, Entry* scratch) {
-    std::vector<Range> open = {{begin, count, 0}};
+  /// Entries come in the order of their picks, with the numbers of the shape. scratch has room for
+  /// as many.
+  void Run(const KeyShape& shape, Entry* begin, size_t count, Entry* scratch) {
+    std::vector<Range> open;
+    if (count > 0) {
+      Radix(begin, count, scratch);
+      const size_t compared = shape.is_fixed() ? shape.depth() : sizeof(uint64_t);
+      if (!shape.is_exact()) OpenEqual({begin, count, shape.depth()}, compared, &open);
+    }
     while (!open.empty()) {
       const Range range = open.back();
       open.pop_back();
@@ -75,18 +81,22 @@ class Sorting {
     bool ends = false;
     range.depth = SharedBytes(range, &ends);
     if (ends) {  // no key is a prefix of another one: all are equal
-      if (exact_) Compare(range);
+      if (exact_ && IsCutKey(keys_.at(range.begin->pick))) Compare(range);
       return;
     }
     for (size_t i = 0; i < range.count; ++i)
       range.begin[i].number = KeyNumber(keys_.at(range.begin[i].pick), range.depth);
     Radix(range.begin, range.count, scratch);
+    OpenEqual(range, range.depth + sizeof(uint64_t), open);
+  }
+
+  /// Rows with equal numbers need another look, if keys have more than the bytes compared.
+  void OpenEqual(const Range& range, size_t compared, std::vector<Range>* open) const {
     for (size_t from = 0; from < range.count;) {
       size_t to = from + 1;
       while (to < range.count && range.begin[to].number == range.begin[from].number) ++to;
-      const bool more =
-          to - from > 1 && (exact_ || keys_.at(range.begin[from].pick).size() > range.depth + 8);
-      if (more) open->push_back({range.begin + from, to - from, range.depth});
+      if (to - from > 1 && keys_.at(range.begin[from].pick).size() > compared)
+        open->push_back({range.begin + from, to - from, range.depth});
       from = to;
     }
   }
@@ -98,7 +108,7 @@ class Sorting {
       const int order = std::memcmp(x.data() + range.depth, y.data() + range.depth,
                                     std::min(x.size(), y.size()) - range.depth);
       if (order != 0) return order < 0;
-      const int by_value = exact_ ? exact_(a.pick, b.pick) : 0;
+      const int by_value = exact_ && IsCutKey(x) ? exact_(a.pick, b.pick) : 0;
       return by_value != 0 ? by_value < 0 : ComesBefore(a.pick, b.pick);
     });
   }
@@ -160,7 +170,70 @@ uint64_t KeyNumber(std::string_view key, size_t depth) {
   return __builtin_bswap64(number);
 }
 
-Result<std::shared_ptr<arrow::Buffer>> SortRows(const KeyTable& keys,
+KeyShape::KeyShape(const arrow::Array& keys)
+    : is_fixed_(keys.type_id() == arrow::Type::FIXED_SIZE_BINARY), is_empty_(keys.length() == 0) {
+  if (!is_fixed_ || is_empty_) return;
+  const auto& fixed = static_cast<const arrow::FixedSizeBinaryArray&>(keys);
+  const auto width = static_cast<size_t>(fixed.byte_width());
+  const uint8_t* key = fixed.raw_values();
+  first_.assign(reinterpret_cast<const char*>(key), width);
+  differs_.assign(width, '\0');
+  const size_t words = width / sizeof(uint64_t);
+  std::vector<uint64_t> first(words);
+  std::vector<uint64_t> bits(words);
+  std::memcpy(first.data(), key, words * sizeof(uint64_t));
+  for (int64_t row = 0; row < keys.length(); ++row, key += width) {
+    for (size_t i = 0; i < words; ++i) {
+      uint64_t word = 0;
+      std::memcpy(&word, key + i * sizeof(word), sizeof(word));
+      bits[i] |= word ^ first[i];
+    }
+    for (size_t i = words * sizeof(uint64_t); i < width; ++i)
+      differs_[i] = static_cast<char>(differs_[i] | (static_cast<char>(key[i]) ^ first_[i]));
+  }
+  std::memcpy(differs_.data(), bits.data(), words * sizeof(uint64_t));
+  FindPlaces();
+}
+
+void KeyShape::Merge(const KeyShape& other) {
+  if (other.is_empty_) return;
+  if (is_empty_) {
+    *this = other;
+    return;
+  }
+  for (size_t i = 0; i < differs_.size(); ++i) {
+    differs_[i] =
+        static_cast<char>(differs_[i] | other.differs_[i] | (first_[i] ^ other.first_[i]));
+  }
+  FindPlaces();
+}
+
+void KeyShape::FindPlaces() {
+  differing_ = 0;
+  places_.fill(0);
+  for (size_t i = 0; i < differs_.size(); ++i) {
+    if (differs_[i] == 0) continue;
+    if (differing_ < places_.size()) places_[differing_] = static_cast<uint32_t>(i);
+    ++differing_;
+  }
+}
+
+uint64_t KeyShape::NumberOf(std::string_view key) const {
+  if (!is_fixed_) return KeyNumber(key, 0);
+  uint64_t number = 0;
+  for (size_t i = 0; i < std::min(differing_, places_.size()); ++i)
+    number = number << 8 | static_cast<uint8_t>(key[places_[i]]);
+  return number;
+}
+
+size_t KeyShape::depth() const {
+  if (!is_fixed_) return 0;
+  return is_exact() ? differs_.size() : places_.back() + 1;
+}
+
+bool IsCutKey(std::string_view key) { return !key.empty() && key.back() != 0; }
+
+Result<std::shared_ptr<arrow::Buffer>> SortRows(const KeyTable& keys, const KeyShape& shape,
                                                 const std::function<int(RowPick, RowPick)>& exact,
                                                 arrow::MemoryPool* pool) {
   const int64_t bytes = keys.rows() * static_cast<int64_t>(sizeof(Entry));
@@ -169,12 +242,14 @@ Result<std::shared_ptr<arrow::Buffer>> SortRows(const KeyTable& keys,
   auto* entries = reinterpret_cast<Entry*>(sorted->mutable_data());
   Entry* next = entries;
   for (uint32_t batch = 0; batch < keys.rows_of_batches().size(); ++batch) {
-    for (uint32_t row = 0; row < keys.rows_of_batches()[batch]; ++row) *next++ = {0, {batch, row}};
+    for (uint32_t row = 0; row < keys.rows_of_batches()[batch]; ++row) {
+      *next++ = {shape.NumberOf(keys.at({batch, row})), {batch, row}};
+    }
   }
   {
     MORAINE_ASSIGN(const auto scratch, Allocate(bytes, pool));
     Sorting(keys, exact)
-        .Run(entries, static_cast<size_t>(keys.rows()),
+        .Run(shape, entries, static_cast<size_t>(keys.rows()),
              reinterpret_cast<Entry*>(scratch->mutable_data()));
   }
   // The picks alone, in place.

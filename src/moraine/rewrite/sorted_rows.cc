@@ -1,6 +1,7 @@
 #include "moraine/rewrite/sorted_rows.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <arrow/array.h>
@@ -11,8 +12,8 @@
 namespace moraine::rewrite {
 namespace {
 
-// Rows may be larger than the average by this before a batch is cut.
-constexpr int64_t kSlack = 4;
+// What the offsets of an array can tell.
+constexpr int64_t kMostBytes = std::numeric_limits<int32_t>::max();
 
 class MemoryRows final : public SortedRows {
  public:
@@ -54,12 +55,15 @@ Result<BatchTaker> BatchTaker::Make(const std::vector<BatchPtr>& batches,
   BatchTaker taker;
   taker.options_ = options;
   std::vector<std::shared_ptr<arrow::Field>> fields = batches[0]->schema()->fields();
-  for (int column = 0; column < batches[0]->num_columns(); ++column) {
+  fields.resize(fields.size() - static_cast<size_t>(options.left_out));
+  for (int column = 0; column < static_cast<int>(fields.size()); ++column) {
     std::vector<ArrayPtr> arrays;
     for (const BatchPtr& batch : batches) arrays.push_back(batch->column(column));
-    MORAINE_ASSIGN(auto gatherer, MakeColumnGatherer(std::move(arrays), options.pool));
+    MORAINE_ASSIGN(auto gatherer,
+                   MakeColumnGatherer(std::move(arrays), options.dictionaries, options.pool));
     auto& field = fields[static_cast<size_t>(column)];
     field = field->WithType(gatherer->type());
+    taker.row_bytes_ += gatherer->row_bytes();
     taker.columns_.push_back(std::move(gatherer));
   }
   taker.schema_ = arrow::schema(std::move(fields), batches[0]->schema()->metadata());
@@ -69,8 +73,7 @@ Result<BatchTaker> BatchTaker::Make(const std::vector<BatchPtr>& batches,
 Result<BatchPtr> BatchTaker::TakeAll(std::span<const RowPick> picks) const {
   std::vector<ArrayPtr> taken(columns_.size());
   const auto take = [&](size_t i) -> Status {
-    MORAINE_ASSIGN(taken[i],
-                   columns_[i]->Take(picks, options_.batch_bytes * kSlack, options_.pool));
+    MORAINE_ASSIGN(taken[i], columns_[i]->Take(picks, kMostBytes, options_.pool));
     return {};
   };
   if (options_.helpers == nullptr || options_.helper_count == 0) {
@@ -82,7 +85,17 @@ Result<BatchPtr> BatchTaker::TakeAll(std::span<const RowPick> picks) const {
   return arrow::RecordBatch::Make(schema_, static_cast<int64_t>(picks.size()), std::move(taken));
 }
 
+size_t BatchTaker::CountThatFits(std::span<const RowPick> picks) const {
+  std::vector<int64_t> bytes(picks.size(), row_bytes_);
+  for (const auto& column : columns_) column->AddBytes(picks, bytes.data());
+  int64_t left = options_.batch_bytes;
+  size_t count = 0;
+  while (count < picks.size() && (count == 0 || bytes[count] <= left)) left -= bytes[count++];
+  return count;
+}
+
 Result<BatchPtr> BatchTaker::Take(std::span<const RowPick> picks) const {
+  picks = picks.first(CountThatFits(picks));
   while (true) {
     MORAINE_ASSIGN(BatchPtr batch, TakeAll(picks));
     if (batch != nullptr) return batch;

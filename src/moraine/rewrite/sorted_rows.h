@@ -1,9 +1,10 @@
 #pragma once
 // Rows that come out of the sorter in order: those of a buffer in memory, or runs from disk that
-// are merged. Internal to the sorter (row_sorter.h).
+// are merged. They are packed still. Internal to the sorter (row_sorter.h).
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <arrow/type_fwd.h>
@@ -12,17 +13,19 @@
 #include "moraine/base/executor.h"
 #include "moraine/base/status.h"
 #include "moraine/rewrite/gather_rows.h"
+#include "moraine/rewrite/row_packer.h"
 #include "moraine/rewrite/sort_keys.h"
-#include "moraine/rewrite/spill_run.h"
+#include "moraine/rewrite/sort_rows.h"
+#include "moraine/rewrite/spill_file.h"
 
 namespace moraine::rewrite {
 
-using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
-
 /// How batches are put together.
 struct TakeOptions {
-  int64_t batch_bytes = int64_t{4} << 20;
-  int64_t batch_rows = 32 * 1024;  ///< at most
+  int64_t batch_bytes = int64_t{4} << 20;  ///< at most, but for one row that is larger
+  int64_t batch_rows = 32 * 1024;          ///< at most
+  GatheredDictionaries dictionaries = GatheredDictionaries::kKeep;
+  int left_out = 0;  ///< columns at the end that are not put together
   arrow::MemoryPool* pool = nullptr;
   Executor* helpers = nullptr;  ///< columns are taken by the caller and these
   size_t helper_count = 0;
@@ -44,9 +47,11 @@ class BatchTaker {
   Result<BatchPtr> Take(std::span<const RowPick> picks) const;
 
  private:
+  size_t CountThatFits(std::span<const RowPick> picks) const;
   Result<BatchPtr> TakeAll(std::span<const RowPick> picks) const;
 
   TakeOptions options_;
+  int64_t row_bytes_ = 0;
   std::vector<std::unique_ptr<ColumnGatherer>> columns_;
   std::shared_ptr<arrow::Schema> schema_;
 };
@@ -56,10 +61,17 @@ Result<std::unique_ptr<SortedRows>> MakeMemoryRows(std::vector<BatchPtr> batches
                                                    std::shared_ptr<arrow::Buffer> picks,
                                                    const TakeOptions& options);
 
-/// The rows of all runs in order. keys: what decides between keys that were cut, or nullptr.
-Result<std::unique_ptr<SortedRows>> MakeMergedRows(Call& call,
-                                                   std::vector<std::unique_ptr<SpillRun>> runs,
-                                                   const SortKeys* keys,
+/// What a merge needs to know of the rows; outlives it.
+struct MergeContext {
+  SpillFile* file;
+  const RowPacker* packer;
+  const SortKeys* keys;  ///< what decides between keys that were cut, or nullptr
+  KeyShape shape;        ///< of all keys
+};
+
+/// The rows of all runs in order. What was read is discarded from the file.
+Result<std::unique_ptr<SortedRows>> MakeMergedRows(Call& call, std::vector<SpillRun> runs,
+                                                   const MergeContext& context,
                                                    const TakeOptions& options);
 
 }  // namespace moraine::rewrite

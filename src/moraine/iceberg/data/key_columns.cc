@@ -6,6 +6,7 @@
 
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
+#include <arrow/type.h>
 
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/value_cast.h"
@@ -26,6 +27,12 @@ bool FindPath(const std::vector<Field>& fields, int32_t id, std::vector<int>* pa
     path->pop_back();
   }
   return false;
+}
+
+bool IsDictionaryOf(const arrow::DataType& type, const arrow::DataType& values) {
+  const bool are_strings = values.id() == arrow::Type::STRING || values.id() == arrow::Type::BINARY;
+  return are_strings && type.id() == arrow::Type::DICTIONARY &&
+         static_cast<const arrow::DictionaryType&>(type).value_type()->Equals(values);
 }
 
 }  // namespace
@@ -49,7 +56,22 @@ std::vector<TypePtr> KeyColumns::types() const {
   return types;
 }
 
+std::vector<int> KeyColumns::sources() const {
+  std::vector<int> sources;
+  for (const Key& key : keys_) sources.push_back(key.path[0]);
+  return sources;
+}
+
 Result<std::vector<std::shared_ptr<arrow::Array>>> KeyColumns::Extract(
+    const arrow::RecordBatch& batch, arrow::MemoryPool* pool) const {
+  MORAINE_ASSIGN(auto arrays, ExtractEncoded(batch, pool));
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    MORAINE_ASSIGN(arrays[i], CastValues(arrays[i], ToArrowType(*keys_[i].type), pool));
+  }
+  return arrays;
+}
+
+Result<std::vector<std::shared_ptr<arrow::Array>>> KeyColumns::ExtractEncoded(
     const arrow::RecordBatch& batch, arrow::MemoryPool* pool) const {
   std::vector<std::shared_ptr<arrow::Array>> arrays;
   for (const Key& key : keys_) {
@@ -58,7 +80,10 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> KeyColumns::Extract(
       const auto& parent = static_cast<const arrow::StructArray&>(*array);
       MORAINE_ASSIGN(array, parent.GetFlattenedField(key.path[depth], pool));
     }
-    MORAINE_ASSIGN(array, CastValues(array, ToArrowType(*key.type), pool));
+    const auto wanted = ToArrowType(*key.type);
+    if (!IsDictionaryOf(*array->type(), *wanted)) {
+      MORAINE_ASSIGN(array, CastValues(array, wanted, pool));
+    }
     arrays.push_back(std::move(array));
   }
   return arrays;

@@ -26,6 +26,11 @@ class KeyColumns {
   /// One array for each id, of ToArrowType(type), dictionaries decoded.
   Result<std::vector<std::shared_ptr<arrow::Array>>> Extract(const arrow::RecordBatch& batch,
                                                              arrow::MemoryPool* pool) const;
+  /// The same; strings that are dictionaries in the batch stay such.
+  Result<std::vector<std::shared_ptr<arrow::Array>>> ExtractEncoded(const arrow::RecordBatch& batch,
+                                                                    arrow::MemoryPool* pool) const;
+  /// Places in the batch of the columns that hold them.
+  std::vector<int> sources() const;
 
  private:
   struct Key {
