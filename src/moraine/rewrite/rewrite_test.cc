@@ -414,6 +414,8 @@ TEST(Rewrite, SaysWhatIsWrong) {
   EXPECT_EQ(run([](Model*) {}), Code::kOk);
   EXPECT_EQ(run([](Model* m) { m->task.format_version = 4; }), Code::kUnsupported);
   EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.format = iceberg::FileFormat::kOrc; }),
+            Code::kCorruption);
+  EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.format = iceberg::FileFormat::kPuffin; }),
             Code::kUnsupported);
   EXPECT_EQ(run([](Model* m) { m->task.rewrite[0].file.file_path = "/none"; }), Code::kNotFound);
   EXPECT_EQ(run([](Model* m) { ++m->task.rewrite[0].file.record_count; }), Code::kCorruption);

@@ -57,11 +57,6 @@ void RowSource::Restrict(size_t input) {
 
 Status RowSource::OpenFile(Call& call, const tasks::InputFile& input,
                            const std::vector<Field>& fields) {
-  if (input.file.format != iceberg::FileFormat::kParquet) {
-    return Unsupported("rewriting a file of format " +
-                       std::string(iceberg::FileFormatName(input.file.format)) + ": " +
-                       input.file.file_path);
-  }
   if (input.file.key_metadata) {
     return Unsupported("rewriting an encrypted file: " + input.file.file_path);
   }
@@ -77,28 +72,32 @@ Status RowSource::OpenFile(Call& call, const tasks::InputFile& input,
   read.batch_bytes = std::clamp<int64_t>(options_.memory_bytes / 16, 64 << 10, 8 << 20);
   read.whole_row_group_bytes = options_.memory_bytes / 4;
   read.pool = options_.pool;
-  MORAINE_ASSIGN(reader_,
-                 iceberg::ParquetReader::Open(call, files_, input.file.file_path,
-                                              input.file.file_size_in_bytes, std::move(read)));
-  if (reader_->num_rows() != input.file.record_count) {
-    return Corruption(fmt::format("{}: the table's metadata says {} rows, the file has {}",
-                                  input.file.file_path, input.file.record_count,
-                                  reader_->num_rows()));
-  }
-  return {};
+  MORAINE_ASSIGN(
+      reader_, iceberg::DataFileReader::Open(call, files_, input.file.file_path, input.file.format,
+                                             input.file.file_size_in_bytes, std::move(read)));
+  return CheckRowCount(input);
 }
 
-void RowSource::CloseFile(const tasks::InputFile& input) {
+Status RowSource::CheckRowCount(const tasks::InputFile& input) const {
+  const std::optional<int64_t> rows = reader_->known_rows();
+  if (!rows || *rows == input.file.record_count) return {};
+  return Corruption(fmt::format("{}: the table's metadata says {} rows, the file has {}",
+                                input.file.file_path, input.file.record_count, *rows));
+}
+
+Status RowSource::CloseFile(const tasks::InputFile& input) {
+  MORAINE_TRY(CheckRowCount(input));
   reader_.reset();
   deletes_.reset();
   bytes_read_ += input.file.file_size_in_bytes;
   progress_->bytes_read += input.file.file_size_in_bytes;
+  return {};
 }
 
 Result<BatchPtr> RowSource::NextRaw(Call& call, const tasks::InputFile& input) {
   MORAINE_ASSIGN(BatchPtr batch, reader_->Next(call));
   if (batch == nullptr) {
-    CloseFile(input);
+    MORAINE_TRY(CloseFile(input));
     return batch;
   }
   rows_read_ += batch->num_rows();

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "moraine/base/call.h"
+#include "moraine/iceberg/data/data_file_reader.h"
 #include "moraine/iceberg/data/delete_filter.h"
-#include "moraine/iceberg/data/parquet_reader.h"
 #include "moraine/rewrite/rewrite.h"
 #include "moraine/rewrite/row_batch.h"
 #include "moraine/tasks/rewrite_task.h"
@@ -36,7 +36,7 @@ class RowSource {
   /// From here on the rows of this input alone.
   void Restrict(size_t input);
 
-  /// The next batch that has a row, or none after the last file. Errors: as ParquetReader.
+  /// The next batch that has a row, or none after the last file. Errors: as DataFileReader.
   Result<RowBatch> Next(Call& call);
 
   /// Positions of the deleted rows of one file; reads only its key columns, and only when equality
@@ -51,9 +51,11 @@ class RowSource {
  private:
   Status OpenFile(Call& call, const tasks::InputFile& input,
                   const std::vector<iceberg::Field>& fields);
-  void CloseFile(const tasks::InputFile& input);
+  Status CloseFile(const tasks::InputFile& input);
   /// Without rows when all of them are deleted.
   Result<RowBatch> WithoutDeleted(std::shared_ptr<arrow::RecordBatch> batch);
+  /// Compares the rows of the file with the table's metadata, once they are known.
+  Status CheckRowCount(const tasks::InputFile& input) const;
   Result<std::shared_ptr<arrow::RecordBatch>> NextRaw(Call& call, const tasks::InputFile& input);
 
   io::FileSystem& files_;
@@ -66,7 +68,7 @@ class RowSource {
 
   size_t file_ = 0;
   size_t end_ = 0;
-  std::unique_ptr<iceberg::ParquetReader> reader_;  // of file_, or nullptr: not open yet
+  std::unique_ptr<iceberg::DataFileReader> reader_;  // of file_, or nullptr: not open yet
   std::optional<iceberg::FileDeletes> deletes_;
   int64_t rows_read_ = 0;
   int64_t rows_deleted_ = 0;

@@ -38,6 +38,9 @@ class AvroFileReader {
   int64_t record_count() const { return record_count_; }
   std::string_view data() const { return data_; }  ///< until the next call of NextBlock
   int64_t block_offset() const { return block_offset_; }
+  /// Of the next block; after Open, the bytes of the header.
+  int64_t position() const { return static_cast<int64_t>(position_); }
+  std::string_view sync() const { return sync_; }  ///< what ends each block
 
  private:
   AvroFileReader(std::string_view bytes, AvroCodec codec) : bytes_(bytes), decompressor_(codec) {}

@@ -95,6 +95,13 @@ Result<std::shared_ptr<arrow::Buffer>> BitmapFromZero(const arrow::Array& array,
   return copy;
 }
 
+// The same bytes under another name of their type.
+ArrayPtr Relabel(const arrow::Array& array, const std::shared_ptr<arrow::DataType>& type) {
+  std::shared_ptr<arrow::ArrayData> data = array.data()->Copy();
+  data->type = type;
+  return arrow::MakeArray(std::move(data));
+}
+
 Result<ArrayPtr> Positions(int64_t first, int64_t length, arrow::MemoryPool* pool) {
   MORAINE_ASSIGN(std::shared_ptr<arrow::Buffer> buffer,
                  arrow::AllocateBuffer(length * int64_t{sizeof(int64_t)}, pool));
@@ -220,6 +227,7 @@ Result<std::vector<ColumnProjection::Plan>> ColumnProjection::MatchFields(
   }
   for (size_t i = 0; i < plans.size(); ++i) {
     if (plans[i].source != Source::kFile) continue;
+    plans[i].place = static_cast<int>(file_index[i]);
     plans[i].child = static_cast<int>(
         std::count(is_read.begin(), is_read.begin() + static_cast<int64_t>(file_index[i]), true));
   }
@@ -238,7 +246,9 @@ Status ColumnProjection::MakeChildPlans(const Field& wanted, const FileColumn& c
   // Elements, keys and values are matched by their place: some writers give them no id.
   for (size_t i = 0; i < type.fields().size(); ++i) {
     MORAINE_ASSIGN(Plan child, MakePlan(type.fields()[i], &column.children[i], {}, leaves));
-    child.child = static_cast<int>(i);
+    // Elements of unknown type: where they are, the file tells nonetheless.
+    if (child.source != Source::kFile) leaves->push_back(FirstLeaf(column.children[i]));
+    child.child = child.place = static_cast<int>(i);
     plan->children.push_back(std::move(child));
   }
   return {};
@@ -268,12 +278,23 @@ Result<ColumnProjection::Plan> ColumnProjection::MakePlan(const Field& wanted,
   return plan;
 }
 
+void ColumnProjection::ReadWhole(Plan* plan) {
+  for (Plan& child : plan->children) {
+    child.child = child.place;
+    ReadWhole(&child);
+  }
+}
+
 Result<ColumnProjection> ColumnProjection::Make(const std::vector<Field>& wanted,
                                                 const std::vector<FileColumn>& file,
-                                                const ColumnConstants& constants) {
+                                                const ColumnConstants& constants,
+                                                NestedReads nested) {
   ColumnProjection projection;
   MORAINE_ASSIGN(projection.plans_, MatchFields(wanted, file, constants, &projection.leaf_indices_,
                                                 /*needs_a_column=*/false));
+  if (nested == NestedReads::kWholeColumns) {
+    for (Plan& plan : projection.plans_) ReadWhole(&plan);
+  }
   std::sort(projection.leaf_indices_.begin(), projection.leaf_indices_.end());
   projection.arrow_schema_ = ToArrowSchema(wanted);
   return projection;
@@ -384,7 +405,7 @@ Result<ArrayPtr> ColumnProjection::ApplySource(const Plan& plan, const ArrayPtr&
     case TypeKind::kMap:
       return ApplyMap(plan, *input, context);
     case TypeKind::kVariant:
-      return input;
+      return Relabel(*input, plan.type);
     default:
       break;
   }

@@ -51,8 +51,8 @@ struct PositionTable {
 class DeleteFilter {
  public:
   /// Reads all delete files and deletion vectors; of a data file with a vector, position deletes
-  /// are left out. Errors: Unsupported for a format other than Parquet and Puffin or a key that
-  /// cannot be compared; Exhausted with the figures; as ParquetReader. All name the file.
+  /// are left out. Errors: Unsupported for a key that cannot be compared; Exhausted with the
+  /// figures; as DataFileReader. All name the file.
   static Result<DeleteFilter> Load(Call& call, io::FileSystem& files,
                                    const std::vector<DeleteSource>& deletes,
                                    const DeleteFilterOptions& options);

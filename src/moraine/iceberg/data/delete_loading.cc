@@ -28,11 +28,7 @@ Field MakeField(int32_t id, std::string name, TypeKind kind) {
   return field;
 }
 
-Status CheckFormat(const DataFile& file) {
-  if (file.format != FileFormat::kParquet) {
-    return Unsupported("a delete file of format " + std::string(FileFormatName(file.format)) +
-                       ": " + file.file_path);
-  }
+Status CheckReadable(const DataFile& file) {
   if (file.key_metadata) return Unsupported("an encrypted delete file: " + file.file_path);
   return {};
 }
@@ -123,7 +119,7 @@ TypePtr WidestPromotion(const TypePtr& type) {
 
 Status LoadPositionDeletes(Call& call, io::FileSystem& files, const DataFile& file,
                            const DeleteFilterOptions& options, PositionTable* table) {
-  MORAINE_TRY(CheckFormat(file));
+  MORAINE_TRY(CheckReadable(file));
   if (options.data_files.empty()) return {};
   ReadOptions read = MakeReadOptions(options);
   read.mapping = nullptr;  // the columns have fixed names
@@ -132,8 +128,8 @@ Status LoadPositionDeletes(Call& call, io::FileSystem& files, const DataFile& fi
                  MakeField(kPositionFieldId, "pos", TypeKind::kLong)};
   read.filter =
       RowGroupFilter{kFilePathFieldId, *options.data_files.begin(), *options.data_files.rbegin()};
-  MORAINE_ASSIGN(auto reader, ParquetReader::Open(call, files, file.file_path,
-                                                  file.file_size_in_bytes, std::move(read)));
+  MORAINE_ASSIGN(auto reader, DataFileReader::Open(call, files, file.file_path, file.format,
+                                                   file.file_size_in_bytes, std::move(read)));
   PathIndex index(options.data_files, &table->by_file);
   while (true) {
     MORAINE_ASSIGN(auto batch, reader->Next(call));
@@ -191,10 +187,10 @@ Result<std::vector<Field>> DroppedKeyFields(Call& call, io::FileSystem& files, c
     if (options.schema->FindField(id) == nullptr) missing.push_back(id);
   }
   if (missing.empty()) return dropped;
-  MORAINE_TRY(CheckFormat(file));
+  MORAINE_TRY(CheckReadable(file));
   MORAINE_ASSIGN(auto reader,
-                 ParquetReader::Open(call, files, file.file_path, file.file_size_in_bytes,
-                                     MakeReadOptions(options)));
+                 DataFileReader::Open(call, files, file.file_path, file.format,
+                                      file.file_size_in_bytes, MakeReadOptions(options)));
   for (int32_t id : missing) {
     const auto& columns = reader->columns();
     const auto column = std::find_if(columns.begin(), columns.end(),
@@ -216,14 +212,14 @@ Status LoadEqualityDeletes(Call& call, io::FileSystem& files, const DeleteSource
                            const std::vector<Field>& fields, const DeleteFilterOptions& options,
                            int64_t max_bytes, EqualitySet* set) {
   const DataFile& file = *source.file;
-  MORAINE_TRY(CheckFormat(file));
+  MORAINE_TRY(CheckReadable(file));
   std::vector<int32_t> ids = file.equality_ids;
   std::sort(ids.begin(), ids.end());
   ReadOptions read = MakeReadOptions(options);
   read.fields = SelectFields(fields, ids);
   MORAINE_ASSIGN(const KeyColumns keys, KeyColumns::Make(read.fields, ids));
-  MORAINE_ASSIGN(auto reader, ParquetReader::Open(call, files, file.file_path,
-                                                  file.file_size_in_bytes, std::move(read)));
+  MORAINE_ASSIGN(auto reader, DataFileReader::Open(call, files, file.file_path, file.format,
+                                                   file.file_size_in_bytes, std::move(read)));
   while (true) {
     MORAINE_ASSIGN(auto batch, reader->Next(call));
     if (batch == nullptr) return {};

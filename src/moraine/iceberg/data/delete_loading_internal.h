@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "moraine/iceberg/data/data_file_reader.h"
 #include "moraine/iceberg/data/delete_filter.h"
-#include "moraine/iceberg/data/parquet_reader.h"
 
 namespace moraine::iceberg {
 

@@ -15,6 +15,7 @@
 #include <parquet/size_statistics.h>
 #include <parquet/statistics.h>
 
+#include "moraine/iceberg/data/file_columns_internal.h"
 #include "moraine/iceberg/data/foreign_errors_internal.h"
 #include "moraine/iceberg/data/parquet_schema_internal.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
@@ -81,51 +82,6 @@ bool MayHaveStrings(const parquet::ColumnChunkMetaData& chunk, const RowGroupFil
   return filter.lower <= stats->EncodeMax() && stats->EncodeMin() <= filter.upper;
 }
 
-const FileColumn* FindColumn(const std::vector<FileColumn>& columns, int32_t id) {
-  for (const FileColumn& column : columns) {
-    if (column.id == id) return &column;
-  }
-  return nullptr;
-}
-
-bool IsGiven(int32_t id, const ColumnConstants& constants) {
-  return id >= kLastUpdatedSequenceNumberFieldId ||  // reserved: metadata columns
-         std::any_of(constants.begin(), constants.end(),
-                     [id](const auto& constant) { return constant.first == id; });
-}
-
-// A column without an id beside one that is wanted and not there: it may be that very one.
-// (Elements, keys and values are told by their place.) nullptr if there is none.
-const FileColumn* FindDoubtful(const std::vector<Field>& wanted,
-                               const std::vector<FileColumn>& columns,
-                               const ColumnConstants& constants) {
-  const auto nameless = std::find_if(columns.begin(), columns.end(),
-                                     [](const FileColumn& c) { return !c.id.has_value(); });
-  for (const Field& field : wanted) {
-    const FileColumn* column = FindColumn(columns, field.id);
-    if (column == nullptr) {
-      if (nameless != columns.end() && !IsGiven(field.id, constants)) return &*nameless;
-      continue;
-    }
-    // Down through lists and maps, by place, to structs.
-    std::vector<std::pair<const Type*, const FileColumn*>> open = {{field.type.get(), column}};
-    while (!open.empty()) {
-      const auto [type, at] = open.back();
-      open.pop_back();
-      if (!type->is_nested()) continue;
-      if (type->kind() == TypeKind::kStruct) {
-        if (const FileColumn* found = FindDoubtful(type->fields(), at->children, {})) return found;
-        continue;
-      }
-      const size_t places = std::min(type->fields().size(), at->children.size());
-      for (size_t i = 0; i < places; ++i) {
-        open.emplace_back(type->fields()[i].type.get(), &at->children[i]);
-      }
-    }
-  }
-  return nullptr;
-}
-
 class Reader final : public ParquetReader {
  public:
   Reader(const Call& call, std::string location, ReadOptions options)
@@ -153,7 +109,6 @@ class Reader final : public ParquetReader {
   Status OpenUnguarded(io::FileSystem& files, std::optional<int64_t> known_size);
   Status CheckMetadata() const;
   Status MakeFileReader(std::shared_ptr<arrow::io::RandomAccessFile> file);
-  Status ReadColumns(const parquet::arrow::SchemaManifest& manifest);
   int64_t LargestRowGroupBytes() const;
   bool SkipsRowGroup(int row_group) const;
   bool SkipsNext() const;
@@ -212,31 +167,6 @@ Status Reader::CheckMetadata() const {
   return {};
 }
 
-Status Reader::ReadColumns(const parquet::arrow::SchemaManifest& manifest) {
-  columns_ = ToFileColumns(manifest);
-  if (columns_.empty()) return {};
-  if (HasFieldIds(columns_)) {
-    if (options_.without_ids != WithoutIds::kRefuse) return {};
-    const FileColumn* doubtful = FindDoubtful(options_.fields, columns_, options_.constants);
-    if (doubtful == nullptr) return {};
-    return Unsupported(location_ + ": its column " + doubtful->name +
-                       " has no field id, while others have, and a column of the table is not "
-                       "there: whether they are the same would be a guess");
-  }
-  if (options_.mapping != nullptr) {
-    ApplyNameMapping(*options_.mapping, &columns_);
-    return {};
-  }
-  if (options_.without_ids == WithoutIds::kRefuse) {
-    return Unsupported(location_ +
-                       ": its columns have no field ids and the table has no "
-                       "schema.name-mapping.default, so which column is which would be a guess; "
-                       "set that property to have the file rewritten");
-  }
-  ApplyNameMapping(NameMapping::FromSchema(Schema(0, options_.fields)), &columns_);
-  return {};
-}
-
 int64_t Reader::LargestRowGroupBytes() const {
   int64_t largest = 0;
   for (int i = 0; i < metadata_->num_row_groups(); ++i) {
@@ -258,7 +188,8 @@ Status Reader::MakeFileReader(std::shared_ptr<arrow::io::RandomAccessFile> file)
   MORAINE_FILE_TRY(location_, parquet::arrow::SchemaManifest::Make(metadata_->schema(),
                                                                    metadata_->key_value_metadata(),
                                                                    arrow_properties, &manifest));
-  MORAINE_TRY(ReadColumns(manifest));
+  columns_ = ToFileColumns(manifest);
+  MORAINE_TRY(GiveIds(location_, options_, &columns_));
   Result<ColumnProjection> projection =
       ColumnProjection::Make(options_.fields, columns_, options_.constants);
   if (!projection.ok()) return std::move(projection).status().Annotate(location_);

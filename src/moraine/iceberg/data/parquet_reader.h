@@ -1,83 +1,28 @@
 #pragma once
-// Reads a Parquet data or delete file as Arrow record batches of a wanted schema (table spec,
-// "Column projection"). Streams: at any time it holds the pages it works on and one batch, never
-// the file. Used by rewrite, by the delete readers and by tests.
+// Reads a Parquet data or delete file; see data_file_reader.h. Holds the pages it works on.
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "moraine/base/call.h"
 #include "moraine/base/status.h"
-#include "moraine/iceberg/data/column_projection.h"
-#include "moraine/iceberg/metadata/name_mapping.h"
-#include "moraine/iceberg/types/type.h"
+#include "moraine/iceberg/data/data_file_reader.h"
 #include "moraine/io/file_system.h"
-
-namespace arrow {
-class MemoryPool;
-class RecordBatch;
-class Schema;
-}  // namespace arrow
 
 namespace moraine::iceberg {
 
-/// Leaves out row groups whose statistics say that a string column has no value in [lower, upper].
-struct RowGroupFilter {
-  int32_t column_id = 0;
-  std::string lower;
-  std::string upper;
-};
-
-/// What becomes of a file none of whose columns has a field id, where no name mapping is given; and
-/// of one where only some have, if a column that is wanted seems not to be there.
-enum class WithoutIds : uint8_t {
-  kRefuse,  ///< names and places change: a guess that a rewrite makes final
-  kByName,  ///< for columns whose names never change (position deletes) and for looking at files
-};
-
-struct ReadOptions {
-  /// What batches look like. Metadata columns (_file, _pos, _deleted, _row_id,
-  /// _last_updated_sequence_number) may be among them.
-  std::vector<Field> fields;
-  std::optional<RowLineage> lineage;     ///< of the file; nullopt: lineage columns as stored
-  ColumnConstants constants;             ///< identity partition values, for columns not in the file
-  const NameMapping* mapping = nullptr;  ///< for files without ids
-  WithoutIds without_ids = WithoutIds::kRefuse;  ///< for those without a mapping
-  std::optional<RowGroupFilter> filter;
-  Dictionaries dictionaries = Dictionaries::kDecode;
-  int64_t batch_bytes = int64_t{8} << 20;  ///< aimed at; at most
-  int64_t batch_rows = 64 * 1024;          ///< this many rows
-  /// Row groups whose wanted columns are larger than this are read page by page instead of at once.
-  int64_t whole_row_group_bytes = int64_t{64} << 20;
-  arrow::MemoryPool* pool = nullptr;  ///< nullptr: Arrow's default
-};
-
-/// Used by one thread at a time.
-class ParquetReader {
+class ParquetReader : public DataFileReader {
  public:
-  /// Reads the footer and decides the projection. known_size is trusted. Errors: as io; Corruption
-  /// for a file that is not Parquet, or lacks a required column; Unsupported for an encrypted file,
-  /// a column of another type or a file without ids (see WithoutIds); all name the file.
+  /// As DataFileReader::Open.
   static Result<std::unique_ptr<ParquetReader>> Open(Call& call, io::FileSystem& files,
                                                      const std::string& location,
                                                      std::optional<int64_t> known_size,
                                                      ReadOptions options);
-  virtual ~ParquetReader() = default;
 
-  virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   virtual int64_t num_rows() const = 0;  ///< of the file
-  /// The columns of the file, ids filled in.
-  virtual const std::vector<FileColumn>& columns() const = 0;
-
-  /// The next batch, or nullptr at the end. With Dictionaries::kKeep, string columns may come
-  /// dictionary-encoded, and the batch's schema says so. Errors: Corruption, Exhausted (the pool),
-  /// as io.
-  virtual Result<std::shared_ptr<arrow::RecordBatch>> Next(Call& call) = 0;
-  /// The position in the file of the first row of the batch that Next returned last.
-  virtual int64_t batch_position() const = 0;
+  std::optional<int64_t> known_rows() const override { return num_rows(); }
 };
 
 }  // namespace moraine::iceberg
