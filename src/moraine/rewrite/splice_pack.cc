@@ -1,6 +1,7 @@
 #include "moraine/rewrite/splice_pack.h"
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ constexpr char kCreatedBy[] = "moraine version " MORAINE_VERSION " (build splice
 constexpr int64_t kMemoryPerFooterByte = 6;
 /// Columns whose dictionaries are merged ahead of the one whose pages are written.
 constexpr size_t kColumnsAhead = 2;
+constexpr int64_t kMostReadAhead = int64_t{16} << 20;
 
 // Rows of an input row group that go into one output row group.
 struct Segment {
@@ -89,7 +91,7 @@ class SplicePacking {
   const splice::FileMetadata output_shape_;
   SpliceInputs inputs_;
   splice::PageCodecs codecs_;
-  std::vector<std::vector<int>> encoded_leaves_;  // by leaf of the output; empty: copied
+  std::vector<std::optional<size_t>> encoded_leaves_;  // by leaf of the output; nullopt: copied
   std::vector<size_t> leaf_in_field_;
   std::unique_ptr<EncodedColumns> encoded_;
   int64_t target_bytes_ = 0;     // of a file; 0: one file
@@ -114,7 +116,7 @@ Status SplicePacking::Survey(Call& call) {
   }
   const std::vector<iceberg::Field> fields = WrittenFields(run_->task());
   std::vector<iceberg::Field> encoded;
-  int leaf_of_encoded = 0;
+  size_t leaf_of_encoded = 0;
   encoded_leaves_.resize(shape_.leaves.size());
   leaf_in_field_.resize(shape_.leaves.size());
   for (size_t leaf = 0; leaf < shape_.leaves.size(); ++leaf) {
@@ -123,7 +125,7 @@ Status SplicePacking::Survey(Call& call) {
     leaf_in_field_[leaf] = is_first ? 0 : leaf_in_field_[leaf - 1] + 1;
     if (!inputs_.encoded()[field]) continue;
     if (is_first) encoded.push_back(fields[field]);
-    encoded_leaves_[leaf] = {leaf_of_encoded++};
+    encoded_leaves_[leaf] = leaf_of_encoded++;
   }
   if (!encoded.empty()) encoded_ = std::make_unique<EncodedColumns>(run_, std::move(encoded));
   const int64_t target = run_->task().target_size_bytes;
@@ -255,8 +257,8 @@ std::vector<splice::ChunkInput> SplicePacking::InputsOf(size_t leaf,
                                                         const EncodedGroup* encoded) const {
   const int32_t id = shape_.leaves[leaf].id;
   std::vector<splice::ChunkInput> inputs;
-  if (!encoded_leaves_[leaf].empty()) {
-    const auto at = static_cast<size_t>(encoded_leaves_[leaf][0]);
+  if (encoded_leaves_[leaf]) {
+    const size_t at = *encoded_leaves_[leaf];
     const bool is_whole = encoded->metadata.row_groups.size() == 1;
     for (const splice::RowGroupMetadata& group : encoded->metadata.row_groups) {
       inputs.push_back({encoded->reader.get(), &group.columns[at], group.num_rows, nullptr,
@@ -276,14 +278,24 @@ std::vector<splice::ChunkInput> SplicePacking::InputsOf(size_t leaf,
   return inputs;
 }
 
+// Of row groups that become one, a filter has the bits of all of theirs, if they are of one size.
 Status SplicePacking::CopyBloomFilter(Call& call, size_t leaf, const EncodedGroup& encoded) {
-  if (encoded.metadata.row_groups.size() != 1) return {};
-  const auto at = static_cast<size_t>(encoded_leaves_[leaf][0]);
-  const splice::Extent& filter = encoded.metadata.row_groups[0].columns[at].bloom_filter;
-  if (filter.size == 0) return {};
-  std::string bytes(static_cast<size_t>(filter.size), '\0');
-  MORAINE_TRY(encoded.reader->ReadAt(call, filter.offset, bytes));
-  file_->SetBloomFilter(std::move(bytes));
+  std::string merged;
+  for (const splice::RowGroupMetadata& group : encoded.metadata.row_groups) {
+    const splice::Extent& filter = group.columns[*encoded_leaves_[leaf]].bloom_filter;
+    if (filter.size == 0) return {};
+    std::string bytes(static_cast<size_t>(filter.size), '\0');
+    MORAINE_TRY(encoded.reader->ReadAt(call, filter.offset, bytes));
+    if (merged.empty()) merged = bytes;
+    // Behind a short header that tells the size there are the bits, a power of two of bytes.
+    const size_t header = bytes.size() - std::bit_floor(bytes.size());
+    if (bytes.size() != merged.size() || bytes.compare(0, header, merged, 0, header) != 0)
+      return {};
+    for (size_t i = header; i < bytes.size(); ++i) {
+      merged[i] = static_cast<char>(merged[i] | bytes[i]);
+    }
+  }
+  if (!merged.empty()) file_->SetBloomFilter(std::move(merged));
   return {};
 }
 
@@ -299,6 +311,8 @@ Status SplicePacking::WriteColumns(Call& call, const EncodedGroup* encoded) {
   // Destroyed first: what they have begun uses the columns.
   splice::Pipeline ahead(run_->helpers(), INT64_MAX);
   splice::Pipeline pages(run_->helpers(), run_->options().memory_bytes / 8);
+  splice::Pipeline reads(run_->helpers(),
+                         std::min(kMostReadAhead, run_->options().memory_bytes / 32));
   size_t prepared = 0;
   for (size_t leaf = 0; leaf < count; ++leaf) {
     for (; prepared < count && prepared <= leaf + kColumnsAhead; ++prepared) {
@@ -312,14 +326,16 @@ Status SplicePacking::WriteColumns(Call& call, const EncodedGroup* encoded) {
           [] { return Status(); }));
     }
     MORAINE_TRY(ahead.FinishFirst());
-    MORAINE_TRY(columns[leaf]->Write(call, &pages, file_.get(), &counts[leaf]));
-    MORAINE_TRY(pages.Push(0, [&, leaf]() -> Status {
+    MORAINE_TRY(columns[leaf]->Write(call, &reads, &pages, file_.get(), &counts[leaf]));
+    const auto finish = [&, leaf]() -> Status {
       columns[leaf].reset();
       Report(static_cast<double>(leaf + 1) / static_cast<double>(count));
-      if (encoded_leaves_[leaf].empty()) return {};
+      if (!encoded_leaves_[leaf]) return {};
       return CopyBloomFilter(call, leaf, *encoded);
-    }));
+    };
+    MORAINE_TRY(reads.Push(0, [&pages, finish] { return pages.Push(0, finish); }));
   }
+  MORAINE_TRY(reads.Drain());
   MORAINE_TRY(pages.Drain());
   for (size_t leaf = 0; leaf < count; ++leaf) {
     totals_[leaf].nulls += counts[leaf].nulls;

@@ -46,6 +46,9 @@ class ChunkPages {
   /// Unsupported, Exhausted, as io.
   Result<std::optional<RawPage>> Next(Call& call);
 
+  /// Reads the first step, so that Next need not.
+  Status ReadAhead(Call& call) { return Fill(call, 1); }
+
  private:
   Status Fill(Call& call, int64_t size);
   Result<std::optional<RawPage>> NextOfAnyKind(Call& call);

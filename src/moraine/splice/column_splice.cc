@@ -17,11 +17,12 @@ constexpr int64_t kGroupBytes = int64_t{512} << 10;
 constexpr int64_t kGroupRows = 100'000;
 constexpr int64_t kLeastReadBytes = int64_t{4} << 10;
 
-// Those whose NaN are counted: the format has no counts for items of lists.
-bool HasFloats(const ColumnType& type) {
-  if (type.max_repetition > 0) return false;
-  return type.value.physical == Physical::kFloat || type.value.physical == Physical::kDouble;
+bool IsFloat(const ValueType& type) {
+  return type.physical == Physical::kFloat || type.physical == Physical::kDouble;
 }
+
+// Those whose NaN are counted: the format has no counts for items of lists.
+bool CountsNans(const ColumnType& type) { return type.max_repetition == 0 && IsFloat(type.value); }
 
 bool HasPlainPages(const ChunkMetadata& chunk) {
   return std::any_of(chunk.encoding_stats.begin(), chunk.encoding_stats.end(),
@@ -63,6 +64,7 @@ struct ColumnSplice::Segment {
   IndexMapping mapping;      // by this; empty: they are the same
   bool is_taken_in = false;  // so do its plain values
   std::shared_ptr<const DictionaryValues> values;  // when they become plain
+  std::optional<ChunkPages> pages;
   ChunkIndexes indexes;
   std::optional<ValueRange> range;  // of the whole chunk, where no row is left out
   int64_t rows_seen = 0;
@@ -111,7 +113,11 @@ struct ColumnSplice::Totals {
 
 ColumnSplice::ColumnSplice(ColumnType type, std::vector<ChunkInput> inputs,
                            const SpliceOptions& options, PageCodecs* codecs)
-    : type_(type), options_(options), codecs_(codecs), totals_(std::make_unique<Totals>()) {
+    : type_(type),
+      options_(options),
+      codecs_(codecs),
+      trials_(std::make_unique<NumberTrials>()),
+      totals_(std::make_unique<Totals>()) {
   for (ChunkInput& input : inputs) {
     segments_.push_back(std::make_shared<Segment>());
     segments_.back()->input = input;
@@ -136,6 +142,10 @@ Status ColumnSplice::PrepareSegment(Call& call, Segment* segment) {
       input.chunk->dictionary_page_offset ||
       std::any_of(input.chunk->encodings.begin(), input.chunk->encodings.end(), IsDictionary);
   if (!may_have_dictionary || input.chunk->num_values == 0) return {};
+  if (is_refusing_) {  // found when its pages are read
+    segment->has_dictionary = true;
+    return {};
+  }
   const int64_t ahead = input.chunk->data_page_offset - input.chunk->start();
   ChunkPages pages(*input.file, *input.chunk, options_.max_page_bytes,
                    std::clamp<int64_t>(ahead, kLeastReadBytes, ChunkPages::kStepBytes));
@@ -143,12 +153,16 @@ Status ColumnSplice::PrepareSegment(Call& call, Segment* segment) {
   if (!first || first->header.type != PageType::kDictionary) return {};
   segment->has_dictionary = true;
   segment->dictionary_size = static_cast<size_t>(first->header.num_values);
+  // Behind one that is refused there are plain values only.
+  is_refusing_ = mapping_bytes_ > options_.mapping_bytes ||
+                 first->header.uncompressed_size > options_.dictionary_bytes;
+  if (is_refusing_) return {};
   MORAINE_ASSIGN(
       const DictionaryValues values,
       DecodeDictionary(type_.value, first->header, input.chunk->codec, first->body, codecs_));
-  if (mapping_bytes_ > options_.mapping_bytes) return {};
   std::optional<std::vector<uint32_t>> mapping = merge_->Add(values);
   segment->is_merged = mapping.has_value();
+  is_refusing_ = !mapping;
   if (!mapping || mapping->empty()) return {};
   mapping_bytes_ += static_cast<int64_t>(mapping->size() * sizeof(uint32_t));
   segment->mapping = IndexMapping(std::move(*mapping));
@@ -207,7 +221,7 @@ void ColumnSplice::DecideCounting() {
     // Nobody needs those of lists enough to have their pages looked at.
     if (is_unsure && type_.max_repetition > 0) knows_nulls_ = false;
     if (is_unsure && type_.max_repetition == 0) counts_nulls_ = true;
-    if (!HasFloats(type_)) continue;
+    if (!CountsNans(type_)) continue;
     if (!input.nans || (input.alive != nullptr && *input.nans > 0)) counts_nans_ = true;
   }
   for (const auto& segment : segments_) {
@@ -394,8 +408,9 @@ Status ColumnSplice::ToIndices(PageValues* values) const {
 }
 
 Status ColumnSplice::RunGroup(Group* group) const {
-  PageBuilder builder(type_, options_.pages, group->is_dictionary ? dictionary_.get() : nullptr,
-                      codecs_);
+  PageOptions options = options_.pages;
+  options.trials = trials_.get();
+  PageBuilder builder(type_, options, group->is_dictionary ? dictionary_.get() : nullptr, codecs_);
   for (Edit& edit : group->edits) {
     const Segment& segment = *edit.segment;
     MORAINE_ASSIGN(
@@ -461,7 +476,7 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
   const bool same_indices =
       is_dictionary == to_dictionary && (!is_dictionary || segment->mapping.empty());
   // Few readers know it for anything but floats.
-  const bool is_rare = header.encoding == Encoding::kByteStreamSplit && !HasFloats(type_);
+  const bool is_rare = header.encoding == Encoding::kByteStreamSplit && !IsFloat(type_.value);
   if (same_codec && same_indices && !is_small && !is_rare && !edit.alive) {
     MORAINE_TRY(FlushGroup(call, pipeline, output));
     PageStats stats =
@@ -504,17 +519,23 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
   return {};
 }
 
+// Reads ahead; may run on any thread.
+Status ColumnSplice::OpenSegment(Call& call, Segment* segment) const {
+  const ChunkInput& input = segment->input;
+  MORAINE_ASSIGN(segment->indexes, ReadIndexes(call, *input.file, *input.chunk));
+  segment->pages.emplace(*input.file, *input.chunk, options_.max_page_bytes);
+  return input.chunk->num_values > 0 ? segment->pages->ReadAhead(call) : Status();
+}
+
 Status ColumnSplice::WriteSegment(Call& call, const std::shared_ptr<Segment>& segment,
                                   Pipeline* pipeline, FileOutput* output) {
   const ChunkInput& input = segment->input;
-  MORAINE_ASSIGN(segment->indexes, ReadIndexes(call, *input.file, *input.chunk));
-  ChunkPages pages(*input.file, *input.chunk, options_.max_page_bytes);
   const int64_t last_row =
       input.alive == nullptr || input.alive->empty() ? input.num_rows : input.alive->back().end;
   while (segment->rows_seen < last_row || input.num_rows == last_row) {
     MORAINE_TRY(call.Check());
     Edit edit;
-    MORAINE_ASSIGN(std::optional<RawPage> page, pages.Next(call));
+    MORAINE_ASSIGN(std::optional<RawPage> page, segment->pages->Next(call));
     if (!page) break;
     edit.page = std::move(*page);
     edit.segment = segment;
@@ -533,6 +554,7 @@ Status ColumnSplice::WriteSegment(Call& call, const std::shared_ptr<Segment>& se
     return Corruption("a column chunk has " + std::to_string(segment->rows_seen) +
                       " rows, its row group " + std::to_string(input.num_rows));
   }
+  segment->pages.reset();
   segment->indexes = ChunkIndexes();
   segment->values.reset();  // pages that need it hold it
   return {};
@@ -562,18 +584,29 @@ Status ColumnSplice::Finish(FileOutput* output, ColumnCounts* counts) {
   return output->EndColumn(type_.value, std::move(statistics), std::move(sizes));
 }
 
-Status ColumnSplice::Write(Call& call, Pipeline* pipeline, FileOutput* output,
+Status ColumnSplice::Write(Call& call, Pipeline* reads, Pipeline* pipeline, FileOutput* output,
                            ColumnCounts* counts) {
-  MORAINE_TRY(pipeline->Push(0, [this, output]() -> Status {
-    output->BeginColumn(codecs_->codec());
-    return {};
+  MORAINE_TRY(reads->Push(0, [this, &call, pipeline, output]() -> Status {
+    MORAINE_TRY(pipeline->Push(0, [this, output]() -> Status {
+      output->BeginColumn(codecs_->codec());
+      return {};
+    }));
+    return dictionary_ != nullptr ? WriteDictionary(call, pipeline, output) : Status();
   }));
-  if (dictionary_ != nullptr) MORAINE_TRY(WriteDictionary(call, pipeline, output));
   for (const auto& segment : segments_) {
-    MORAINE_TRY(WriteSegment(call, segment, pipeline, output));
+    const int64_t bytes =
+        std::min(segment->input.chunk->total_compressed_size, ChunkPages::kStepBytes);
+    MORAINE_TRY(reads->Push(
+        bytes,
+        [this, segment, own = Call(call)]() mutable { return OpenSegment(own, segment.get()); },
+        [this, &call, segment, pipeline, output] {
+          return WriteSegment(call, segment, pipeline, output);
+        }));
   }
-  MORAINE_TRY(FlushGroup(call, pipeline, output));
-  return pipeline->Push(0, [this, output, counts] { return Finish(output, counts); });
+  return reads->Push(0, [this, &call, pipeline, output, counts]() -> Status {
+    MORAINE_TRY(FlushGroup(call, pipeline, output));
+    return pipeline->Push(0, [this, output, counts] { return Finish(output, counts); });
+  });
 }
 
 }  // namespace moraine::splice

@@ -61,9 +61,11 @@ class ColumnSplice {
   /// ChunkPages, DecodePage), as io.
   Status Prepare(Call& call);
 
-  /// Appends the column to output, after all that the pipeline holds already. The pipeline must be
-  /// drained before this is destroyed. counts is complete when it is.
-  Status Write(Call& call, Pipeline* pipeline, FileOutput* output, ColumnCounts* counts);
+  /// Reads the column's pages through the first pipeline and appends them to output through the
+  /// second, after all that they hold already. Both must be drained in turn before this is
+  /// destroyed. counts is complete when they are.
+  Status Write(Call& call, Pipeline* reads, Pipeline* pipeline, FileOutput* output,
+               ColumnCounts* counts);
 
  private:
   struct Segment;
@@ -76,6 +78,7 @@ class ColumnSplice {
   Status TakeInPages(Call& call, const Segment& segment, bool* all_fit);
   void DecideCounting();
   Status WriteDictionary(Call& call, Pipeline* pipeline, FileOutput* output);
+  Status OpenSegment(Call& call, Segment* segment) const;
   Status WriteSegment(Call& call, const std::shared_ptr<Segment>& segment, Pipeline* pipeline,
                       FileOutput* output);
   Status WritePage(Call& call, const std::shared_ptr<Segment>& segment, Edit edit,
@@ -96,10 +99,12 @@ class ColumnSplice {
   const ColumnType type_;
   const SpliceOptions options_;
   PageCodecs* codecs_;
+  std::unique_ptr<NumberTrials> trials_;
   std::vector<std::shared_ptr<Segment>> segments_;
   std::unique_ptr<DictionaryMerge> merge_;
   std::shared_ptr<DictionaryValues> dictionary_;  // merged
   bool is_past_dictionary_ = false;               // a page of plain values is written
+  bool is_refusing_ = false;                      // dictionaries that are yet to come
   int64_t mapping_bytes_ = 0;
   bool knows_nulls_ = true;
   bool counts_nulls_ = false;  // page by page

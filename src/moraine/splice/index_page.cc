@@ -65,7 +65,9 @@ Result<OutPage> TranslatePage(const ColumnType& type, const PageHeader& header, 
     page.body.append(sections.repetition).append(sections.definition);
   }
   const size_t size = page.body.size() + raw.size();
-  MORAINE_TRY(codecs->Compress(raw, &page.body));
+  // Where the old indices did not pack, the new ones will not.
+  const bool packs = codec != codecs->codec() || header.compressed_size < header.uncompressed_size;
+  MORAINE_TRY(packs ? codecs->Compress(raw, &page.body) : codecs->Store(raw, &page.body));
   if (size > INT32_MAX || page.body.size() > INT32_MAX) return Unsupported("a page over 2 GiB");
   out.uncompressed_size = static_cast<int32_t>(size);
   out.compressed_size = static_cast<int32_t>(page.body.size());

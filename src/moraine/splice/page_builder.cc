@@ -256,6 +256,14 @@ PageBuilder::Levels PageBuilder::EncodeLevels() const {
   return levels;
 }
 
+Status PageBuilder::Compress(std::string_view values, OutPage* page) {
+  const size_t width = type_.value.width();
+  const bool is_number = width == sizeof(int32_t) || width == sizeof(int64_t);
+  return is_number && dictionary_ == nullptr && options_.trials != nullptr
+             ? codecs_->CompressNumbers(values, options_.trials, &page->body)
+             : codecs_->Compress(values, &page->body);
+}
+
 // Levels and values are packed together.
 Status PageBuilder::PackV1(const Levels& levels, std::string values, OutPage* page) {
   std::string raw;
@@ -268,7 +276,7 @@ Status PageBuilder::PackV1(const Levels& levels, std::string values, OutPage* pa
     values = std::string();
   }
   page->uncompressed_size = static_cast<int64_t>(raw.size());
-  return codecs_->Compress(raw, &page->body);
+  return Compress(raw, page);
 }
 
 // Levels stand before the packed values.
@@ -282,7 +290,7 @@ Status PageBuilder::PackV2(const Levels& levels, std::string_view values, PageHe
   header->is_compressed = codecs_->codec() != kUncompressed;
   page->body = levels.repetition + levels.definition;
   page->uncompressed_size = static_cast<int64_t>(page->body.size() + values.size());
-  return codecs_->Compress(values, &page->body);
+  return Compress(values, page);
 }
 
 Status PageBuilder::Flush() {

@@ -46,6 +46,7 @@ struct PageOptions {
   bool version2 = false;
   int64_t page_bytes = int64_t{1} << 20;  ///< a page ends when its values reach this,
   int64_t page_rows = 20000;              ///< or this many rows
+  NumberTrials* trials = nullptr;         ///< of the column
 };
 
 /// Used by one thread at a time.
@@ -93,6 +94,7 @@ class PageBuilder {
   void StartPage();
   void SetRange(OutPage* page);
   std::string EncodeValues(OutPage* page);
+  Status Compress(std::string_view values, OutPage* page);
   size_t value_bytes() const;
 
   const ColumnType type_;
