@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
-#include <limits>
 #include <map>
 #include <mutex>
 #include <stop_token>
@@ -13,14 +12,14 @@
 namespace moraine::io {
 namespace {
 
-/// Unread bytes of a piece that stays as long as its file is open.
-constexpr int64_t kForEver = std::numeric_limits<int64_t>::max();
-
 /// One request's worth of bytes: planned, being fetched, there, or given up (read directly then).
 struct Piece {
   enum class State { kPlanned, kFetching, kReady, kFailed };
   ByteRange range;
-  int64_t unread_bytes = 0;  ///< of what was announced; at 0 the piece goes
+  /// Of what was announced, begin to end; when all has been read once, the piece goes. Readers read
+  /// some bytes twice: their windows overlap.
+  std::map<int64_t, int64_t> unread;
+  bool stays = false;  ///< as long as its file is open
   State state = State::kPlanned;
   bool queued = false;
   std::shared_ptr<const std::string> bytes;
@@ -28,14 +27,31 @@ struct Piece {
 
 int64_t End(const ByteRange& range) { return range.offset + range.length; }
 
-/// Bytes of the ranges that lie in one.
-int64_t BytesIn(const std::vector<ByteRange>& ranges, const ByteRange& one) {
-  int64_t bytes = 0;
+/// What of the ranges, which are sorted, lies in one.
+std::map<int64_t, int64_t> Overlap(const std::vector<ByteRange>& ranges, const ByteRange& one) {
+  std::map<int64_t, int64_t> parts;
   for (const ByteRange& range : ranges) {
-    bytes +=
-        std::max<int64_t>(std::min(End(range), End(one)) - std::max(range.offset, one.offset), 0);
+    int64_t begin = std::max(range.offset, one.offset), end = std::min(End(range), End(one));
+    if (begin >= end) continue;
+    if (!parts.empty() && parts.rbegin()->second >= begin) {
+      parts.rbegin()->second = std::max(parts.rbegin()->second, end);
+    } else {
+      parts.emplace_hint(parts.end(), begin, end);
+    }
   }
-  return bytes;
+  return parts;
+}
+
+/// Takes begin to end out of the parts.
+void Remove(int64_t begin, int64_t end, std::map<int64_t, int64_t>* parts) {
+  auto at = parts->upper_bound(begin);
+  if (at != parts->begin() && std::prev(at)->second > begin) --at;
+  while (at != parts->end() && at->first < end) {
+    auto [first, last] = *at;
+    at = parts->erase(at);
+    if (first < begin) parts->emplace(first, begin);
+    if (last > end) at = parts->emplace(end, last).first;
+  }
 }
 
 /// What the cache and its requests under way share.
@@ -56,10 +72,13 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
 
   void Announce(Call& call, std::span<const ByteRange> ranges) {
     std::vector<ByteRange> wanted(ranges.begin(), ranges.end());
+    std::sort(wanted.begin(), wanted.end(),
+              [](const ByteRange& a, const ByteRange& b) { return a.offset < b.offset; });
     {
       std::lock_guard lock(mutex_);
       for (const ByteRange& range : PlanRequests(wanted, size(), options_)) {
-        Add(range, BytesIn(wanted, range));
+        // Of small files all may be read again.
+        Add(range, Overlap(wanted, range), /*stays=*/size() <= options_.small_file_bytes);
       }
     }
     StartMore(call);
@@ -77,7 +96,7 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
       if (piece == nullptr || !TakeFrom(call, *piece, offset, part)) {
         MORAINE_TRY(inner_->ReadAt(call, offset, part));
       }
-      if (piece != nullptr) Forget(call, piece, some);
+      if (piece != nullptr) Forget(call, piece, offset, offset + some);
       offset += some;
       buffer = buffer.subspan(static_cast<size_t>(some));
     }
@@ -98,21 +117,22 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
     if (read.offset < begin || read.length >= end - begin) return;
     bool first = reads_++ == 0;
     if (size() <= (first ? options_.tiny_file_bytes : options_.small_file_bytes)) {
-      Add({begin, end - begin}, kForEver);
+      Add({begin, end - begin}, {}, /*stays=*/true);
     } else if (goes_on && End(read) <= end) {
       ByteRange window{read.offset, std::min(options_.window_bytes, end - read.offset)};
-      Add(window, window.length);
+      Add(window, {{window.offset, End(window)}}, /*stays=*/false);
     }
   }
 
   /// Under the lock. A range that overlaps a piece which is there is left to direct reads.
-  void Add(const ByteRange& range, int64_t unread_bytes) {
+  void Add(const ByteRange& range, std::map<int64_t, int64_t> unread, bool stays) {
     auto after = pieces_.lower_bound(range.offset);
     if (after != pieces_.end() && after->first < End(range)) return;
     if (after != pieces_.begin() && End(std::prev(after)->second->range) > range.offset) return;
     auto piece = std::make_shared<Piece>();
     piece->range = range;
-    piece->unread_bytes = unread_bytes;
+    piece->unread = std::move(unread);
+    piece->stays = stays;
     pieces_.emplace_hint(after, range.offset, std::move(piece));
   }
 
@@ -167,7 +187,7 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
     {
       std::lock_guard lock(mutex_);
       --under_way_;
-      bool wanted = read.ok() && piece.unread_bytes > 0;
+      bool wanted = read.ok() && (piece.stays || !piece.unread.empty());
       piece.state = wanted ? Piece::State::kReady : Piece::State::kFailed;
       if (wanted) {
         piece.bytes = std::move(bytes);
@@ -178,12 +198,13 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
     changed_.notify_all();
   }
 
-  /// Counts bytes as read; a piece that is read whole goes, and others may come.
-  void Forget(Call& call, const std::shared_ptr<Piece>& piece, int64_t bytes) {
+  /// Notes bytes as read; a piece that is read whole goes, and others may come.
+  void Forget(Call& call, const std::shared_ptr<Piece>& piece, int64_t begin, int64_t end) {
     {
       std::lock_guard lock(mutex_);
-      piece->unread_bytes -= bytes;
-      if (piece->unread_bytes > 0) return;
+      if (piece->stays) return;
+      Remove(begin, end, &piece->unread);
+      if (!piece->unread.empty()) return;
       auto found = pieces_.find(piece->range.offset);
       if (found == pieces_.end() || found->second != piece) return;
       if (piece->bytes != nullptr) budget_->Give(piece->range.length);

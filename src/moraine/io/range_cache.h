@@ -27,8 +27,9 @@ struct ByteRange {
 /// A reader that fetches ahead.
 class AheadReader : public RandomReader {
  public:
-  /// Announces ranges that will be read, once each, in about this order. Does not block. Errors of
-  /// fetching show when the bytes are read.
+  /// Announces ranges that will be read; what has been read once is let go, piece by piece, unless
+  /// the file is small. Does
+  /// not block. Errors of fetching show when the bytes are read.
   virtual void WillRead(Call& call, std::span<const ByteRange> ranges) = 0;
 };
 

@@ -146,6 +146,27 @@ TEST_F(RangeCacheTest, FetchesAheadAndLetsGo) {
   EXPECT_EQ(notes_.reads.size(), 3u);
 }
 
+TEST_F(RangeCacheTest, WindowsThatOverlapAreFetchedOnce) {
+  auto reader = Make(1000, inline_);
+  reader->WillRead(call_, std::vector<ByteRange>{{100, 20}, {115, 85}, {100, 100}});
+  ExpectRead(*reader, 100, 20);  // looked at before
+  for (int64_t at = 100; at < 170; at += 20) ExpectRead(*reader, at, 30);
+  ExpectRead(*reader, 190, 10);
+  EXPECT_THAT(notes_.reads, ElementsAre(ByteRange{100, 100}));
+  EXPECT_EQ(budget_->free_bytes(), 1000);
+}
+
+TEST_F(RangeCacheTest, WhatWasNotAnnouncedIsNotWaitedFor) {
+  auto reader = Make(1000, inline_);
+  reader->WillRead(call_, std::vector<ByteRange>{{150, 10}, {100, 45}});  // and the gap between
+  EXPECT_THAT(notes_.reads, ElementsAre(ByteRange{100, 60}));
+  ExpectRead(*reader, 150, 10);
+  ExpectRead(*reader, 130, 15);
+  EXPECT_EQ(budget_->free_bytes(), 940);
+  ExpectRead(*reader, 100, 30);
+  EXPECT_EQ(budget_->free_bytes(), 1000);
+}
+
 TEST_F(RangeCacheTest, ReadsAcrossPiecesAndGaps) {
   auto reader = Make(1000, inline_);
   reader->WillRead(call_, std::vector<ByteRange>{{100, 150}, {400, 20}});

@@ -6,13 +6,18 @@
 #include <fmt/format.h>
 
 #include "moraine/iceberg/manifest/capped_sum.h"
+#include "moraine/io/range_cache.h"
 #include "moraine/rewrite/written_fields.h"
+#include "moraine/splice/chunk_pages.h"
 #include "moraine/splice/footer.h"
 
 namespace moraine::rewrite {
 namespace {
 
 constexpr int64_t kLeastFooterBytes = int64_t{8} << 20;
+constexpr int64_t kReaderBytes = int64_t{2} << 10;  // about what an open file far away takes
+/// A file far away of this size is here as a whole when its footer is.
+constexpr int64_t kTinyFileBytes = io::RangeCacheOptions().tiny_file_bytes;
 
 // Files of object stores take no descriptor, and are better not asked for again.
 bool IsLocal(const std::string& location) {
@@ -67,6 +72,7 @@ SpliceInputs::SpliceInputs(TaskRun* run, const iceberg::ParquetShape& shape,
       output_(output),
       fields_(WrittenFields(run->task())),
       encoded_(shape.must_encode),
+      known_(run->task().rewrite.size()),
       field_bytes_(fields_.size()) {}
 
 Status SpliceInputs::CheckInput(const tasks::InputFile& input) const {
@@ -120,8 +126,12 @@ Status SpliceInputs::Survey(Call& call) {
   for (size_t i = 0; i < inputs.size(); ++i) {
     MORAINE_TRY(call.Check());
     MORAINE_TRY(CheckInput(inputs[i]));
-    MORAINE_ASSIGN(const SpliceFile file, Open(call, i, /*keep_open=*/true));
+    Known known;
+    MORAINE_ASSIGN(SpliceFile file, Look(call, i, &known));
     Weigh(file);
+    // Files of this machine are opened again: open ones are few.
+    if (!IsLocal(inputs[i].file.file_path)) known.reader = std::move(file.reader);
+    Keep(i, std::move(known));
   }
   // What matches no field counts, too: it may be a field in another form.
   encoded_bytes_ = total_bytes_;
@@ -131,14 +141,44 @@ Status SpliceInputs::Survey(Call& call) {
   return {};
 }
 
+void SpliceInputs::Keep(size_t input, Known known) {
+  const int64_t size = run_->task().rewrite[input].file.file_size_in_bytes;
+  int64_t bytes = static_cast<int64_t>(known.footer.size());
+  if (known.reader != nullptr) bytes += kReaderBytes + (size <= kTinyFileBytes ? size : 0);
+  if (known_bytes_ + bytes > run_->options().memory_bytes / 32) return;
+  known_bytes_ += bytes;
+  known_[input] = std::move(known);
+}
+
 Result<SpliceFile> SpliceInputs::Open(Call& call, size_t input, bool keep_open) {
+  Known known = std::exchange(known_[input], {});
+  MORAINE_ASSIGN(SpliceFile file, Look(call, input, &known));
+  const iceberg::DataFile& data = run_->task().rewrite[input].file;
+  if (!keep_open && IsLocal(data.file_path)) {
+    file.reader =
+        std::make_unique<ReopenedReader>(run_->files(), data.file_path, data.file_size_in_bytes);
+  }
+  return file;
+}
+
+// Uses what is known, and adds the footer to it.
+Result<SpliceFile> SpliceInputs::Look(Call& call, size_t input, Known* known) {
   const iceberg::DataFile& data = run_->task().rewrite[input].file;
   SpliceFile file;
   file.input = input;
-  MORAINE_ASSIGN(file.reader, run_->files().Open(call, data.file_path, data.file_size_in_bytes));
-  const int64_t most = std::max(kLeastFooterBytes, run_->options().memory_bytes / 16);
-  MORAINE_ASSIGN(const std::string footer,
-                 splice::ReadFooter(call, *file.reader, data.file_path, most));
+  file.reader = std::move(known->reader);
+  if (file.reader == nullptr) {
+    MORAINE_ASSIGN(file.reader, run_->files().Open(call, data.file_path, data.file_size_in_bytes));
+  }
+  const bool is_tiny = data.file_size_in_bytes <= kTinyFileBytes;
+  if (is_tiny && !IsLocal(data.file_path)) {
+    io::WillRead(call, *file.reader, std::vector<io::ByteRange>{{0, data.file_size_in_bytes}});
+  }
+  std::string& footer = known->footer;
+  if (footer.empty()) {
+    const int64_t most = std::max(kLeastFooterBytes, run_->options().memory_bytes / 16);
+    MORAINE_ASSIGN(footer, splice::ReadFooter(call, *file.reader, data.file_path, most));
+  }
   Result<splice::FileMetadata> metadata =
       splice::ParseFileMetadata(footer, data.file_size_in_bytes);
   if (!metadata.ok()) return std::move(metadata).status().Annotate(data.file_path);
@@ -150,11 +190,59 @@ Result<SpliceFile> SpliceInputs::Open(Call& call, size_t input, bool keep_open) 
   }
   MORAINE_ASSIGN(file.leaves, Match(footer, file.metadata));
   file.footer_bytes = static_cast<int64_t>(footer.size());
-  if (!keep_open && IsLocal(data.file_path)) {
-    file.reader =
-        std::make_unique<ReopenedReader>(run_->files(), data.file_path, data.file_size_in_bytes);
-  }
   return file;
+}
+
+std::vector<int> SpliceInputs::CopiedColumns(const SpliceFile& file) const {
+  std::vector<int> columns;
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    if (encoded_[i]) continue;
+    columns.insert(columns.end(), (*file.leaves)[i].begin(), (*file.leaves)[i].end());
+  }
+  return columns;
+}
+
+Result<std::shared_ptr<const ChunkParts>> SpliceInputs::Announce(
+    Call& call, const SpliceFile& file, size_t row_group,
+    const std::vector<splice::RowRange>* rows) {
+  if (IsLocal(run_->task().rewrite[file.input].file.file_path)) {
+    return std::shared_ptr<const ChunkParts>();
+  }
+  const splice::RowGroupMetadata& group = file.metadata.row_groups[row_group];
+  std::vector<io::ByteRange> indexes;
+  std::vector<io::ByteRange> ranges;
+  const std::vector<int> columns = CopiedColumns(file);
+  for (int column : columns) {
+    const splice::ChunkMetadata& chunk = group.columns[static_cast<size_t>(column)];
+    indexes.push_back({chunk.offset_index.offset, chunk.offset_index.size});
+    indexes.push_back({chunk.column_index.offset, chunk.column_index.size});
+  }
+  std::shared_ptr<ChunkParts> parts;
+  if (rows != nullptr) {
+    io::WillRead(call, *file.reader, indexes);
+    parts = std::make_shared<ChunkParts>();
+    parts->columns.resize(group.columns.size());
+  }
+  for (int column : columns) {
+    const auto at = static_cast<size_t>(column);
+    const splice::ChunkMetadata& chunk = group.columns[at];
+    // How many values pages of lists have, no index tells.
+    if (parts != nullptr && file.metadata.leaves[at].max_repetition == 0) {
+      MORAINE_ASSIGN(const splice::ChunkIndexes known,
+                     splice::ReadIndexes(call, *file.reader, chunk));
+      parts->columns[at] = CutChunk(*file.reader, chunk, known, group.num_rows, *rows);
+    }
+    if (parts != nullptr && parts->columns[at]) {
+      const ChunkPart& part = *parts->columns[at];
+      ranges.insert(ranges.end(), part.ranges.begin(), part.ranges.end());
+      parts->memory_bytes += part.memory_bytes;
+    } else {
+      ranges.push_back({chunk.start(), chunk.total_compressed_size});
+    }
+  }
+  if (rows == nullptr) ranges.insert(ranges.end(), indexes.begin(), indexes.end());
+  io::WillRead(call, *file.reader, ranges);
+  return std::shared_ptr<const ChunkParts>(std::move(parts));
 }
 
 Result<DeadRows> SpliceInputs::FindDeadRows(Call& call, size_t input) {

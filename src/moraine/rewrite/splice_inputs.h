@@ -12,6 +12,7 @@
 #include "moraine/base/call.h"
 #include "moraine/iceberg/data/parquet_shape.h"
 #include "moraine/io/file_system.h"
+#include "moraine/rewrite/chunk_part.h"
 #include "moraine/rewrite/task_run.h"
 #include "moraine/splice/format.h"
 #include "moraine/splice/page_builder.h"
@@ -27,6 +28,12 @@ struct SpliceFile {
   splice::FileMetadata metadata;
   int64_t footer_bytes = 0;
   std::shared_ptr<const FieldLeaves> leaves;
+};
+
+/// Parts of the chunks of a row group, by physical column; nullopt: all of the chunk is read.
+struct ChunkParts {
+  std::vector<std::optional<ChunkPart>> columns;
+  int64_t memory_bytes = 0;
 };
 
 /// Positions in an input.
@@ -59,14 +66,28 @@ class SpliceInputs {
   int64_t total_bytes() const { return total_bytes_; }
   int64_t encoded_bytes() const { return encoded_bytes_; }
 
-  /// Opens an input; without keep_open, the file is opened for each read.
+  /// Opens an input; without keep_open, the file is opened for each read. The footer is read once,
+  /// as far as there is memory to keep it.
   Result<SpliceFile> Open(Call& call, size_t input, bool keep_open);
+  /// Says that a row group will be copied, or these rows of it: files that are far away are fetched
+  /// ahead, and only the pages that hold such rows. nullptr: all chunks are read as they are.
+  Result<std::shared_ptr<const ChunkParts>> Announce(Call& call, const SpliceFile& file,
+                                                     size_t row_group,
+                                                     const std::vector<splice::RowRange>* rows);
   Result<DeadRows> FindDeadRows(Call& call, size_t input);
 
  private:
   Result<std::shared_ptr<const FieldLeaves>> Match(const std::string& footer,
                                                    const splice::FileMetadata& metadata);
   Status CheckInput(const tasks::InputFile& input) const;
+  /// What the survey has seen of an input, for Open.
+  struct Known {
+    std::string footer;
+    std::unique_ptr<io::RandomReader> reader;
+  };
+  Result<SpliceFile> Look(Call& call, size_t input, Known* known);
+  void Keep(size_t input, Known known);
+  std::vector<int> CopiedColumns(const SpliceFile& file) const;
   void Weigh(const SpliceFile& file);
 
   TaskRun* run_;
@@ -75,6 +96,8 @@ class SpliceInputs {
   std::vector<iceberg::Field> fields_;
   std::map<std::string, std::shared_ptr<const FieldLeaves>> by_schema_;
   std::vector<bool> encoded_;
+  std::vector<Known> known_;  // by input
+  int64_t known_bytes_ = 0;
   std::vector<int64_t> field_bytes_;
   int64_t total_bytes_ = 0;
   int64_t encoded_bytes_ = 0;

@@ -42,6 +42,7 @@ struct Segment {
   int64_t alive = 0;
   std::vector<uint8_t> keep;                            // for the rows of the span; empty: all
   std::optional<std::vector<splice::RowRange>> ranges;  // in the row group; nullopt: all of it
+  std::shared_ptr<const ChunkParts> parts;              // of its chunks; may be nullptr
   int64_t bytes = 0;
 };
 
@@ -188,8 +189,10 @@ Status SplicePacking::AddRowGroup(Call& call, const std::shared_ptr<const Splice
     run_->output().rows_deleted += live.deleted;
     run_->output().rows_deduplicated += live.superseded;
     if (live.alive == 0) continue;
-    MORAINE_TRY(
-        AddSegment(call, MakeSegment(file, row_group, first_position, span, std::move(live))));
+    Segment segment = MakeSegment(file, row_group, first_position, span, std::move(live));
+    const auto* rows = segment.ranges ? &*segment.ranges : nullptr;
+    MORAINE_ASSIGN(segment.parts, inputs_.Announce(call, *file, row_group, rows));
+    MORAINE_TRY(AddSegment(call, std::move(segment)));
   }
   return {};
 }
@@ -201,6 +204,7 @@ Status SplicePacking::AddSegment(Call& call, Segment segment) {
     pending_memory_ += segment.file->footer_bytes * kMemoryPerFooterByte;
   }
   pending_memory_ += static_cast<int64_t>(segment.keep.size());
+  if (segment.parts != nullptr) pending_memory_ += segment.parts->memory_bytes;
   if (segment.ranges) {
     pending_memory_ += static_cast<int64_t>(segment.ranges->size() * sizeof(splice::RowRange));
   }
@@ -270,6 +274,13 @@ std::vector<splice::ChunkInput> SplicePacking::InputsOf(size_t leaf,
     const SpliceFile& file = *segment.file;
     const splice::RowGroupMetadata& group = file.metadata.row_groups[segment.row_group];
     const int at = (*file.leaves)[shape_.leaves[leaf].field][leaf_in_field_[leaf]];
+    const bool is_part = segment.parts && segment.parts->columns[static_cast<size_t>(at)];
+    if (is_part) {
+      const ChunkPart& part = *segment.parts->columns[static_cast<size_t>(at)];
+      inputs.push_back({part.reader.get(), &part.chunk, part.num_rows, &part.alive,
+                        KnownNans(run_->task().rewrite[file.input].file, id, /*is_whole=*/false)});
+      continue;
+    }
     inputs.push_back({file.reader.get(), &group.columns[static_cast<size_t>(at)], group.num_rows,
                       segment.ranges ? &*segment.ranges : nullptr,
                       KnownNans(run_->task().rewrite[file.input].file, id,

@@ -95,6 +95,12 @@ size_t FakeS3::CountOf(const std::string& part) const {
 void FakeS3::ForgetLog() {
   std::lock_guard lock(mutex_);
   log_.clear();
+  sent_bytes_ = 0;
+}
+
+int64_t FakeS3::sent_bytes() const {
+  std::lock_guard lock(mutex_);
+  return sent_bytes_;
 }
 
 void FakeS3::Protect(const std::string& path, std::string code, int times) {
@@ -123,6 +129,9 @@ Result<Response> FakeS3::Send(Call& call, const Request& request) {
     return Xml(200, "\n  \n" + Error(200, fault.code).BodyText());
   }
   Response response = Handle(request);
+  if (request.method == Method::kGet) {
+    sent_bytes_ += static_cast<int64_t>(response.BodyText().size());
+  }
   if (!hit) return response;
   bool safe = request.method == Method::kGet || request.method == Method::kHead;
   switch (fault.kind) {

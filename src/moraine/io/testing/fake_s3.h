@@ -66,6 +66,7 @@ class FakeS3 {
   size_t uploads() const;                            ///< begun and neither finished nor abandoned
   std::vector<std::string> log() const;              ///< "PUT /bucket/key?a=b"
   size_t CountOf(const std::string& part) const;     ///< requests whose text has this in it
+  int64_t sent_bytes() const;                        ///< of objects, since the log begins
   void ForgetLog();
   /// Keys that can't be deleted, and the code that says why.
   void Protect(const std::string& path, std::string code, int times);
@@ -94,6 +95,7 @@ class FakeS3 {
   std::map<std::string, std::pair<std::string, int>> protected_;
   std::vector<S3Fault> faults_;
   std::vector<std::string> log_;
+  int64_t sent_bytes_ = 0;
   int next_upload_ = 1;
 };
 
