@@ -65,6 +65,12 @@ struct CreateTable {
   bool stage = false;  ///< nothing is stored; the metadata is only returned
 };
 
+/// One table of a commit to many.
+struct TableCommit {
+  TableName name;
+  iceberg::CommitRequest request;
+};
+
 template <typename T>
 struct Page {
   std::vector<T> items;
@@ -79,7 +85,7 @@ struct PageRequest {
 struct TableChange {
   int64_t feed_seq = 0;
   int64_t table_id = 0;
-  std::string kind;  ///< "create", "commit", "rename", "drop", "register"
+  std::string kind;  ///< "create", "commit", "rename", "drop", "register"; "view-create", ...
   int64_t version = 0;
   int64_t snapshot_id = iceberg::kNoSnapshot;
   int64_t changed_ms = 0;
@@ -160,6 +166,12 @@ class Catalog {
                                 const iceberg::CommitRequest& request,
                                 const std::function<Status(store::Transaction&)>& note,
                                 const TableTurns::Turn* turn = nullptr);
+  /// Commits to many tables at once, all in one transaction of the store: every one of them, or
+  /// none. A table whose updates change nothing must still be as its requirements saw it. note and
+  /// errors as Commit; InvalidArgument, too, for a table that is named twice.
+  Status CommitAll(Call& call, const std::string& warehouse,
+                   const std::vector<TableCommit>& commits,
+                   const std::function<Status(store::Transaction&)>& note);
   /// Keeps the other committers of this process off a table for as long as the turn lives. For
   /// those that must read much before they commit, and would lose to quicker writers for ever; they
   /// wait meanwhile, so be short. Errors: Deadline, Cancelled.
@@ -170,6 +182,9 @@ class Catalog {
   /// row).
   enum class Purge { kNo, kRequested };
   Status Drop(Call& call, const std::string& warehouse, const TableName& name, Purge purge);
+  /// Drops the row and returns what it named last: no commit lands between the two. Files stay.
+  Result<LoadedTablePtr> Unregister(Call& call, const std::string& warehouse,
+                                    const TableName& name);
   /// Keeps a report that an engine sent of a scan or a commit (JSON text); the newest of a table
   /// are kept.
   Status ReportMetrics(Call& call, const std::string& warehouse, const TableName& name,
@@ -186,6 +201,7 @@ class Catalog {
   void OnChange(std::function<void()> listener);
 
  private:
+  friend class Views;
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -2,6 +2,7 @@
 // told apart by whether the swap had been sent (decision "HTTP", commit errors by phase).
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -12,12 +13,10 @@
 namespace moraine::catalog {
 namespace {
 
-using iceberg::TableMetadata;
 using store::Access;
 using store::RunFor;
 using store::Transaction;
 
-constexpr int kServerRetries = 10;
 constexpr Millis kSettleLimit{10'000};
 
 bool IsCreate(const iceberg::CommitRequest& request) {
@@ -26,79 +25,157 @@ bool IsCreate(const iceberg::CommitRequest& request) {
   });
 }
 
-/// All that the swap writes, decided before its transaction begins.
-struct Swap {
-  const TableRow& row;
-  const TableMetadata& next;
-  const std::string& metadata_location;
-  std::vector<std::string> claims;
-  bool claims_changed;
-  std::vector<std::string> foreign_folders;
-  int64_t now_ms;
-};
-
-Result<Swap> PlanSwap(const TableRow& row, const TableMetadata& base, const TableMetadata& next,
-                      const std::string& metadata_location,
-                      const std::vector<iceberg::TableUpdate>& updates, int64_t now_ms) {
-  MORAINE_ASSIGN(auto before, ClaimsOf(base));
-  MORAINE_ASSIGN(auto claims, ClaimsOf(next));
-  MORAINE_ASSIGN(auto folders, FoldersOutside(claims, FilesNamedBy(updates)));
-  bool changed = before != claims;
-  return Swap{row, next, metadata_location, std::move(claims), changed, std::move(folders), now_ms};
+Result<Swap> PlanSwap(const LoadedTable& base, const CachedMetadata& written,
+                      const std::string& location, const std::vector<iceberg::TableUpdate>& updates,
+                      int64_t now_ms) {
+  const iceberg::TableMetadata& next = *written.metadata;
+  Swap swap;
+  swap.change_kind = "commit";
+  swap.metadata_location = location;
+  swap.uuid = next.table_uuid;
+  swap.format_version = next.format_version;
+  swap.snapshot_id = next.current_snapshot_id;
+  MORAINE_ASSIGN(auto before, ClaimsOf(*base.metadata));
+  MORAINE_ASSIGN(swap.claims, ClaimsOf(next));
+  swap.claims_changed = before != swap.claims;
+  MORAINE_ASSIGN(swap.foreign_folders, FoldersOutside(swap.claims, FilesNamedBy(updates)));
+  swap.now_ms = now_ms;
+  return swap;
 }
 
-/// Conflict, with *lost_race, when the row is not as it was.
-Status DoSwap(Transaction& t, const Swap& swap, const std::string& principal, bool* lost_race) {
-  if (swap.claims_changed) MORAINE_TRY(CheckUnclaimed(t, swap.claims, swap.row.id));
-  MORAINE_TRY(CheckFoldersFree(t, swap.foreign_folders, swap.row.id));
-  MORAINE_ASSIGN(
-      int64_t changed,
-      t.Execute(
-          "UPDATE tabular SET version = version + 1, metadata_location = ?, previous = ?, "
-          "location = ?, table_uuid = ?, format_version = ?, current_snapshot_id = ?, "
-          "updated_ms = ?, updated_by = ? WHERE id = ? AND version = ? AND deleted_at = 0",
-          {swap.metadata_location, swap.row.metadata_location, swap.claims.front(),
-           swap.next.table_uuid, int64_t{swap.next.format_version}, swap.next.current_snapshot_id,
-           swap.now_ms, principal, swap.row.id, swap.row.version}));
-  if (changed == 0) {
-    *lost_race = true;
-    return Conflict(fmt::format("Commit lost the race: {} was changed by another commit",
-                                ToText(swap.row.name)));
+std::vector<Step> StepsOf(std::span<const Prepared> all) {
+  std::vector<Step> steps;
+  for (const Prepared& p : all) {
+    if (p.written) steps.push_back({p.row.id, p.row.version, p.location});
   }
-  if (swap.claims_changed) MORAINE_TRY(PutClaims(t, swap.claims, swap.row.id));
-  return AddChange(t, {.kind = "commit",
-                       .table_id = swap.row.id,
-                       .version = swap.row.version + 1,
-                       .snapshot_id = swap.next.current_snapshot_id,
-                       .changed_ms = swap.now_ms,
-                       .metadata_location = swap.metadata_location});
+  return steps;
+}
+
+/// ids gets those of the rows that were made.
+Status Apply(Transaction& t, std::span<const Prepared> all, const std::string& principal,
+             std::vector<int64_t>* ids, bool* lost_race) {
+  ids->clear();
+  for (const Prepared& p : all) {
+    if (p.swap) {
+      MORAINE_TRY(DoSwap(t, p.row, *p.swap, principal, lost_race));
+      ids->push_back(p.row.id);
+    } else if (p.insertion) {
+      MORAINE_ASSIGN(int64_t id,
+                     InsertTabular(t, p.row.warehouse_id, p.row.name, *p.insertion, principal));
+      ids->push_back(id);
+    } else {
+      MORAINE_TRY(CheckUnchanged(t, p.row, lost_race));
+    }
+  }
+  return Status();
 }
 
 }  // namespace
 
-Catalog::State::Settled Catalog::State::Settle(Call& call, const TableRow* row,
-                                               const std::string& metadata_location) {
+Catalog::State::Settled Catalog::State::Settle(Call& call, const std::vector<Step>& steps) {
   // The call may be over by now; the question is too important for that.
   Call again(call.env(), kSettleLimit);
   Settled settled;
+  bool fenced = false;
   Status asked = database.Run(again, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(auto rows, t.Query("SELECT table_id FROM table_change WHERE metadata_location = "
-                                      "? LIMIT 1",
-                                      {metadata_location}));
-    if (!rows.empty()) {
-      MORAINE_ASSIGN(settled.table_id, rows[0].Int(0));
-      settled.fate = Fate::kLanded;
-      return {};
+    settled.ids.clear();
+    fenced = false;
+    // A swap still on its way somewhere waits for these versions: it shall not find them. One that
+    // landed has left them behind. Only then is it asked which of the two it was.
+    for (const Step& step : steps) {
+      if (step.id == 0) continue;
+      fenced = true;
+      MORAINE_TRY(t.Execute("UPDATE tabular SET version = version + 1 WHERE id = ? AND version = ?",
+                            {step.id, step.version}));
     }
-    if (row == nullptr) return {};
-    // Still on its way somewhere, it would wait for this version: it shall not find it.
-    return t
-        .Execute("UPDATE tabular SET version = version + 1 WHERE id = ? AND version = ?",
-                 {row->id, row->version})
-        .status();
+    for (const Step& step : steps) {
+      MORAINE_ASSIGN(auto rows, t.Query("SELECT table_id FROM table_change WHERE "
+                                        "metadata_location = ? LIMIT 1",
+                                        {step.metadata_location}));
+      if (rows.empty()) return {};
+      MORAINE_ASSIGN(int64_t id, rows[0].Int(0));
+      settled.ids.push_back(id);
+    }
+    return {};
   });
-  if (settled.fate != Fate::kLanded && asked.ok() && row != nullptr) settled.fate = Fate::kRefused;
+  if (settled.ids.size() == steps.size()) {
+    settled.fate = Fate::kLanded;
+  } else if (asked.ok() && fenced) {
+    settled.fate = Fate::kRefused;
+  }
   return settled;
+}
+
+Status Catalog::State::SettledStatus(Call& call, Status swapped, const std::vector<Step>& steps,
+                                     std::vector<int64_t>* ids) {
+  if (swapped.code() != Code::kCommitUnknown || steps.empty()) return swapped;
+  Settled settled = Settle(call, steps);
+  if (settled.fate == Fate::kUnknown) return swapped;
+  if (settled.fate == Fate::kRefused) {
+    return Conflict("the commit was refused: its transaction did not come through");
+  }
+  *ids = std::move(settled.ids);
+  return Status();
+}
+
+Result<Prepared> Catalog::State::PrepareChange(Call& call, const Warehouse& warehouse,
+                                               TabularRow row,
+                                               const iceberg::CommitRequest& request) {
+  Prepared prepared;
+  MORAINE_ASSIGN(prepared.base, Load(call, row, Freshness::kCached));
+  const iceberg::TableMetadata& base = *prepared.base->metadata;
+  MORAINE_TRY(iceberg::CheckRequirements(&base, request.requirements));
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_ASSIGN(auto next,
+                 iceberg::ApplyUpdates(base, request.updates, {now_ms, row.metadata_location}));
+  prepared.row = std::move(row);
+  if (next == base) return prepared;
+  prepared.location = iceberg::MetadataFileLocation(
+      next, iceberg::MetadataFileVersion(prepared.row.metadata_location) + 1,
+      MakeUuid(call.random()));
+  MORAINE_TRY(CheckAllowed(warehouse, "metadata location", prepared.location));
+  MORAINE_TRY(call.Check());
+  auto written = WriteMetadata(call, std::move(next), prepared.location);
+  auto swap = written.ok()
+                  ? PlanSwap(*prepared.base, *written, prepared.location, request.updates, now_ms)
+                  : Result<Swap>(written.status());
+  if (!swap.ok()) {
+    DiscardMetadata(call, swap.status(), prepared.location);
+    return swap.status();
+  }
+  prepared.written = std::move(*written);
+  prepared.swap = std::move(*swap);
+  return prepared;
+}
+
+Status Catalog::State::Land(Call& call, std::span<Prepared> all, const Note& note,
+                            bool* lost_race) {
+  std::vector<Step> steps = StepsOf(all);
+  std::vector<int64_t> ids;
+  Status swapped = database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(Apply(t, all, call.principal(), &ids, lost_race));
+    return note ? note(t) : Status();
+  });
+  swapped = SettledStatus(call, std::move(swapped), steps, &ids);
+  if (!swapped.ok()) {
+    for (const Step& step : steps) DiscardMetadata(call, swapped, step.metadata_location);
+    return swapped;
+  }
+  // From here on the commit stands; nothing below may turn it into an error.
+  size_t landed = 0;
+  for (Prepared& p : all) {
+    if (!p.written) continue;
+    cache.Put(p.location, *p.written);
+    p.row.id = ids[landed++];
+    p.row.version += 1;
+    p.row.metadata_location = p.location;
+    p.row.current_snapshot_id = p.written->metadata->current_snapshot_id;
+  }
+  Announce();
+  for (const Prepared& p : all) {
+    if (p.written && p.base) TrimMetadata(call, *p.base->metadata, *MakeLoaded(p.row, *p.written));
+  }
+  return Status();
 }
 
 Result<LoadedTablePtr> Catalog::State::CommitOnce(Call& call, const Warehouse& warehouse,
@@ -106,77 +183,22 @@ Result<LoadedTablePtr> Catalog::State::CommitOnce(Call& call, const Warehouse& w
                                                   const iceberg::CommitRequest& request,
                                                   const Note& note, const Turn* held,
                                                   bool* lost_race) {
-  MORAINE_ASSIGN(auto row, GetTable(call, warehouse.id, name));
+  MORAINE_ASSIGN(auto row, GetRow(call, warehouse.id, name, TabularKind::kTable));
   std::optional<Turn> turn;
   if (held == nullptr || held->table_id() != row.id) {
     MORAINE_ASSIGN(auto taken, turns.Take(call, row.id));
     turn.emplace(std::move(taken));
     if (turn->waited()) {
-      MORAINE_ASSIGN(row, GetTable(call, warehouse.id, name));
+      MORAINE_ASSIGN(row, GetRow(call, warehouse.id, name, TabularKind::kTable));
     }
   }
-  MORAINE_ASSIGN(auto base, Load(call, row, Freshness::kCached));
-  MORAINE_TRY(iceberg::CheckRequirements(base->metadata.get(), request.requirements));
-  int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_ASSIGN(auto next, iceberg::ApplyUpdates(*base->metadata, request.updates,
-                                                  {now_ms, row.metadata_location}));
-  if (next == *base->metadata) {
+  MORAINE_ASSIGN(auto prepared, PrepareChange(call, warehouse, std::move(row), request));
+  if (!prepared.written) {
     if (note) MORAINE_TRY(database.Run(call, Access::kWrite, note));
-    return base;
+    return prepared.base;
   }
-  std::string location = iceberg::MetadataFileLocation(
-      next, iceberg::MetadataFileVersion(row.metadata_location) + 1, MakeUuid(call.random()));
-  MORAINE_TRY(CheckAllowed(warehouse, "metadata location", location));
-  MORAINE_TRY(call.Check());
-  auto written = WriteMetadata(call, std::move(next), location);
-  if (!written.ok()) {
-    DiscardMetadata(call, written.status(), location);
-    return written.status();
-  }
-  auto swap = PlanSwap(row, *base->metadata, *written->metadata, location, request.updates, now_ms);
-  Status swapped = swap.status();
-  if (swap.ok()) {
-    swapped = database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-      MORAINE_TRY(DoSwap(t, *swap, call.principal(), lost_race));
-      return note ? note(t) : Status();
-    });
-  }
-  if (swapped.code() == Code::kCommitUnknown) {
-    Fate fate = Settle(call, &row, location).fate;
-    if (fate == Fate::kUnknown) return swapped;
-    swapped = fate == Fate::kLanded
-                  ? Status()
-                  : Conflict("the commit was refused: its transaction did not come through");
-  }
-  if (!swapped.ok()) {
-    DiscardMetadata(call, swapped, location);
-    return swapped;
-  }
-  // From here on the commit stands; nothing below may turn it into an error.
-  cache.Put(location, *written);
-  row.version += 1;
-  row.metadata_location = location;
-  row.current_snapshot_id = written->metadata->current_snapshot_id;
-  Announce();
-  auto committed = MakeLoaded(row, *written);
-  TrimMetadata(call, *base->metadata, *committed);
-  return committed;
-}
-
-Result<LoadedTablePtr> Catalog::State::CommitWithRetries(Call& call, const Warehouse& warehouse,
-                                                         const TableName& name,
-                                                         const iceberg::CommitRequest& request,
-                                                         const Note& note, const Turn* turn) {
-  for (int attempt = 0;; ++attempt) {
-    MORAINE_TRY(call.Check());
-    bool lost_race = false;
-    auto committed = CommitOnce(call, warehouse, name, request, note, turn, &lost_race);
-    if (lost_race) metrics.LostRace();
-    if (committed.ok() || !lost_race || attempt == kServerRetries) return committed;
-    // Another process won. A short, uneven pause keeps many losers from meeting again.
-    call.clock().SleepFor(Millis(call.random().Below(static_cast<uint64_t>(5 * (attempt + 1))) + 1),
-                          call.stop());
-  }
+  MORAINE_TRY(Land(call, {&prepared, 1}, note, lost_race));
+  return MakeLoaded(prepared.row, *prepared.written);
 }
 
 Result<LoadedTablePtr> Catalog::Commit(Call& call, const std::string& warehouse,
@@ -186,10 +208,93 @@ Result<LoadedTablePtr> Catalog::Commit(Call& call, const std::string& warehouse,
   auto committed = [&]() -> Result<LoadedTablePtr> {
     MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
     MORAINE_TRY(CheckUpdateLocations(home, request.updates));
-    if (IsCreate(request)) return state_->CommitCreate(call, home, name, request, note);
-    return state_->CommitWithRetries(call, home, name, request, note, turn);
+    if (IsCreate(request)) {
+      MORAINE_ASSIGN(auto metadata, state_->MetadataOfCreate(call, home, name, request));
+      return state_->Insert(call, home, name, std::move(metadata), note);
+    }
+    return RetryLostRaces(call, state_->metrics, [&](bool* lost_race) {
+      return state_->CommitOnce(call, home, name, request, note, turn, lost_race);
+    });
   }();
   state_->metrics.Committed(committed.status(), call.clock().Mono() - begun);
+  return committed;
+}
+
+Status Catalog::State::CommitAllOnce(Call& call, const Warehouse& warehouse,
+                                     const std::vector<TableCommit>& commits, const Note& note,
+                                     bool* lost_race) {
+  struct Part {
+    const TableCommit* commit;
+    TabularRow row;  // id 0: to be made
+  };
+  auto read_rows = [&]() -> Result<std::vector<Part>> {
+    return RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<std::vector<Part>> {
+      std::vector<Part> parts;
+      for (const TableCommit& commit : commits) {
+        parts.push_back({&commit, {}});
+        if (IsCreate(commit.request)) continue;
+        MORAINE_ASSIGN(parts.back().row,
+                       GetTabular(t, warehouse.id, commit.name, TabularKind::kTable));
+      }
+      // One order for everybody: who waits for a turn, or a row, never holds a later one.
+      std::sort(parts.begin(), parts.end(),
+                [](const auto& a, const auto& b) { return a.row.id < b.row.id; });
+      return parts;
+    });
+  };
+  MORAINE_ASSIGN(auto parts, read_rows());
+  std::vector<Turn> held;
+  bool waited = false;
+  for (const Part& part : parts) {
+    if (part.row.id == 0) continue;
+    MORAINE_ASSIGN(auto turn, turns.Take(call, part.row.id));
+    waited = waited || turn.waited();
+    held.push_back(std::move(turn));
+  }
+  if (waited) {
+    MORAINE_ASSIGN(parts, read_rows());
+  }
+  std::vector<Prepared> all;
+  auto prepare = [&](Part& part) -> Result<Prepared> {
+    const TableCommit& commit = *part.commit;
+    if (part.row.id != 0) {
+      return PrepareChange(call, warehouse, std::move(part.row), commit.request);
+    }
+    MORAINE_ASSIGN(auto metadata, MetadataOfCreate(call, warehouse, commit.name, commit.request));
+    return PrepareNew(call, warehouse, commit.name, std::move(metadata));
+  };
+  for (Part& part : parts) {
+    auto prepared = prepare(part);
+    if (!prepared.ok()) {
+      for (const Step& step : StepsOf(all)) {
+        DiscardMetadata(call, prepared.status(), step.metadata_location);
+      }
+      // Other errors name the table, and are told apart by how they begin.
+      Code code = prepared.status().code();
+      if (code != Code::kConflict && code != Code::kInvalidArgument) return prepared.status();
+      return std::move(prepared).status().Annotate("in " + ToText(part.commit->name));
+    }
+    all.push_back(std::move(*prepared));
+  }
+  return Land(call, all, note, lost_race);
+}
+
+Status Catalog::CommitAll(Call& call, const std::string& warehouse,
+                          const std::vector<TableCommit>& commits, const Note& note) {
+  MonoTime begun = call.clock().Mono();
+  Status committed = [&]() -> Status {
+    MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+    std::set<std::string> names;
+    for (const TableCommit& commit : commits) {
+      MORAINE_TRY(CheckUpdateLocations(home, commit.request.updates));
+      if (names.insert(PathKey(commit.name.ns) + '\0' + commit.name.name).second) continue;
+      return InvalidArgument(fmt::format("table-changes: {} is there twice", ToText(commit.name)));
+    }
+    return RetryLostRaces(call, state_->metrics, [&](bool* lost_race) {
+      return state_->CommitAllOnce(call, home, commits, note, lost_race);
+    });
+  }();
+  state_->metrics.Committed(committed, call.clock().Mono() - begun);
   return committed;
 }
 

@@ -22,9 +22,9 @@ std::string WithoutTrailingSlashes(std::string location) {
   return location;
 }
 
-TableRow RegisteredRow(int64_t table_id, int64_t version, const Warehouse& warehouse,
-                       const TableName& name, const std::string& metadata_location,
-                       const CachedMetadata& read) {
+TabularRow RegisteredRow(int64_t table_id, int64_t version, const Warehouse& warehouse,
+                         const TableName& name, const std::string& metadata_location,
+                         const CachedMetadata& read) {
   return {table_id,
           warehouse.id,
           warehouse.name,
@@ -36,77 +36,69 @@ TableRow RegisteredRow(int64_t table_id, int64_t version, const Warehouse& wareh
           kRegistered};
 }
 
+/// A table that is made here, unless told otherwise.
+Result<NewRow> PlanInsertion(Call& call, const CachedMetadata& cached,
+                             const std::string& metadata_location) {
+  const TableMetadata& metadata = *cached.metadata;
+  NewRow row;
+  row.change_kind = "create";
+  row.origin = kCreated;
+  row.metadata_location = metadata_location;
+  row.uuid = metadata.table_uuid;
+  row.format_version = metadata.format_version;
+  row.snapshot_id = metadata.current_snapshot_id;
+  MORAINE_ASSIGN(row.claims, ClaimsOf(metadata));
+  MORAINE_ASSIGN(row.foreign_folders, FoldersOutside(row.claims, FilesNamedBy(metadata)));
+  row.now_ms = ToMillis(call.clock().Wall());
+  return row;
+}
+
 }  // namespace
 
-Result<int64_t> Catalog::State::InsertRow(Transaction& t, Call& call, const Warehouse& warehouse,
-                                          const TableName& name, const CachedMetadata& cached,
-                                          const std::string& metadata_location,
-                                          std::string_view origin, std::string_view change_kind) {
-  const TableMetadata& metadata = *cached.metadata;
-  MORAINE_ASSIGN(auto claims, ClaimsOf(metadata));
-  MORAINE_ASSIGN(auto folders, FoldersOutside(claims, FilesNamedBy(metadata)));
-  MORAINE_ASSIGN(auto ns, GetNamespace(t, warehouse.id, name.ns));
-  MORAINE_ASSIGN(auto existing, FindTable(t, warehouse.id, name));
-  if (existing) return TableTaken(name);
-  MORAINE_TRY(CheckUnclaimed(t, claims, 0));
-  MORAINE_TRY(CheckFoldersFree(t, folders, 0));
-  int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(t.Execute(
-      "INSERT INTO tabular (warehouse_id, namespace_id, kind, name, table_uuid, version, "
-      "metadata_location, previous, location, format_version, current_snapshot_id, origin, "
-      "deleted_at, protected, created_ms, updated_ms, created_by, updated_by) "
-      "VALUES (?, ?, 'table', ?, ?, 1, ?, '', ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)",
-      {warehouse.id, ns.id, name.name, metadata.table_uuid, metadata_location, claims.front(),
-       int64_t{metadata.format_version}, metadata.current_snapshot_id, std::string(origin), now_ms,
-       now_ms, call.principal(), call.principal()}));
-  MORAINE_ASSIGN(int64_t table_id, t.LastInsertId());
-  MORAINE_TRY(PutClaims(t, claims, table_id));
-  MORAINE_TRY(AddChange(t, {.kind = change_kind,
-                            .table_id = table_id,
-                            .version = 1,
-                            .snapshot_id = metadata.current_snapshot_id,
-                            .changed_ms = now_ms,
-                            .metadata_location = metadata_location}));
-  return table_id;
+Result<int64_t> Catalog::State::InsertRegistered(Transaction& t, Call& call,
+                                                 const Warehouse& warehouse, const TableName& name,
+                                                 const CachedMetadata& cached,
+                                                 const std::string& metadata_location) {
+  MORAINE_ASSIGN(auto row, PlanInsertion(call, cached, metadata_location));
+  row.change_kind = "register";
+  row.origin = kRegistered;
+  return InsertTabular(t, warehouse.id, name, row, call.principal());
+}
+
+Result<Prepared> Catalog::State::PrepareNew(Call& call, const Warehouse& warehouse,
+                                            const TableName& name, TableMetadata metadata) {
+  MORAINE_TRY(CheckMetadataLocations(warehouse, metadata));
+  Prepared prepared;
+  prepared.location = iceberg::MetadataFileLocation(metadata, 0, MakeUuid(call.random()));
+  MORAINE_TRY(CheckAllowed(warehouse, "metadata location", prepared.location));
+  auto written = WriteMetadata(call, std::move(metadata), prepared.location);
+  auto insertion = written.ok() ? PlanInsertion(call, *written, prepared.location)
+                                : Result<NewRow>(written.status());
+  if (!insertion.ok()) {
+    DiscardMetadata(call, insertion.status(), prepared.location);
+    return insertion.status();
+  }
+  prepared.row = {0,
+                  warehouse.id,
+                  warehouse.name,
+                  name,
+                  0,
+                  prepared.location,
+                  written->metadata->format_version,
+                  written->metadata->current_snapshot_id,
+                  kCreated};
+  prepared.written = std::move(*written);
+  prepared.insertion = std::move(*insertion);
+  return prepared;
 }
 
 Result<LoadedTablePtr> Catalog::State::Insert(Call& call, const Warehouse& warehouse,
                                               const TableName& name, TableMetadata metadata,
                                               const Note& note) {
-  MORAINE_TRY(CheckMetadataLocations(warehouse, metadata));
-  std::string location = iceberg::MetadataFileLocation(metadata, 0, MakeUuid(call.random()));
-  MORAINE_TRY(CheckAllowed(warehouse, "metadata location", location));
-  auto written = WriteMetadata(call, std::move(metadata), location);
-  if (!written.ok()) {
-    DiscardMetadata(call, written.status(), location);
-    return written.status();
-  }
-  int64_t table_id = 0;
-  Status swapped = database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(table_id,
-                   InsertRow(t, call, warehouse, name, *written, location, kCreated, "create"));
-    return note ? note(t) : Status();
-  });
-  if (swapped.code() == Code::kCommitUnknown) {
-    Settled settled = Settle(call, nullptr, location);
-    if (settled.fate != Fate::kLanded) return swapped;
-    table_id = settled.table_id;
-  } else if (!swapped.ok()) {
-    DiscardMetadata(call, swapped, location);
-    return swapped;
-  }
-  cache.Put(location, *written);
-  Announce();
-  TableRow row{table_id,
-               warehouse.id,
-               warehouse.name,
-               name,
-               1,
-               location,
-               written->metadata->format_version,
-               written->metadata->current_snapshot_id,
-               kCreated};
-  return MakeLoaded(row, *written);
+  MORAINE_ASSIGN(auto prepared, PrepareNew(call, warehouse, name, std::move(metadata)));
+  bool lost_race = false;
+  MORAINE_TRY(Land(call, {&prepared, 1}, note, &lost_race));
+  return MakeLoaded(prepared.row, *prepared.written);
 }
 
 Result<std::string> Catalog::State::LocationForNew(Call& call, const Warehouse& warehouse,
@@ -137,8 +129,7 @@ Result<LoadedTablePtr> Catalog::Create(Call& call, const std::string& warehouse,
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   MORAINE_TRY(RunFor(call, state_->database, Access::kRead, [&](Transaction& t) -> Result<bool> {
     MORAINE_TRY(GetNamespace(t, home.id, request.name.ns));
-    MORAINE_ASSIGN(auto existing, FindTable(t, home.id, request.name));
-    if (existing) return TableTaken(request.name);
+    MORAINE_TRY(CheckNameFree(t, home.id, request.name, TabularKind::kTable));
     return true;
   }));
   iceberg::TableCreation creation;
@@ -162,25 +153,23 @@ Result<LoadedTablePtr> Catalog::Create(Call& call, const std::string& warehouse,
   CachedMetadata staged;
   staged.json = std::make_shared<const std::string>(iceberg::TableMetadataToJson(metadata));
   staged.metadata = std::make_shared<const TableMetadata>(std::move(metadata));
-  TableRow row;
+  TabularRow row;
   row.warehouse = warehouse;
   row.name = request.name;
   row.origin = kCreated;
   return MakeLoaded(row, staged);
 }
 
-Result<LoadedTablePtr> Catalog::State::CommitCreate(Call& call, const Warehouse& warehouse,
-                                                    const TableName& name,
-                                                    const iceberg::CommitRequest& request,
-                                                    const Note& note) {
+Result<TableMetadata> Catalog::State::MetadataOfCreate(Call& call, const Warehouse& warehouse,
+                                                       const TableName& name,
+                                                       const iceberg::CommitRequest& request) {
   if (request.requirements.size() != 1) {
     return InvalidArgument("requirements: assert-create must be the only requirement");
   }
   MORAINE_TRY(CheckName("name", name.name));
   MORAINE_TRY(RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<bool> {
     MORAINE_TRY(GetNamespace(t, warehouse.id, name.ns));
-    MORAINE_ASSIGN(auto existing, FindTable(t, warehouse.id, name));
-    if (existing) return TableTaken(name);
+    MORAINE_TRY(CheckNameFree(t, warehouse.id, name, TabularKind::kTable));
     return true;
   }));
   MORAINE_ASSIGN(auto metadata,
@@ -189,7 +178,7 @@ Result<LoadedTablePtr> Catalog::State::CommitCreate(Call& call, const Warehouse&
   if (metadata.location.empty()) {
     MORAINE_ASSIGN(metadata.location, LocationForNew(call, warehouse, name, metadata.table_uuid));
   }
-  return Insert(call, warehouse, name, std::move(metadata), note);
+  return metadata;
 }
 
 Result<CachedMetadata> Catalog::State::ReadForeign(Call& call, const Warehouse& warehouse,
@@ -212,8 +201,8 @@ Result<LoadedTablePtr> Catalog::Register(Call& call, const std::string& warehous
   MORAINE_ASSIGN(auto read, state_->ReadForeign(call, home, metadata_location));
   int64_t table_id = 0;
   MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(table_id, state_->InsertRow(t, call, home, name, read, metadata_location,
-                                               kRegistered, "register"));
+    MORAINE_ASSIGN(table_id,
+                   state_->InsertRegistered(t, call, home, name, read, metadata_location));
     return {};
   }));
   state_->cache.Put(metadata_location, read);
@@ -227,15 +216,15 @@ Result<LoadedTablePtr> Catalog::RegisterOver(Call& call, const std::string& ware
   MORAINE_TRY(CheckName("name", name.name));
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   MORAINE_ASSIGN(auto read, state_->ReadForeign(call, home, metadata_location));
-  TableRow row;
+  TabularRow row;
   MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(auto existing, FindTable(t, home.id, name));
-    if (existing) {
+    MORAINE_ASSIGN(auto existing, FindTabular(t, home.id, name));
+    if (existing && existing->kind == TabularKind::kTable) {
       row = RegisteredRow(existing->id, existing->version + 1, home, name, metadata_location, read);
       return state_->OverwriteRow(t, call, *existing, read, metadata_location);
     }
-    MORAINE_ASSIGN(int64_t table_id, state_->InsertRow(t, call, home, name, read, metadata_location,
-                                                       kRegistered, "register"));
+    MORAINE_ASSIGN(int64_t table_id,
+                   state_->InsertRegistered(t, call, home, name, read, metadata_location));
     row = RegisteredRow(table_id, 1, home, name, metadata_location, read);
     return {};
   }));
@@ -244,7 +233,7 @@ Result<LoadedTablePtr> Catalog::RegisterOver(Call& call, const std::string& ware
   return MakeLoaded(row, read);
 }
 
-Status Catalog::State::OverwriteRow(Transaction& t, Call& call, const TableRow& row,
+Status Catalog::State::OverwriteRow(Transaction& t, Call& call, const TabularRow& row,
                                     const CachedMetadata& cached,
                                     const std::string& metadata_location) {
   const TableMetadata& metadata = *cached.metadata;

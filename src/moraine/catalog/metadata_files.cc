@@ -24,11 +24,18 @@ Status NoMetadataFile(const std::string& location) {
 
 }  // namespace
 
+Status UnreadableMetadata(Status status, const std::string& location) {
+  bool newer = status.code() == Code::kUnsupported;
+  return std::move(status)
+      .WithCode(newer ? Code::kUnsupported : Code::kCorruption)
+      .Annotate("while reading " + location);
+}
+
 bool IsLocal(std::string_view location) {
   return location.starts_with('/') || location.starts_with("file:");
 }
 
-LoadedTablePtr MakeLoaded(const TableRow& row, const CachedMetadata& cached) {
+LoadedTablePtr MakeLoaded(const TabularRow& row, const CachedMetadata& cached) {
   auto table = std::make_shared<LoadedTable>();
   table->table_id = row.id;
   table->version = row.version;
@@ -41,26 +48,24 @@ LoadedTablePtr MakeLoaded(const TableRow& row, const CachedMetadata& cached) {
   return table;
 }
 
-Result<CachedMetadata> Catalog::State::ReadMetadata(Call& call, const std::string& location) {
+Result<std::string> Catalog::State::ReadMetadataText(Call& call, const std::string& location) {
   auto bytes = io::ReadFile(call, files, location, options.max_metadata_bytes);
   if (bytes.status().code() == Code::kNotFound) return NoMetadataFile(location);
   MORAINE_TRY(bytes.status());
-  if (bytes->starts_with(kGzipMagic)) {
-    MORAINE_ASSIGN(bytes, GzipDecompress(*bytes, static_cast<size_t>(options.max_metadata_bytes)));
-  }
-  auto metadata = iceberg::TableMetadataFromJson(*bytes);
-  if (!metadata.ok()) {
-    bool newer = metadata.status().code() == Code::kUnsupported;
-    return std::move(metadata)
-        .status()
-        .WithCode(newer ? Code::kUnsupported : Code::kCorruption)
-        .Annotate("while reading " + location);
-  }
-  return CachedMetadata{std::make_shared<const std::string>(std::move(*bytes)),
+  if (!bytes->starts_with(kGzipMagic)) return bytes;
+  return GzipDecompress(*bytes, static_cast<size_t>(options.max_metadata_bytes));
+}
+
+Result<CachedMetadata> Catalog::State::ReadMetadata(Call& call, const std::string& location) {
+  MORAINE_ASSIGN(auto text, ReadMetadataText(call, location));
+  auto metadata = iceberg::TableMetadataFromJson(text);
+  if (!metadata.ok()) return UnreadableMetadata(std::move(metadata).status(), location);
+  return CachedMetadata{std::make_shared<const std::string>(std::move(text)),
                         std::make_shared<const TableMetadata>(std::move(*metadata))};
 }
 
-Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TableRow& row, Freshness freshness) {
+Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TabularRow& row,
+                                            Freshness freshness) {
   CachedMetadata cached = cache.Find(row.metadata_location);
   cached.metadata == nullptr ? metrics.CacheMiss() : metrics.CacheHit();
   if (cached.metadata == nullptr) {
@@ -85,17 +90,19 @@ Result<CachedMetadata> Catalog::State::WriteMetadata(Call& call, TableMetadata m
   CachedMetadata written;
   written.json = std::make_shared<const std::string>(iceberg::TableMetadataToJson(metadata));
   written.metadata = std::make_shared<const TableMetadata>(std::move(metadata));
-  if (static_cast<int64_t>(written.json->size()) > options.max_metadata_bytes) {
-    return InvalidArgument(fmt::format("the table's metadata is too large: {} bytes, at most {}",
-                                       written.json->size(), options.max_metadata_bytes));
-  }
-  if (location.ends_with(".gz.metadata.json")) {
-    std::string_view text = *written.json;
-    MORAINE_TRY(io::WriteFile(call, files, location, GzipCompress({&text, 1}, kGzipLevel)));
-  } else {
-    MORAINE_TRY(io::WriteFile(call, files, location, *written.json));
-  }
+  MORAINE_TRY(WriteMetadataText(call, *written.json, location));
   return written;
+}
+
+Status Catalog::State::WriteMetadataText(Call& call, const std::string& text,
+                                         const std::string& location) {
+  if (static_cast<int64_t>(text.size()) > options.max_metadata_bytes) {
+    return InvalidArgument(fmt::format("the metadata is too large: {} bytes, at most {}",
+                                       text.size(), options.max_metadata_bytes));
+  }
+  if (!location.ends_with(".gz.metadata.json")) return io::WriteFile(call, files, location, text);
+  std::string_view whole = text;
+  return io::WriteFile(call, files, location, GzipCompress({&whole, 1}, kGzipLevel));
 }
 
 void Catalog::State::DiscardMetadata(Call& call, const Status& refusal,

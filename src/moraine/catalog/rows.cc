@@ -14,15 +14,18 @@ constexpr char kLevelSeparator = '\x1f';
 constexpr char kTokenEnd = '\0';  // never part of a name
 constexpr size_t kMaxNameBytes = 1'000;
 constexpr size_t kMaxLevels = 50;
+constexpr std::string_view kTableKind = "table";
+constexpr std::string_view kViewKind = "view";
 
-constexpr std::string_view kTableColumns =
+constexpr std::string_view kTabularColumns =
     "t.id, t.warehouse_id, w.name, n.path_key, t.name, t.version, t.metadata_location, "
     "t.format_version,"
-    " t.current_snapshot_id, t.origin FROM tabular t JOIN namespace n ON n.id = t.namespace_id"
+    " t.current_snapshot_id, t.origin, t.kind FROM tabular t JOIN namespace n ON n.id = "
+    "t.namespace_id"
     " JOIN warehouse w ON w.id = t.warehouse_id";
 
-Result<TableRow> TableFromRow(const Row& row) {
-  TableRow table;
+Result<TabularRow> TabularFromRow(const Row& row) {
+  TabularRow table;
   MORAINE_ASSIGN(table.id, row.Int(0));
   MORAINE_ASSIGN(table.warehouse_id, row.Int(1));
   MORAINE_ASSIGN(table.warehouse, row.Text(2));
@@ -34,15 +37,18 @@ Result<TableRow> TableFromRow(const Row& row) {
   MORAINE_ASSIGN(table.format_version, row.Int(7));
   MORAINE_ASSIGN(table.current_snapshot_id, row.Int(8));
   MORAINE_ASSIGN(table.origin, row.Text(9));
+  MORAINE_ASSIGN(auto kind, row.Text(10));
+  table.kind = kind == kViewKind ? TabularKind::kView : TabularKind::kTable;
   return table;
 }
 
-Result<std::optional<TableRow>> OneTable(Transaction& t, std::string_view where,
-                                         const std::vector<Value>& parameters) {
-  MORAINE_ASSIGN(auto rows, t.Query(fmt::format("SELECT {} {}", kTableColumns, where), parameters));
-  if (rows.empty()) return std::optional<TableRow>();
-  MORAINE_ASSIGN(auto table, TableFromRow(rows[0]));
-  return std::optional<TableRow>(std::move(table));
+Result<std::optional<TabularRow>> OneTabular(Transaction& t, std::string_view where,
+                                             const std::vector<Value>& parameters) {
+  MORAINE_ASSIGN(auto rows,
+                 t.Query(fmt::format("SELECT {} {}", kTabularColumns, where), parameters));
+  if (rows.empty()) return std::optional<TabularRow>();
+  MORAINE_ASSIGN(auto table, TabularFromRow(rows[0]));
+  return std::optional<TabularRow>(std::move(table));
 }
 
 }  // namespace
@@ -59,6 +65,7 @@ std::string_view ExceptionName(const Status& status) {
     if (begins(kNoNamespace)) return "NoSuchNamespaceException";
     if (begins(kNoWarehouse)) return "NoSuchWarehouseException";
     if (begins(kNoMetadataFile)) return "NotFoundException";
+    if (begins(kNoView)) return "NoSuchViewException";
     return "NoSuchTableException";
   }
   if (status.code() == Code::kConflict && status.message().ends_with(kNamespaceNotEmpty))
@@ -71,11 +78,11 @@ std::string_view ExceptionName(const Status& status) {
 Status NoTable(const TableName& name) {
   return NotFound(fmt::format("{}{}", kNoTable, ToText(name)));
 }
+Status NoView(const TableName& name) {
+  return NotFound(fmt::format("{}{}", kNoView, ToText(name)));
+}
 Status NoNamespace(const NamespaceName& name) {
   return NotFound(fmt::format("{}{}", kNoNamespace, ToText(name)));
-}
-Status TableTaken(const TableName& name) {
-  return AlreadyExists(fmt::format("Table already exists: {}", ToText(name)));
 }
 
 Status CheckName(std::string_view what, std::string_view name) {
@@ -138,26 +145,45 @@ Result<NamespaceRow> GetNamespace(Transaction& t, int64_t warehouse_id, const Na
   return std::move(*found);
 }
 
-Result<std::optional<TableRow>> FindTable(Transaction& t, int64_t warehouse_id,
-                                          const TableName& name) {
-  return OneTable(t,
-                  "WHERE n.warehouse_id = ? AND n.path_key = ? AND t.name = ? AND t.deleted_at = 0",
-                  {warehouse_id, PathKey(name.ns), name.name});
+std::string_view TabularKindName(TabularKind kind) {
+  return kind == TabularKind::kView ? kViewKind : kTableKind;
 }
 
-Result<std::optional<TableRow>> FindTableById(Transaction& t, int64_t table_id) {
-  return OneTable(t, "WHERE t.id = ? AND t.deleted_at = 0", {table_id});
+Result<std::optional<TabularRow>> FindTabular(Transaction& t, int64_t warehouse_id,
+                                              const TableName& name) {
+  return OneTabular(
+      t, "WHERE n.warehouse_id = ? AND n.path_key = ? AND t.name = ? AND t.deleted_at = 0",
+      {warehouse_id, PathKey(name.ns), name.name});
 }
 
-Result<std::vector<TableRow>> TablesAfter(Transaction& t, int64_t after_id, size_t limit) {
-  MORAINE_ASSIGN(
-      auto rows,
-      t.Query(fmt::format("SELECT {} WHERE t.id > ? AND t.deleted_at = 0 ORDER BY t.id LIMIT ?",
-                          kTableColumns),
-              {after_id, static_cast<int64_t>(limit)}));
-  std::vector<TableRow> tables;
+Result<TabularRow> GetTabular(Transaction& t, int64_t warehouse_id, const TableName& name,
+                              TabularKind kind) {
+  MORAINE_ASSIGN(auto found, FindTabular(t, warehouse_id, name));
+  if (found && found->kind == kind) return std::move(*found);
+  return kind == TabularKind::kView ? NoView(name) : NoTable(name);
+}
+
+Status CheckNameFree(Transaction& t, int64_t warehouse_id, const TableName& name,
+                     TabularKind kind) {
+  MORAINE_ASSIGN(auto taken, FindTabular(t, warehouse_id, name));
+  if (!taken) return Status();
+  std::string_view what = taken->kind == TabularKind::kView ? "View" : "Table";
+  return AlreadyExists(fmt::format("{}{} already exists: {}", what,
+                                   taken->kind == kind ? "" : " with same name", ToText(name)));
+}
+
+Result<std::optional<TabularRow>> FindTableById(Transaction& t, int64_t table_id) {
+  return OneTabular(t, "WHERE t.id = ? AND t.kind = 'table' AND t.deleted_at = 0", {table_id});
+}
+
+Result<std::vector<TabularRow>> TablesAfter(Transaction& t, int64_t after_id, size_t limit) {
+  MORAINE_ASSIGN(auto rows, t.Query(fmt::format("SELECT {} WHERE t.id > ? AND t.kind = 'table' AND "
+                                                "t.deleted_at = 0 ORDER BY t.id LIMIT ?",
+                                                kTabularColumns),
+                                    {after_id, static_cast<int64_t>(limit)}));
+  std::vector<TabularRow> tables;
   for (const auto& row : rows) {
-    MORAINE_ASSIGN(auto table, TableFromRow(row));
+    MORAINE_ASSIGN(auto table, TabularFromRow(row));
     tables.push_back(std::move(table));
   }
   return tables;
@@ -171,8 +197,8 @@ Status AddChange(Transaction& t, const ChangeRow& change) {
           "INSERT INTO table_change (feed_seq, table_id, kind, version, snapshot_id, changed_ms, "
           "metadata_location, detail) VALUES ((SELECT COALESCE(MAX(feed_seq), 0) + 1 FROM "
           "table_change), ?, ?, ?, ?, ?, ?, ?)",
-          {change.table_id, std::string(change.kind), change.version, change.snapshot_id,
-           change.changed_ms, change.metadata_location, change.detail})
+          {change.table_id, change.kind, change.version, change.snapshot_id, change.changed_ms,
+           change.metadata_location, change.detail})
       .status();
 }
 

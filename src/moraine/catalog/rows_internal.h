@@ -13,6 +13,7 @@ namespace moraine::catalog {
 
 // Wordings that clients and the protocol's exception names rest on.
 inline constexpr std::string_view kNoTable = "Table does not exist: ";
+inline constexpr std::string_view kNoView = "View does not exist: ";
 inline constexpr std::string_view kNoNamespace = "Namespace does not exist: ";
 inline constexpr std::string_view kNoWarehouse = "Warehouse does not exist: ";
 inline constexpr std::string_view kNoMetadataFile = "Failed to open input stream for file: ";
@@ -20,8 +21,8 @@ inline constexpr std::string_view kNamespaceNotEmpty = " is not empty";
 inline constexpr std::string_view kUnprocessable = "A key is both removed and updated: ";
 
 Status NoTable(const TableName& name);
+Status NoView(const TableName& name);
 Status NoNamespace(const NamespaceName& name);
-Status TableTaken(const TableName& name);
 /// Levels and names: not empty, valid UTF-8, no control bytes. InvalidArgument naming what.
 Status CheckName(std::string_view what, std::string_view name);
 Status CheckNamespaceName(const NamespaceName& name);
@@ -40,7 +41,11 @@ Result<std::optional<NamespaceRow>> FindNamespace(store::Transaction& t, int64_t
 Result<NamespaceRow> GetNamespace(store::Transaction& t, int64_t warehouse_id,
                                   const NamespaceName& name);
 
-struct TableRow {
+/// Tables and views share one name space and one table of the store.
+enum class TabularKind { kTable, kView };
+std::string_view TabularKindName(TabularKind kind);  ///< "table", "view"
+
+struct TabularRow {
   int64_t id = 0;
   int64_t warehouse_id = 0;
   std::string warehouse;
@@ -50,15 +55,24 @@ struct TableRow {
   int64_t format_version = 2;
   int64_t current_snapshot_id = -1;
   std::string origin;
+  TabularKind kind = TabularKind::kTable;
 };
-Result<std::optional<TableRow>> FindTable(store::Transaction& t, int64_t warehouse_id,
-                                          const TableName& name);
-Result<std::optional<TableRow>> FindTableById(store::Transaction& t, int64_t table_id);
-Result<std::vector<TableRow>> TablesAfter(store::Transaction& t, int64_t after_id, size_t limit);
+/// Whatever has the name.
+Result<std::optional<TabularRow>> FindTabular(store::Transaction& t, int64_t warehouse_id,
+                                              const TableName& name);
+/// NotFound, worded for the kind, if nothing of this kind has the name.
+Result<TabularRow> GetTabular(store::Transaction& t, int64_t warehouse_id, const TableName& name,
+                              TabularKind kind);
+/// AlreadyExists if anything has the name that one of this kind shall get.
+Status CheckNameFree(store::Transaction& t, int64_t warehouse_id, const TableName& name,
+                     TabularKind kind);
+Result<std::optional<TabularRow>> FindTableById(store::Transaction& t, int64_t table_id);
+/// Tables alone.
+Result<std::vector<TabularRow>> TablesAfter(store::Transaction& t, int64_t after_id, size_t limit);
 
 /// A row of the feed, numbered when it is written.
 struct ChangeRow {
-  std::string_view kind;
+  std::string kind;
   int64_t table_id = 0;
   int64_t version = 0;
   int64_t snapshot_id = iceberg::kNoSnapshot;

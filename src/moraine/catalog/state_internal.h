@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -10,12 +12,31 @@
 #include "moraine/catalog/metadata_cache.h"
 #include "moraine/catalog/metrics_internal.h"
 #include "moraine/catalog/rows_internal.h"
+#include "moraine/catalog/swap_internal.h"
 #include "moraine/catalog/table_turns.h"
+#include "moraine/catalog/views.h"
 
 namespace moraine::catalog {
 
 /// Runs in the swap's transaction, after it.
 using Note = std::function<Status(store::Transaction&)>;
+
+/// One table of a commit, worked out and its metadata file written; the swap is to come.
+struct Prepared {
+  TabularRow row;                         ///< as it was read; id 0: the table is made
+  LoadedTablePtr base;                    ///< null where the table is made
+  std::optional<CachedMetadata> written;  ///< nullopt: nothing changes
+  std::string location;                   ///< of the file
+  std::optional<Swap> swap;               ///< of a table that was there
+  std::optional<NewRow> insertion;        ///< of one that is made
+};
+
+/// A row that a swap led, or would have led, to a metadata file.
+struct Step {
+  int64_t id = 0;  ///< 0: of a new row
+  int64_t version = 0;
+  std::string metadata_location;
+};
 
 struct Catalog::State {
   State(store::Database& database_in, io::FileSystem& files_in, CatalogOptions options_in)
@@ -40,8 +61,12 @@ struct Catalog::State {
 
   /// From memory, else from the store. NotFound if there is none.
   Result<Warehouse> FindWarehouse(Call& call, const std::string& name);
-  /// Outside of transactions.
-  Result<TableRow> GetTable(Call& call, int64_t warehouse_id, const TableName& name);
+  /// Outside of transactions. NotFound, worded for the kind.
+  Result<TabularRow> GetRow(Call& call, int64_t warehouse_id, const TableName& name,
+                            TabularKind kind);
+  Result<Page<TableName>> ListTabulars(Call& call, const std::string& warehouse,
+                                       const NamespaceName& ns, const PageRequest& page,
+                                       TabularKind kind);
   /// Calls the listeners.
   void Announce();
 
@@ -51,15 +76,22 @@ struct Catalog::State {
   enum class Freshness { kCached, kFilePresent };
   /// The row's metadata, from the cache or the file. NotFound when the file is gone, Corruption
   /// when it can't be read as metadata.
-  Result<LoadedTablePtr> Load(Call& call, const TableRow& row, Freshness freshness);
+  Result<LoadedTablePtr> Load(Call& call, const TabularRow& row, Freshness freshness);
   Result<CachedMetadata> ReadMetadata(Call& call, const std::string& location);
+  /// A metadata file's text, unzipped. NotFound when it is gone, Corruption.
+  Result<std::string> ReadMetadataText(Call& call, const std::string& location);
   /// Writes the metadata file, durable. After an error there may be one all the same.
   Result<CachedMetadata> WriteMetadata(Call& call, iceberg::TableMetadata metadata,
                                        const std::string& location);
+  Status WriteMetadataText(Call& call, const std::string& text, const std::string& location);
   /// Deletes what a refused commit wrote.
   void DiscardMetadata(Call& call, const Status& refusal, const std::string& metadata_location);
   /// write.metadata.delete-after-commit.enabled.
   void TrimMetadata(Call& call, const iceberg::TableMetadata& base, const LoadedTable& committed);
+
+  // views.cc
+
+  Result<LoadedViewPtr> LoadView(Call& call, const TabularRow& row);
 
   // creation.cc
 
@@ -69,47 +101,77 @@ struct Catalog::State {
   /// Makes a table from whole metadata: writes the file and inserts the row.
   Result<LoadedTablePtr> Insert(Call& call, const Warehouse& warehouse, const TableName& name,
                                 iceberg::TableMetadata metadata, const Note& note);
-  /// Inserts the row of a table whose metadata file exists.
-  Result<int64_t> InsertRow(store::Transaction& t, Call& call, const Warehouse& warehouse,
-                            const TableName& name, const CachedMetadata& cached,
-                            const std::string& metadata_location, std::string_view origin,
-                            std::string_view change_kind);
+  /// Inserts the row of a table whose metadata file was registered.
+  Result<int64_t> InsertRegistered(store::Transaction& t, Call& call, const Warehouse& warehouse,
+                                   const TableName& name, const CachedMetadata& cached,
+                                   const std::string& metadata_location);
   /// Leads a row that is there to a registered file.
-  Status OverwriteRow(store::Transaction& t, Call& call, const TableRow& row,
+  Status OverwriteRow(store::Transaction& t, Call& call, const TabularRow& row,
                       const CachedMetadata& cached, const std::string& metadata_location);
   /// Reads a file that a client wants to have registered.
   Result<CachedMetadata> ReadForeign(Call& call, const Warehouse& warehouse,
                                      const std::string& metadata_location);
   Result<std::string> LocationForNew(Call& call, const Warehouse& warehouse, const TableName& name,
                                      const std::string& table_uuid);
-  Result<LoadedTablePtr> CommitCreate(Call& call, const Warehouse& warehouse, const TableName& name,
-                                      const iceberg::CommitRequest& request, const Note& note);
+  /// The first metadata of a table that a commit makes.
+  Result<iceberg::TableMetadata> MetadataOfCreate(Call& call, const Warehouse& warehouse,
+                                                  const TableName& name,
+                                                  const iceberg::CommitRequest& request);
+  /// Writes the first metadata file.
+  Result<Prepared> PrepareNew(Call& call, const Warehouse& warehouse, const TableName& name,
+                              iceberg::TableMetadata metadata);
 
   // commit.cc
 
-  /// CommitOnce, as often as races ask for it.
-  Result<LoadedTablePtr> CommitWithRetries(Call& call, const Warehouse& warehouse,
-                                           const TableName& name,
-                                           const iceberg::CommitRequest& request, const Note& note,
-                                           const Turn* turn);
+  /// Once, as often as races ask for it.
   Result<LoadedTablePtr> CommitOnce(Call& call, const Warehouse& warehouse, const TableName& name,
                                     const iceberg::CommitRequest& request, const Note& note,
                                     const Turn* held, bool* lost_race);
+  Status CommitAllOnce(Call& call, const Warehouse& warehouse,
+                       const std::vector<TableCommit>& commits, const Note& note, bool* lost_race);
+  /// Reads the table, checks and applies the request, and writes the next metadata file.
+  Result<Prepared> PrepareChange(Call& call, const Warehouse& warehouse, TabularRow row,
+                                 const iceberg::CommitRequest& request);
+  /// Makes all of it true in one transaction; brings the rows up to date. A refused one leaves no
+  /// files. Errors as Catalog::Commit.
+  Status Land(Call& call, std::span<Prepared> all, const Note& note, bool* lost_race);
   /// What became of a swap whose commit gave no clear answer. Afterwards a refused one can't land
-  /// any more, so its file may go.
+  /// any more, so its files may go.
   enum class Fate { kLanded, kRefused, kUnknown };
   struct Settled {
     Fate fate = Fate::kUnknown;
-    int64_t table_id = 0;  ///< when landed
+    std::vector<int64_t> ids;  ///< of the steps' rows, when landed
   };
-  /// row is the one that the swap replaces, or nullptr for a new table.
-  Settled Settle(Call& call, const TableRow* row, const std::string& metadata_location);
+  Settled Settle(Call& call, const std::vector<Step>& steps);
+  /// The status of a swap after Settle; fills ids of rows that were made.
+  Status SettledStatus(Call& call, Status swapped, const std::vector<Step>& steps,
+                       std::vector<int64_t>* ids);
 };
+
+/// Corruption, or Unsupported where the file is of a newer version, naming the file.
+Status UnreadableMetadata(Status status, const std::string& location);
 
 /// Where files lie in folders of this machine.
 bool IsLocal(std::string_view location);
 
 /// The row with its metadata.
-LoadedTablePtr MakeLoaded(const TableRow& row, const CachedMetadata& cached);
+LoadedTablePtr MakeLoaded(const TabularRow& row, const CachedMetadata& cached);
+
+/// Runs once(&lost_race) until it ends otherwise than by a race that it lost.
+template <typename Once>
+auto RetryLostRaces(Call& call, CatalogMetrics& metrics, Once once) {
+  constexpr int kServerRetries = 10;
+  for (int attempt = 0;; ++attempt) {
+    bool lost_race = false;
+    auto outcome = once(&lost_race);
+    if (lost_race) metrics.LostRace();
+    if (outcome.ok() || !lost_race || attempt == kServerRetries || !call.Check().ok()) {
+      return outcome;
+    }
+    // Another process won. A short, uneven pause keeps many losers from meeting again.
+    call.clock().SleepFor(Millis(call.random().Below(static_cast<uint64_t>(5 * (attempt + 1))) + 1),
+                          call.stop());
+  }
+}
 
 }  // namespace moraine::catalog

@@ -18,46 +18,49 @@ using store::Access;
 using store::RunFor;
 using store::Transaction;
 
-Result<Page<TableName>> Catalog::ListTables(Call& call, const std::string& warehouse,
-                                            const NamespaceName& ns, const PageRequest& page) {
-  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  return RunFor(
-      call, state_->database, Access::kRead, [&](Transaction& t) -> Result<Page<TableName>> {
-        MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, ns));
-        MORAINE_ASSIGN(auto names,
-                       PageOfNames("tables:" + PathKey(ns), page,
-                                   [&](const std::string& after, int64_t limit) {
-                                     return t.Query(
-                                         "SELECT name FROM tabular WHERE namespace_id = ? AND "
-                                         "deleted_at = 0 AND kind = 'table' AND name > ?"
-                                         " ORDER BY name LIMIT ?",
-                                         {row.id, after, limit});
-                                   }));
-        Page<TableName> result;
-        result.next_token = names.next_token;
-        for (auto& name : names.items) result.items.push_back({ns, std::move(name)});
-        return result;
-      });
+Result<Page<TableName>> Catalog::State::ListTabulars(Call& call, const std::string& warehouse,
+                                                     const NamespaceName& ns,
+                                                     const PageRequest& page, TabularKind kind) {
+  MORAINE_ASSIGN(auto home, FindWarehouse(call, warehouse));
+  std::string kind_name(TabularKindName(kind));
+  return RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<Page<TableName>> {
+    MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, ns));
+    MORAINE_ASSIGN(auto names, PageOfNames(kind_name + "s:" + PathKey(ns), page,
+                                           [&](const std::string& after, int64_t limit) {
+                                             return t.Query(
+                                                 "SELECT name FROM tabular WHERE namespace_id "
+                                                 "= ? AND deleted_at = 0 AND kind = ? AND name "
+                                                 "> ? ORDER BY name LIMIT ?",
+                                                 {row.id, kind_name, after, limit});
+                                           }));
+    Page<TableName> result;
+    result.next_token = names.next_token;
+    for (auto& name : names.items) result.items.push_back({ns, std::move(name)});
+    return result;
+  });
 }
 
-Result<TableRow> Catalog::State::GetTable(Call& call, int64_t warehouse_id, const TableName& name) {
-  MORAINE_ASSIGN(auto row, RunFor(call, database, Access::kRead, [&](Transaction& t) {
-                   return FindTable(t, warehouse_id, name);
-                 }));
-  if (!row) return NoTable(name);
-  return std::move(*row);
+Result<Page<TableName>> Catalog::ListTables(Call& call, const std::string& warehouse,
+                                            const NamespaceName& ns, const PageRequest& page) {
+  return state_->ListTabulars(call, warehouse, ns, page, TabularKind::kTable);
+}
+
+Result<TabularRow> Catalog::State::GetRow(Call& call, int64_t warehouse_id, const TableName& name,
+                                          TabularKind kind) {
+  return RunFor(call, database, Access::kRead,
+                [&](Transaction& t) { return GetTabular(t, warehouse_id, name, kind); });
 }
 
 Result<LoadedTablePtr> Catalog::Load(Call& call, const std::string& warehouse,
                                      const TableName& name) {
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  MORAINE_ASSIGN(auto row, state_->GetTable(call, home.id, name));
+  MORAINE_ASSIGN(auto row, state_->GetRow(call, home.id, name, TabularKind::kTable));
   return state_->Load(call, row, State::Freshness::kFilePresent);
 }
 
 Status Catalog::TableExists(Call& call, const std::string& warehouse, const TableName& name) {
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  return state_->GetTable(call, home.id, name).status();
+  return state_->GetRow(call, home.id, name, TabularKind::kTable).status();
 }
 
 Result<LoadedTablePtr> Catalog::LoadById(Call& call, int64_t table_id) {
@@ -72,22 +75,8 @@ Status Catalog::Rename(Call& call, const std::string& warehouse, const TableName
   MORAINE_TRY(CheckName("destination.name", to.name));
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(auto row, FindTable(t, home.id, from));
-    if (!row) return NoTable(from);
-    MORAINE_ASSIGN(auto target, GetNamespace(t, home.id, to.ns));
-    MORAINE_ASSIGN(auto taken, FindTable(t, home.id, to));
-    if (taken && taken->id != row->id)
-      return AlreadyExists(fmt::format("Table already exists: {}", ToText(to)));
-    MORAINE_TRY(
-        t.Execute("UPDATE tabular SET namespace_id = ?, name = ?, version = version + 1, "
-                  "updated_ms = ?, updated_by = ? WHERE id = ?",
-                  {target.id, to.name, now_ms, call.principal(), row->id}));
-    return AddChange(t, {.kind = "rename",
-                         .table_id = row->id,
-                         .version = row->version + 1,
-                         .snapshot_id = row->current_snapshot_id,
-                         .changed_ms = now_ms});
+  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) {
+    return RenameTabular(t, home.id, from, to, TabularKind::kTable, now_ms, call.principal());
   }));
   state_->Announce();
   return {};
@@ -97,27 +86,33 @@ Status Catalog::Drop(Call& call, const std::string& warehouse, const TableName& 
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   int64_t now_ms = ToMillis(call.clock().Wall());
   MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(auto row, FindTable(t, home.id, name));
-    if (!row) return NoTable(name);
-    std::string detail;
-    JsonWriter(&detail)
-        .BeginObject()
-        .Field("name", ToText(name))
-        .Field("metadata-location", row->metadata_location)
-        .Field("purge-requested", purge == Purge::kRequested)
-        .EndObject();
-    MORAINE_TRY(RemoveClaims(t, row->id));
-    MORAINE_TRY(t.Execute("DELETE FROM tabular WHERE id = ?", {row->id}));
-    MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {row->id}));
-    return AddChange(t, {.kind = "drop",
-                         .table_id = row->id,
-                         .version = row->version + 1,
-                         .snapshot_id = row->current_snapshot_id,
-                         .changed_ms = now_ms,
-                         .detail = std::move(detail)});
+    MORAINE_ASSIGN(auto row, GetTabular(t, home.id, name, TabularKind::kTable));
+    MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {row.id}));
+    return DropTabular(t, row, purge == Purge::kRequested, now_ms);
   }));
   state_->Announce();
   return {};
+}
+
+Result<LoadedTablePtr> Catalog::Unregister(Call& call, const std::string& warehouse,
+                                           const TableName& name) {
+  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
+  return RetryLostRaces(call, state_->metrics, [&](bool* lost_race) -> Result<LoadedTablePtr> {
+    MORAINE_ASSIGN(auto row, state_->GetRow(call, home.id, name, TabularKind::kTable));
+    MORAINE_ASSIGN(auto turn, state_->turns.Take(call, row.id));
+    if (turn.waited()) {
+      MORAINE_ASSIGN(row, state_->GetRow(call, home.id, name, TabularKind::kTable));
+    }
+    MORAINE_ASSIGN(auto last, state_->Load(call, row, State::Freshness::kFilePresent));
+    int64_t now_ms = ToMillis(call.clock().Wall());
+    MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+      MORAINE_TRY(CheckUnchanged(t, row, lost_race));
+      MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {row.id}));
+      return DropTabular(t, row, false, now_ms);
+    }));
+    state_->Announce();
+    return last;
+  });
 }
 
 Status Catalog::ReportMetrics(Call& call, const std::string& warehouse, const TableName& name,
@@ -125,16 +120,15 @@ Status Catalog::ReportMetrics(Call& call, const std::string& warehouse, const Ta
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   int64_t now_ms = ToMillis(call.clock().Wall());
   return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(auto row, FindTable(t, home.id, name));
-    if (!row) return NoTable(name);
+    MORAINE_ASSIGN(auto row, GetTabular(t, home.id, name, TabularKind::kTable));
     MORAINE_TRY(
         t.Execute("INSERT INTO metrics_report (table_id, reported_ms, report) VALUES (?, ?, ?)",
-                  {row->id, now_ms, report}));
+                  {row.id, now_ms, report}));
     return t
         .Execute(
             "DELETE FROM metrics_report WHERE table_id = ? AND id <= (SELECT id FROM metrics_report"
             " WHERE table_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
-            {row->id, row->id, kKeptReports})
+            {row.id, row.id, kKeptReports})
         .status();
   });
 }

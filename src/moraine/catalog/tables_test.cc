@@ -121,7 +121,9 @@ TEST(Tables, RenameKeepsNumberAndLocation) {
   const Case refused[] = {
       {{{"ns"}, "x"}, {{"ns"}, "y"}, "NotFound: Table does not exist: ns.x"},
       {{{"ns"}, "t"}, {{"no"}, "y"}, "NotFound: Namespace does not exist: no"},
-      {{{"ns"}, "t"}, {{"ns"}, "taken"}, "AlreadyExists: Table already exists: ns.taken"},
+      {{{"ns"}, "t"},
+       {{"ns"}, "taken"},
+       "AlreadyExists: Cannot rename ns.t to ns.taken. Table already exists"},
   };
   for (const auto& c : refused) {
     EXPECT_EQ(catalog.Rename(call, kTestWarehouse, c.from, c.to).ToString(), c.error);

@@ -105,6 +105,7 @@ Result<bool> HealthMonitor::FeedTick(Call& call) {
   std::set<int64_t> changed;
   std::set<int64_t> dropped;
   for (const auto& change : changes) {
+    if (change.kind.starts_with("view-")) continue;
     if (change.kind == "drop") {
       dropped.insert(change.table_id);
       changed.erase(change.table_id);

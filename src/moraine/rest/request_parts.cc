@@ -70,6 +70,17 @@ Result<Json> ObjectFromBody(const net::Request& request) {
   return json;
 }
 
+Result<RenameNames> RenameFromBody(const net::Request& request) {
+  MORAINE_ASSIGN(auto json, ObjectFromBody(request));
+  JsonCursor body(json);
+  MORAINE_ASSIGN(auto source, body.Get("source"));
+  MORAINE_ASSIGN(auto destination, body.Get("destination"));
+  RenameNames names;
+  MORAINE_ASSIGN(names.source, TableNameFromJson(source));
+  MORAINE_ASSIGN(names.destination, TableNameFromJson(destination));
+  return names;
+}
+
 Result<PageWish> PageFromQuery(const net::Request& request) {
   PageWish wish;
   wish.page.size = kDefaultPageSize;

@@ -23,6 +23,13 @@ Result<catalog::NamespaceName> NamespaceFromJson(const JsonCursor& json);
 /// {"namespace": [..], "name": ".."}.
 Result<catalog::TableName> TableNameFromJson(const JsonCursor& json);
 
+/// {"source", "destination"} of a body.
+struct RenameNames {
+  catalog::TableName source;
+  catalog::TableName destination;
+};
+Result<RenameNames> RenameFromBody(const net::Request& request);
+
 /// Reads the body as one JSON object; unknown members are for the caller to ignore.
 Result<Json> ObjectFromBody(const net::Request& request);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "moraine/catalog/catalog.h"
+#include "moraine/catalog/views.h"
 #include "moraine/net/http.h"
 #include "moraine/net/router.h"
 #include "moraine/rest/request_parts.h"
@@ -22,7 +23,7 @@ struct ServiceOptions {
 class Service {
  public:
   Service(catalog::Catalog& catalog, ServiceOptions options)
-      : catalog_(catalog), options_(std::move(options)) {}
+      : catalog_(catalog), views_(catalog), options_(std::move(options)) {}
 
   /// Adds every route, with and without prefix.
   void Register(net::Router& router);
@@ -60,8 +61,20 @@ class Service {
   Result<net::Response> DropTable(const Context& context);
   Result<net::Response> RenameTable(const Context& context);
   Result<net::Response> ReportMetrics(const Context& context);
+  Result<net::Response> CommitTransaction(const Context& context);
+  Result<net::Response> UnregisterTable(const Context& context);
+
+  Result<net::Response> ListViews(const Context& context);
+  Result<net::Response> CreateView(const Context& context);
+  Result<net::Response> RegisterView(const Context& context);
+  Result<net::Response> LoadView(const Context& context);
+  Result<net::Response> ViewExists(const Context& context);
+  Result<net::Response> CommitView(const Context& context);
+  Result<net::Response> DropView(const Context& context);
+  Result<net::Response> RenameView(const Context& context);
 
   catalog::Catalog& catalog_;
+  catalog::Views views_;
   const ServiceOptions options_;
 };
 

@@ -74,14 +74,15 @@ TEST_F(RestTest, ConfigNamesTheWarehouseAndEveryRoute) {
   EXPECT_EQ(*config.Find("overrides"), Json::Parse(R"({"prefix":"default"})").value());
   EXPECT_EQ(*config.Find("defaults"), Json::MakeObject());
   const auto& endpoints = config.Find("endpoints")->as_array();
-  EXPECT_EQ(endpoints.size(), 15u);
+  EXPECT_EQ(endpoints.size(), 25u);
   auto has = [&](std::string_view endpoint) {
     return std::find(endpoints.begin(), endpoints.end(), Json(endpoint)) != endpoints.end();
   };
   EXPECT_TRUE(has("GET /v1/{prefix}/namespaces/{namespace}/tables/{table}"));
   EXPECT_TRUE(has("HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}"));
   EXPECT_TRUE(has("POST /v1/{prefix}/tables/rename"));
-  EXPECT_FALSE(has("POST /v1/{prefix}/transactions/commit"));
+  EXPECT_TRUE(has("POST /v1/{prefix}/transactions/commit"));
+  EXPECT_FALSE(has("POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan"));
   EXPECT_EQ(*SendOk(Method::kGet, "config").Find("overrides"), Json::MakeObject());
   ExpectError(Send(Method::kGet, "config?warehouse=nope"), 404, "NoSuchWarehouseException",
               "Warehouse does not exist: nope");
@@ -373,8 +374,11 @@ TEST_F(RestTest, StatusesByWhatIsMissing) {
       {Method::kPost, "namespaces", R"({"namespace":["ns"]})", 409, "AlreadyExistsException"},
       {Method::kPost, "namespaces/ns/properties", R"({"removals":["a"],"updates":{"a":"b"}})", 422,
        "UnprocessableEntityException"},
-      {Method::kGet, "namespaces/ns/views", "", 406, "UnsupportedOperationException"},
-      {Method::kPost, "transactions/commit", "{}", 406, "UnsupportedOperationException"},
+      {Method::kGet, "namespaces/ns/functions", "", 406, "UnsupportedOperationException"},
+      {Method::kPost, "transactions/commit", "{}", 400, "BadRequestException"},
+      {Method::kPost, "namespaces/ns/views", R"({"name":"v"})", 400, "BadRequestException"},
+      {Method::kGet, "namespaces/ns/views/v", "", 404, "NoSuchViewException"},
+      {Method::kGet, "namespaces/none/views", "", 404, "NoSuchNamespaceException"},
       {Method::kPost, "default/namespaces/ns/tables/t/plan", "{}", 406,
        "UnsupportedOperationException"},
   };
@@ -389,6 +393,78 @@ TEST_F(RestTest, StatusesByWhatIsMissing) {
   world_.MakeTable("t");
   EXPECT_EQ(Send(Method::kPost, "namespaces/ns/tables/t/metrics", R"({"report-type":"x"})").status,
             204);
+}
+
+constexpr char kVersion[] =
+    R"({"version-id":1,"timestamp-ms":7,"schema-id":0,"summary":{"engine":"x"},
+  "representations":[{"type":"sql","sql":"select 1","dialect":"trino"}],"default-namespace":["ns"]})";
+
+TEST_F(RestTest, ViewsLiveBesideTables) {
+  std::string create = CreateBody("v", std::string(R"(,"view-version":)") + kVersion);
+  Json created = SendOk(Method::kPost, "namespaces/ns/views", create);
+  EXPECT_EQ(created.Find("metadata")->Find("current-version-id")->int64(), 1);
+  EXPECT_EQ(*created.Find("config"), Json::MakeObject());
+  ExpectError(Send(Method::kPost, "namespaces/ns/views", create), 409, "AlreadyExistsException",
+              "View already exists: ns.v");
+  EXPECT_EQ(Send(Method::kHead, "namespaces/ns/views/v").status, 204);
+  Json listed = SendOk(Method::kGet, "namespaces/ns/views");
+  EXPECT_EQ(listed.Find("identifiers")->ToString(), R"([{"namespace":["ns"],"name":"v"}])");
+  std::string uuid = Text(*created.Find("metadata"), "view-uuid");
+  std::string replaced = R"({"requirements":[{"type":"assert-view-uuid","uuid":")" + uuid +
+                         R"("}],"updates":[{"action":"set-properties","updates":{"a":"b"}}]})";
+  Json changed = SendOk(Method::kPost, "namespaces/ns/views/v", replaced);
+  EXPECT_EQ(Text(*changed.Find("metadata")->Find("properties"), "a"), "b");
+  EXPECT_NE(Text(changed, "metadata-location"), Text(created, "metadata-location"));
+  EXPECT_EQ(Send(Method::kPost, "views/rename",
+                 R"({"source":{"namespace":["ns"],"name":"v"},
+                     "destination":{"namespace":["ns"],"name":"w"}})")
+                .status,
+            204);
+  ExpectError(Send(Method::kGet, "namespaces/ns/tables/w"), 404, "NoSuchTableException", "ns.w");
+  EXPECT_EQ(SendOk(Method::kGet, "namespaces/ns/views/w"), changed);
+  EXPECT_EQ(Send(Method::kDelete, "namespaces/ns/views/w").status, 204);
+  ExpectError(Send(Method::kDelete, "namespaces/ns/views/w"), 404, "NoSuchViewException",
+              "View does not exist: ns.w");
+  SendOk(Method::kPost, "namespaces/ns/register-view",
+         R"({"name":"back","metadata-location":")" + Text(changed, "metadata-location") + "\"}");
+  EXPECT_EQ(SendOk(Method::kGet, "namespaces/ns/views/back"), changed);
+}
+
+std::string Change(const std::string& table, const std::string& requirements) {
+  return R"({"identifier":{"namespace":["ns"],"name":")" + table + R"("},"requirements":[)" +
+         requirements + R"(],"updates":[{"action":"set-properties","updates":{"a":"b"}}]})";
+}
+
+TEST_F(RestTest, TransactionsChangeAllTablesOrNone) {
+  world_.MakeTable("t");
+  world_.MakeTable("u");
+  auto commit = [&](const std::string& changes) {
+    return Send(Method::kPost, "transactions/commit", R"({"table-changes":[)" + changes + "]}");
+  };
+  ExpectError(commit(Change("t", "") + "," + Change("u", R"({"type":"assert-current-schema-id",
+                                                     "current-schema-id":7})")),
+              409, "CommitFailedException", "current schema changed: expected id 7 != 0");
+  EXPECT_EQ(world_.Reload("t")->version, 1);
+  ExpectError(commit(Change("t", "") + "," + Change("none", "")), 404, "NoSuchTableException",
+              "Table does not exist: ns.none");
+  ExpectError(commit(R"({"requirements":[],"updates":[]})"), 400, "BadRequestException",
+              "table-changes[0]: missing required field: identifier");
+  net::Response done = commit(Change("t", "") + "," + Change("u", ""));
+  EXPECT_EQ(done.status, 204) << done.BodyText();
+  for (const char* name : {"t", "u"}) {
+    EXPECT_EQ(world_.Reload(name)->metadata->Property("a", ""), "b");
+  }
+}
+
+TEST_F(RestTest, UnregisterGivesTheTableAway) {
+  auto table = world_.MakeTable("t");
+  Json left = SendOk(Method::kPost, "namespaces/ns/tables/t/unregister");
+  EXPECT_EQ(Text(left, "metadata-location"), table->metadata_location);
+  EXPECT_EQ(world_.Reload("t"), nullptr);
+  EXPECT_TRUE(world_.files().Has(table->metadata_location));
+  SendOk(Method::kPost, "namespaces/ns/register",
+         R"({"name":"t","metadata-location":")" + table->metadata_location + "\"}");
+  EXPECT_EQ(*world_.Reload("t")->metadata, *table->metadata);
 }
 
 /// What a commit answers when something below it fails: never a 5xx for what surely did not land.

@@ -27,22 +27,24 @@ std::string MetadataOfRefs(const iceberg::TableMetadata& metadata) {
   return iceberg::TableMetadataToJson(copy);
 }
 
-net::Response AnswerWith(const catalog::LoadedTable& table, net::SharedBytes metadata,
+net::Response AnswerWith(const std::string& metadata_location, net::SharedBytes metadata,
                          std::string_view end, Snapshots snapshots) {
   std::string begin = "{";
-  if (!table.metadata_location.empty()) {
+  if (!metadata_location.empty()) {
     begin += "\"metadata-location\":";
-    AppendJsonString(table.metadata_location, &begin);
+    AppendJsonString(metadata_location, &begin);
     begin += ',';
   }
   begin += "\"metadata\":";
   net::Response response = net::Response::Json(200, "");
   response.body = {Piece(std::move(begin)), std::move(metadata), Piece(std::string(end))};
-  if (!table.metadata_location.empty()) {
-    response.headers.Add("ETag", fmt::format("\"{}\"", EtagOf(table.metadata_location, snapshots)));
+  if (!metadata_location.empty()) {
+    response.headers.Add("ETag", fmt::format("\"{}\"", EtagOf(metadata_location, snapshots)));
   }
   return response;
 }
+
+constexpr std::string_view kNoConfig = ",\"config\":{}}";
 
 }  // namespace
 
@@ -59,11 +61,15 @@ std::string EtagOf(std::string_view metadata_location, Snapshots snapshots) {
 net::Response LoadAnswer(const catalog::LoadedTable& table, Snapshots snapshots) {
   net::SharedBytes metadata =
       snapshots == Snapshots::kAll ? table.metadata_json : Piece(MetadataOfRefs(*table.metadata));
-  return AnswerWith(table, std::move(metadata), ",\"config\":{}}", snapshots);
+  return AnswerWith(table.metadata_location, std::move(metadata), kNoConfig, snapshots);
+}
+
+net::Response LoadAnswer(const std::string& metadata_location, net::SharedBytes metadata) {
+  return AnswerWith(metadata_location, std::move(metadata), kNoConfig, Snapshots::kAll);
 }
 
 net::Response CommitAnswer(const catalog::LoadedTable& table) {
-  return AnswerWith(table, table.metadata_json, "}", Snapshots::kAll);
+  return AnswerWith(table.metadata_location, table.metadata_json, "}", Snapshots::kAll);
 }
 
 }  // namespace moraine::rest

@@ -18,6 +18,8 @@ std::string EtagOf(std::string_view metadata_location, Snapshots snapshots);
 
 /// {"metadata-location", "metadata", "config"}; a staged table has no location and no tag.
 net::Response LoadAnswer(const catalog::LoadedTable& table, Snapshots snapshots);
+/// The same of a view.
+net::Response LoadAnswer(const std::string& metadata_location, net::SharedBytes metadata);
 /// {"metadata-location", "metadata"}.
 net::Response CommitAnswer(const catalog::LoadedTable& table);
 

@@ -4,6 +4,7 @@
 
 #include "moraine/base/json.h"
 #include "moraine/iceberg/metadata/table_update.h"
+#include "moraine/rest/listing.h"
 #include "moraine/rest/service.h"
 #include "moraine/rest/table_answers.h"
 
@@ -54,27 +55,20 @@ Result<Snapshots> SnapshotsFromQuery(const net::Request& request) {
       fmt::format("snapshots: expected all or refs, got '{}'", mode->substr(0, 40)));
 }
 
+/// Both members must be there, if only empty.
+Result<iceberg::CommitRequest> WholeCommitFromJson(const JsonCursor& json) {
+  MORAINE_TRY(json.Get("requirements"));
+  MORAINE_TRY(json.Get("updates"));
+  return iceberg::CommitRequestFromJson(json);
+}
+
 }  // namespace
 
 Result<net::Response> Service::ListTables(const Context& context) {
   MORAINE_ASSIGN(auto ns, NamespaceOf(context.params));
-  MORAINE_ASSIGN(auto wish, PageFromQuery(context.request));
-  std::string body;
-  JsonWriter out(&body);
-  out.BeginObject().Key("identifiers").BeginArray();
-  do {
-    MORAINE_ASSIGN(auto page, catalog_.ListTables(context.call, context.warehouse, ns, wish.page));
-    for (const auto& table : page.items) {
-      out.BeginObject().Key("namespace").BeginArray();
-      for (const auto& level : table.ns) out.String(level);
-      out.EndArray().Field("name", table.name).EndObject();
-    }
-    wish.page.token = std::move(page.next_token);
-  } while (wish.everything && !wish.page.token.empty());
-  out.EndArray().Key("next-page-token");
-  wish.page.token.empty() ? out.Null() : out.String(wish.page.token);
-  out.EndObject();
-  return net::Response::Json(200, std::move(body));
+  return ListingOf(context.request, [&](const catalog::PageRequest& page) {
+    return catalog_.ListTables(context.call, context.warehouse, ns, page);
+  });
 }
 
 Result<net::Response> Service::CreateTable(const Context& context) {
@@ -132,11 +126,32 @@ Result<net::Response> Service::CommitTable(const Context& context) {
     MORAINE_ASSIGN(auto named, TableNameFromJson(*identifier));
     if (!(named == name)) return identifier->Error("names another table than the path");
   }
-  MORAINE_TRY(body.Get("requirements"));
-  MORAINE_TRY(body.Get("updates"));
-  MORAINE_ASSIGN(auto request, iceberg::CommitRequestFromJson(body));
+  MORAINE_ASSIGN(auto request, WholeCommitFromJson(body));
   MORAINE_ASSIGN(auto table,
                  catalog_.Commit(context.call, context.warehouse, name, request, nullptr));
+  return CommitAnswer(*table);
+}
+
+Result<net::Response> Service::CommitTransaction(const Context& context) {
+  MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
+  JsonCursor body(json);
+  MORAINE_ASSIGN(auto changes, body.Get("table-changes"));
+  MORAINE_TRY(changes.ExpectArray());
+  std::vector<catalog::TableCommit> commits;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    JsonCursor change = changes.At(i);
+    MORAINE_ASSIGN(auto identifier, change.Get("identifier"));
+    MORAINE_ASSIGN(auto name, TableNameFromJson(identifier));
+    MORAINE_ASSIGN(auto request, WholeCommitFromJson(change));
+    commits.push_back({std::move(name), std::move(request)});
+  }
+  MORAINE_TRY(catalog_.CommitAll(context.call, context.warehouse, commits, nullptr));
+  return net::Response::Empty(204);
+}
+
+Result<net::Response> Service::UnregisterTable(const Context& context) {
+  MORAINE_ASSIGN(auto name, TableOf(context.params));
+  MORAINE_ASSIGN(auto table, catalog_.Unregister(context.call, context.warehouse, name));
   return CommitAnswer(*table);
 }
 
@@ -150,13 +165,8 @@ Result<net::Response> Service::DropTable(const Context& context) {
 }
 
 Result<net::Response> Service::RenameTable(const Context& context) {
-  MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
-  JsonCursor body(json);
-  MORAINE_ASSIGN(auto source, body.Get("source"));
-  MORAINE_ASSIGN(auto destination, body.Get("destination"));
-  MORAINE_ASSIGN(auto from, TableNameFromJson(source));
-  MORAINE_ASSIGN(auto to, TableNameFromJson(destination));
-  MORAINE_TRY(catalog_.Rename(context.call, context.warehouse, from, to));
+  MORAINE_ASSIGN(auto names, RenameFromBody(context.request));
+  MORAINE_TRY(catalog_.Rename(context.call, context.warehouse, names.source, names.destination));
   return net::Response::Empty(204);
 }
 

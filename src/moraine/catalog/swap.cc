@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+
+#include "moraine/base/json.h"
+#include "moraine/catalog/claims.h"
+#include "moraine/catalog/swap_internal.h"
+
+namespace moraine::catalog {
+namespace {
+
+using store::Transaction;
+
+/// Kinds of changes to views say so; those to tables do not.
+std::string ChangeKind(TabularKind kind, std::string_view what) {
+  return fmt::format("{}{}", kind == TabularKind::kView ? "view-" : "", what);
+}
+
+Status LostRace(const TabularRow& row, bool* lost_race) {
+  *lost_race = true;
+  return Conflict(
+      fmt::format("Commit lost the race: {} was changed by another commit", ToText(row.name)));
+}
+
+}  // namespace
+
+Status DoSwap(Transaction& t, const TabularRow& row, const Swap& swap, const std::string& principal,
+              bool* lost_race) {
+  if (swap.claims_changed) MORAINE_TRY(CheckUnclaimed(t, swap.claims, row.id));
+  MORAINE_TRY(CheckFoldersFree(t, swap.foreign_folders, row.id));
+  MORAINE_ASSIGN(
+      int64_t changed,
+      t.Execute(
+          "UPDATE tabular SET version = version + 1, metadata_location = ?, previous = ?, "
+          "location = ?, table_uuid = ?, format_version = ?, current_snapshot_id = ?, "
+          "updated_ms = ?, updated_by = ? WHERE id = ? AND version = ? AND deleted_at = 0",
+          {swap.metadata_location, row.metadata_location, swap.claims.front(), swap.uuid,
+           swap.format_version, swap.snapshot_id, swap.now_ms, principal, row.id, row.version}));
+  if (changed == 0) return LostRace(row, lost_race);
+  if (swap.claims_changed) MORAINE_TRY(PutClaims(t, swap.claims, row.id));
+  return AddChange(t, {.kind = std::string(swap.change_kind),
+                       .table_id = row.id,
+                       .version = row.version + 1,
+                       .snapshot_id = swap.snapshot_id,
+                       .changed_ms = swap.now_ms,
+                       .metadata_location = swap.metadata_location});
+}
+
+Status CheckUnchanged(Transaction& t, const TabularRow& row, bool* lost_race) {
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT id FROM tabular WHERE id = ? AND version = ? AND deleted_at = 0",
+                         {row.id, row.version}));
+  return rows.empty() ? LostRace(row, lost_race) : Status();
+}
+
+Result<int64_t> InsertTabular(Transaction& t, int64_t warehouse_id, const TableName& name,
+                              const NewRow& row, const std::string& principal) {
+  MORAINE_ASSIGN(auto ns, GetNamespace(t, warehouse_id, name.ns));
+  MORAINE_TRY(CheckNameFree(t, warehouse_id, name, row.kind));
+  MORAINE_TRY(CheckUnclaimed(t, row.claims, 0));
+  MORAINE_TRY(CheckFoldersFree(t, row.foreign_folders, 0));
+  MORAINE_TRY(t.Execute(
+      "INSERT INTO tabular (warehouse_id, namespace_id, kind, name, table_uuid, version, "
+      "metadata_location, previous, location, format_version, current_snapshot_id, origin, "
+      "deleted_at, protected, created_ms, updated_ms, created_by, updated_by) "
+      "VALUES (?, ?, ?, ?, ?, 1, ?, '', ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)",
+      {warehouse_id, ns.id, std::string(TabularKindName(row.kind)), name.name, row.uuid,
+       row.metadata_location, row.claims.front(), row.format_version, row.snapshot_id,
+       std::string(row.origin), row.now_ms, row.now_ms, principal, principal}));
+  MORAINE_ASSIGN(int64_t id, t.LastInsertId());
+  MORAINE_TRY(PutClaims(t, row.claims, id));
+  MORAINE_TRY(AddChange(t, {.kind = std::string(row.change_kind),
+                            .table_id = id,
+                            .version = 1,
+                            .snapshot_id = row.snapshot_id,
+                            .changed_ms = row.now_ms,
+                            .metadata_location = row.metadata_location}));
+  return id;
+}
+
+Status RenameTabular(Transaction& t, int64_t warehouse_id, const TableName& from,
+                     const TableName& to, TabularKind kind, int64_t now_ms,
+                     const std::string& principal) {
+  MORAINE_ASSIGN(auto row, GetTabular(t, warehouse_id, from, kind));
+  MORAINE_ASSIGN(auto target, GetNamespace(t, warehouse_id, to.ns));
+  MORAINE_ASSIGN(auto taken, FindTabular(t, warehouse_id, to));
+  if (taken && taken->id != row.id) {
+    return AlreadyExists(fmt::format("Cannot rename {} to {}. {} already exists", ToText(from),
+                                     ToText(to),
+                                     taken->kind == TabularKind::kView ? "View" : "Table"));
+  }
+  MORAINE_TRY(
+      t.Execute("UPDATE tabular SET namespace_id = ?, name = ?, version = version + 1, "
+                "updated_ms = ?, updated_by = ? WHERE id = ?",
+                {target.id, to.name, now_ms, principal, row.id}));
+  return AddChange(t, {.kind = ChangeKind(kind, "rename"),
+                       .table_id = row.id,
+                       .version = row.version + 1,
+                       .snapshot_id = row.current_snapshot_id,
+                       .changed_ms = now_ms});
+}
+
+Status DropTabular(Transaction& t, const TabularRow& row, bool purge, int64_t now_ms) {
+  std::string detail;
+  JsonWriter(&detail)
+      .BeginObject()
+      .Field("name", ToText(row.name))
+      .Field("metadata-location", row.metadata_location)
+      .Field("purge-requested", purge)
+      .EndObject();
+  MORAINE_TRY(RemoveClaims(t, row.id));
+  MORAINE_TRY(t.Execute("DELETE FROM tabular WHERE id = ?", {row.id}));
+  return AddChange(t, {.kind = ChangeKind(row.kind, "drop"),
+                       .table_id = row.id,
+                       .version = row.version + 1,
+                       .snapshot_id = row.current_snapshot_id,
+                       .changed_ms = now_ms,
+                       .detail = std::move(detail)});
+}
+
+}  // namespace moraine::catalog
