@@ -31,7 +31,9 @@ constexpr char kCreatedBy[] = "moraine version " MORAINE_VERSION " (build splice
 constexpr int64_t kMemoryPerFooterByte = 6;
 /// Columns whose dictionaries are merged ahead of the one whose pages are written.
 constexpr size_t kColumnsAhead = 2;
-constexpr int64_t kMostReadAhead = int64_t{16} << 20;
+/// Bytes that are read ahead, and of pages that are worked on. More would only take memory.
+constexpr int64_t kMostReadAhead = int64_t{8} << 20;
+constexpr int64_t kMostInWork = int64_t{16} << 20;
 
 // Rows of an input row group that go into one output row group.
 struct Segment {
@@ -321,7 +323,7 @@ Status SplicePacking::WriteColumns(Call& call, const EncodedGroup* encoded) {
   std::vector<splice::ColumnCounts> counts(count);
   // Destroyed first: what they have begun uses the columns.
   splice::Pipeline ahead(run_->helpers(), INT64_MAX);
-  splice::Pipeline pages(run_->helpers(), run_->options().memory_bytes / 8);
+  splice::Pipeline pages(run_->helpers(), std::min(kMostInWork, run_->options().memory_bytes / 8));
   splice::Pipeline reads(run_->helpers(),
                          std::min(kMostReadAhead, run_->options().memory_bytes / 32));
   size_t prepared = 0;

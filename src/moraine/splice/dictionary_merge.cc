@@ -9,7 +9,8 @@ namespace moraine::splice {
 namespace {
 
 // Lookups ahead of which slots are fetched: a large table is not in the cache.
-constexpr size_t kAhead = 12;
+constexpr size_t kSlotsAhead = 12;
+constexpr size_t kValuesAhead = 6;
 constexpr size_t kMinSlots = 64;
 
 uint64_t Mix(uint64_t value) {
@@ -20,14 +21,19 @@ uint64_t Mix(uint64_t value) {
   return value ^ value >> 32;
 }
 
+uint64_t Load(const char* from) {
+  uint64_t word;
+  std::memcpy(&word, from, sizeof(word));
+  return word;
+}
+
 uint64_t HashOf(std::string_view bytes) {
   uint64_t hash = bytes.size() * 0x9E3779B97F4A7C15U;
   while (bytes.size() >= sizeof(uint64_t)) {
-    uint64_t word;
-    std::memcpy(&word, bytes.data(), sizeof(word));
-    hash = Mix(hash ^ word);
-    bytes.remove_prefix(sizeof(word));
+    hash = Mix(hash ^ Load(bytes.data()));
+    bytes.remove_prefix(sizeof(uint64_t));
   }
+  if (bytes.empty()) return hash;
   uint64_t word = 0;
   std::memcpy(&word, bytes.data(), bytes.size());
   return Mix(hash ^ word);
@@ -47,9 +53,17 @@ bool IsIdentity(const std::vector<uint32_t>& mapping) {
 bool DictionaryMerge::IsAt(uint32_t index, std::string_view encoded) const {
   const size_t width = type_.width();
   const size_t offset = width > 0 ? index * width : offsets_[index];
+  if (width == sizeof(uint64_t)) return Load(plain_.data() + offset) == Load(encoded.data());
   // A byte array begins with its length: a longer or shorter one differs there.
   return plain_.size() - offset >= encoded.size() &&
          std::memcmp(plain_.data() + offset, encoded.data(), encoded.size()) == 0;
+}
+
+void DictionaryMerge::FetchValue(uint32_t index) const {
+  if (index == kNone) return;
+  const size_t width = type_.width();
+  __builtin_prefetch(width > 0 ? static_cast<const void*>(plain_.data() + index * width)
+                               : static_cast<const void*>(&offsets_[index]));
 }
 
 uint32_t DictionaryMerge::Find(std::string_view encoded, uint64_t hash) const {
@@ -102,8 +116,9 @@ bool DictionaryMerge::LookUp(const DictionaryValues& values, std::vector<uint32_
   const size_t mask = slots_.empty() ? 0 : slots_.size() - 1;
   size_t bytes = plain_.size();
   for (uint32_t i = 0; i < count; ++i) {
-    if (i + kAhead < count && !slots_.empty()) {
-      __builtin_prefetch(&slots_[hashes_[i + kAhead] & mask]);
+    if (i + kSlotsAhead < count && !slots_.empty()) {
+      __builtin_prefetch(&slots_[hashes_[i + kSlotsAhead] & mask]);
+      FetchValue(slots_[hashes_[i + kValuesAhead] & mask].index);
     }
     const std::string_view encoded = values.Encoded(i);
     (*mapping)[i] = Find(encoded, hashes_[i]);

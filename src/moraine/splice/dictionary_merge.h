@@ -40,6 +40,7 @@ class DictionaryMerge {
   };
 
   bool LookUp(const DictionaryValues& values, std::vector<uint32_t>* mapping);
+  void FetchValue(uint32_t index) const;
   uint32_t Find(std::string_view encoded, uint64_t hash) const;
   uint32_t Insert(std::string_view encoded, uint64_t hash);
   void Grow(size_t slots);

@@ -57,6 +57,45 @@ struct Pipeline::Piece {
   }
 };
 
+// The pieces that nobody has begun. A task of the pool takes one after the other, so that as many
+// may wait as fit into memory, not into the pool's queue. May outlive the pipeline.
+class Pipeline::Waiting {
+ public:
+  // True: a task is to be asked for, as none is on its way.
+  bool Add(std::shared_ptr<Piece> piece) {
+    const std::lock_guard lock(mutex_);
+    while (!pieces_.empty() && pieces_.front()->is_claimed) pieces_.pop_front();
+    pieces_.push_back(std::move(piece));
+    return !std::exchange(is_asked_, true);
+  }
+  void SetNotAsked() {
+    const std::lock_guard lock(mutex_);
+    is_asked_ = false;
+  }
+  void Help() {
+    SetNotAsked();  // the next piece may be for another thread
+    while (const std::shared_ptr<Piece> piece = Take()) piece->Run();
+  }
+
+ private:
+  std::shared_ptr<Piece> Take() {
+    const std::lock_guard lock(mutex_);
+    while (!pieces_.empty()) {
+      std::shared_ptr<Piece> piece = std::move(pieces_.front());
+      pieces_.pop_front();
+      if (!piece->is_claimed) return piece;
+    }
+    return nullptr;
+  }
+
+  std::mutex mutex_;
+  std::deque<std::shared_ptr<Piece>> pieces_;
+  bool is_asked_ = false;
+};
+
+Pipeline::Pipeline(Executor* pool, int64_t max_bytes)
+    : pool_(pool), max_bytes_(max_bytes), waiting_(std::make_shared<Waiting>()) {}
+
 Pipeline::~Pipeline() {
   for (const std::shared_ptr<Piece>& piece : pieces_) {
     if (piece->is_claimed.exchange(true)) piece->Wait();
@@ -94,10 +133,10 @@ Status Pipeline::Push(int64_t bytes, std::function<Status()> work, std::function
   piece->work = std::move(work);
   piece->finish = std::move(finish);
   pieces_.push_back(piece);
-  if (pool_ != nullptr) {
+  if (pool_ != nullptr && waiting_->Add(piece)) {
     // A full queue is no error: this thread does it when its turn comes.
-    const Status submitted = pool_->Submit([piece] { piece->Run(); });
-    static_cast<void>(submitted.ok());
+    const Status submitted = pool_->Submit([waiting = waiting_] { waiting->Help(); });
+    if (!submitted.ok()) waiting_->SetNotAsked();
   }
   return {};
 }

@@ -17,7 +17,7 @@ namespace moraine::splice {
 class Pipeline {
  public:
   /// pool: nullptr, all runs on the caller. At most max_bytes of pieces wait, and at least one.
-  Pipeline(Executor* pool, int64_t max_bytes) : pool_(pool), max_bytes_(max_bytes) {}
+  Pipeline(Executor* pool, int64_t max_bytes);
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -34,6 +34,7 @@ class Pipeline {
 
  private:
   struct Piece;
+  class Waiting;
 
   Status MakeRoom(int64_t bytes);
 
@@ -41,6 +42,7 @@ class Pipeline {
   const int64_t max_bytes_;
   int64_t bytes_ = 0;
   std::deque<std::shared_ptr<Piece>> pieces_;
+  std::shared_ptr<Waiting> waiting_;  // for threads of the pool
 };
 
 }  // namespace moraine::splice

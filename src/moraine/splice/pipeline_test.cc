@@ -1,6 +1,7 @@
 #include "moraine/splice/pipeline.h"
 
 #include <atomic>
+#include <latch>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -34,6 +35,21 @@ TEST(Pipeline, FinishesInOrderWhateverRunsFirst) {
     ASSERT_EQ(order.size(), 200u);
     for (int i = 0; i < 200; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
   }
+}
+
+TEST(Pipeline, HasTheWorkOfAllPiecesDoneWhateverThePoolHasRoomFor) {
+  ThreadPool pool({"pieces", 1, 1});
+  Pipeline pipeline(&pool, 1000);
+  std::latch left(200);
+  for (int i = 0; i < 200; ++i) {
+    const auto work = [&left]() -> Status {
+      left.count_down();
+      return {};
+    };
+    ASSERT_TRUE(pipeline.Push(1, work, [] { return Status(); }).ok());
+  }
+  left.wait();  // by the pool alone
+  ASSERT_TRUE(pipeline.Drain().ok());
 }
 
 TEST(Pipeline, EndsWithTheFirstErrorAndWaitsForWhatRuns) {
