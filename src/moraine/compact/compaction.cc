@@ -123,6 +123,11 @@ class Compaction {
       config.max_task_size = std::max(config.max_task_size, config.target_size);
     }
     if (options_.filter) config.filter = *options_.filter;
+    if (options_.layout) {
+      auto layout = planning::LayoutOf(*options_.layout, metadata);
+      if (!layout.ok()) return std::move(layout).status().Annotate("layout");
+      config.layout = *std::move(layout);
+    }
     if (auto obstacle = planning::Obstacle(metadata, config, /*registered=*/false);
         !obstacle.empty()) {
       report_.reason = obstacle;
@@ -132,7 +137,9 @@ class Compaction {
     request.every_partition = true;
     request.max_candidates = kMostPartitions;
     request.max_files = kMostFiles;
-    request.limits = {.budget_bytes = INT64_MAX, .max_tasks = kMostTasks};
+    request.limits = {.budget_bytes = INT64_MAX,
+                      .max_tasks = kMostTasks,
+                      .arranged_task_bytes = options_.arranged_task_bytes};
     MORAINE_TRY(Count(call_, metadata));
     report_.before = TotalsOf(sum_);
     MORAINE_ASSIGN(auto plan, planning::PlanTable(call_, files_, metadata, sum_, request));
@@ -145,6 +152,10 @@ class Compaction {
     outputs_.resize(tasks_.size());
     report_.reason = WhyOf(plan.process);
     report_.type = tasks_.empty() ? planning::OptimizingType::kNone : plan.process.type;
+    const bool arranges = std::any_of(tasks_.begin(), tasks_.end(), [](const RewriteTask& task) {
+      return !task.layout.is_none();
+    });
+    if (arranges) report_.layout = tasks::LayoutText(config.layout, metadata.CurrentSchema());
     report_.tasks = static_cast<int64_t>(tasks_.size());
     report_.partitions = plan.process.partitions;
     report_.partitions_left = plan.process.partitions_left + plan.partitions_left_out;
@@ -171,6 +182,7 @@ class Compaction {
     rewrite::RewriteOptions options;
     options.memory_bytes = options_.memory_bytes / at_a_time;
     options.threads = std::max(1, options_.threads / at_a_time);
+    options.spill_folder = options_.spill_folder;
     // The first failure ends the others.
     std::stop_source stop;
     std::stop_callback on_stop(call_.stop(), [&] { stop.request_stop(); });
@@ -301,9 +313,10 @@ class Compaction {
     for (const auto* added : {&decision.added_data_files, &decision.added_delete_files}) {
       for (const auto& file : *added) {
         ++report_.output_files;
-        report_.output_bytes += file.file_size_in_bytes;
+        report_.output_bytes += file.content_size_in_bytes.value_or(file.file_size_in_bytes);
       }
     }
+    report_.output_delete_files = static_cast<int64_t>(decision.added_delete_files.size());
     for (size_t i : decision.kept) report_.deleted_rows += outputs_[i].rows_deleted;
     for (const auto& dropped : decision.dropped) report_.left_out.push_back(dropped.reason);
     Status counted = Count(call, metadata);

@@ -25,6 +25,11 @@ struct CompactionOptions {
   std::optional<int64_t> target_size_bytes;
   /// Over the table's self-optimizing.filter: files that can't match are left alone.
   std::optional<std::string> filter;
+  /// Over the table's self-optimizing.layout, as planning::LayoutOf takes it.
+  std::optional<std::string> layout;
+  /// Local, for sorts that do not fit in memory; "": the system's for such files.
+  std::string spill_folder;
+  std::optional<int64_t> arranged_task_bytes;  ///< as planning::PlanLimits has it
   int threads = 2;
   int64_t memory_bytes = int64_t{1} << 30;  ///< for all tasks together
   int commit_retries = 100;                 ///< the work of a long run is worth some minutes
@@ -46,12 +51,14 @@ struct CompactionReport {
   /// Why this was done, or why there was nothing to do: one sentence.
   std::string reason;
   planning::OptimizingType type = planning::OptimizingType::kNone;  ///< kNone: nothing to do
+  std::string layout;  ///< of the rows that are put in order, "zorder(a,b)"; empty: none are
   int64_t tasks = 0;
   int64_t partitions = 0;
   int64_t partitions_left = 0;  ///< too many files for one run: run again
   int64_t input_files = 0;
   int64_t input_bytes = 0;
-  int64_t output_files = 0;
+  int64_t output_files = 0;  ///< data files and delete files
+  int64_t output_delete_files = 0;
   int64_t output_bytes = 0;
   int64_t removed_delete_files = 0;
   int64_t deleted_rows = 0;  ///< that were still in the inputs

@@ -10,6 +10,7 @@
 #include "moraine/iceberg/commit/snapshot_changes.h"
 #include "moraine/planning/digest.h"
 #include "moraine/planning/planner.h"
+#include "moraine/planning/range_groups.h"
 
 namespace moraine::planning {
 namespace {
@@ -205,6 +206,20 @@ class Examiner {
   Verdict verdict_;
 };
 
+std::vector<Verdict> ExamineAll(const TableFiles& current, const LiveFiles& live,
+                                const std::vector<FinishedWork>& finished,
+                                int64_t planned_sequence_number) {
+  std::vector<Verdict> verdicts;
+  std::vector<std::string> objections;
+  for (const FinishedWork& work : finished) {
+    verdicts.push_back(Examiner(current, live, work, planned_sequence_number).Examine());
+    objections.push_back(verdicts.back().objection);
+  }
+  ObjectToBrokenGroups(finished, &objections);
+  for (size_t i = 0; i < verdicts.size(); ++i) verdicts[i].objection = std::move(objections[i]);
+  return verdicts;
+}
+
 /// Own vectors that are replaced by one of them and another's are not added themselves.
 void AddOutputs(const tasks::RewriteOutput& output, const CarryOver& carried,
                 CommitDecision* decision) {
@@ -224,16 +239,18 @@ CommitDecision DecideCommit(const TableFiles& current, const std::vector<Finishe
   CommitDecision decision;
   LiveFiles live = IndexLiveFiles(current);
   std::vector<TaskPlan> landed;
-  std::set<std::string> settled, left;
+  std::set<std::string> settled, left, removed;
+  std::vector<Verdict> verdicts = ExamineAll(current, live, finished, planned_sequence_number);
   for (size_t i = 0; i < finished.size(); ++i) {
     const auto& task = *finished[i].task;
-    Verdict verdict = Examiner(current, live, finished[i], planned_sequence_number).Examine();
+    Verdict& verdict = verdicts[i];
     if (!verdict.objection.empty()) {
       decision.dropped.push_back({task.task_id, std::move(verdict.objection)});
       continue;
     }
     decision.kept.push_back(i);
     for (const auto& input : task.rewrite) {
+      if (!removed.insert(input.file.file_path).second) continue;  // of several tasks' ranges
       Place place = live.at(input.file.file_path);
       decision.removed_data_files.push_back(
           current.partitions[place.partition].files[place.file].file);

@@ -49,6 +49,7 @@ struct CommitDecision {
   bool empty() const { return kept.empty(); }
 };
 
+/// Tasks that share inputs are kept together or not at all (range_groups.h).
 /// current: the touched partitions of the snapshot to commit on, complete, and the deletes of those
 /// that rows move to. A task is kept when each of its inputs is still live and the deletes that
 /// came meanwhile reach its new files as they reached the old ones: those by position are carried

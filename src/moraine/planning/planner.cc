@@ -15,36 +15,6 @@ namespace {
 using iceberg::FileContent;
 using tasks::InputFile;
 
-/// First-fit over bins that stay open; files come largest first, so bins fill up well.
-std::vector<std::vector<size_t>> PackBins(const PartitionFiles& partition,
-                                          std::vector<size_t> files, int64_t capacity) {
-  constexpr size_t kOpenBins = 64;
-  struct Bin {
-    std::vector<size_t> files;
-    int64_t bytes = 0;
-  };
-  auto size_of = [&](size_t i) { return partition.files[i].file.file_size_in_bytes; };
-  std::stable_sort(files.begin(), files.end(),
-                   [&](size_t a, size_t b) { return size_of(a) > size_of(b); });
-  std::vector<Bin> bins;
-  for (size_t file : files) {
-    Bin* home = nullptr;
-    size_t first = bins.size() > kOpenBins ? bins.size() - kOpenBins : 0;
-    for (size_t i = first; i < bins.size() && home == nullptr; ++i) {
-      if (size_of(file) <= capacity - bins[i].bytes &&
-          static_cast<int64_t>(bins[i].files.size()) < kMaxFilesPerTask) {
-        home = &bins[i];
-      }
-    }
-    if (home == nullptr) home = &bins.emplace_back();
-    home->files.push_back(file);
-    home->bytes = iceberg::AddCapped(home->bytes, size_of(file));
-  }
-  std::vector<std::vector<size_t>> packed;
-  for (auto& bin : bins) packed.push_back(std::move(bin.files));
-  return packed;
-}
-
 bool IsSharedPositionDelete(const iceberg::DataFile& file) {
   return file.content == FileContent::kPositionDeletes && !file.referenced_data_file;
 }
@@ -75,11 +45,12 @@ void TakeSharersOfDeletes(const TableFiles& table, const PartitionFiles& partiti
 class PartitionPlanner {
  public:
   PartitionPlanner(const TableFiles& table, size_t index, const PartitionEvaluation& evaluation,
-                   const OptimizingConfig& config)
+                   const OptimizingConfig& config, const PlanLimits& limits)
       : table_(table),
         index_(index),
         partition_(table.partitions[index]),
         config_(config),
+        limits_(limits),
         work_(evaluation.work),
         moves_(evaluation.moves && evaluation.type == OptimizingType::kFull),
         arranges_(evaluation.type >= OptimizingType::kMajor && !config.layout.is_none()) {}
@@ -113,8 +84,9 @@ class PartitionPlanner {
     std::vector<size_t> files = FilesWith(FileWork::kRewrite);
     std::vector<size_t> undersized = FilesWith(FileWork::kUndersized);
     files.insert(files.end(), undersized.begin(), undersized.end());
-    for (const auto& bin :
-         PackBins(partition_, files, std::max(config_.bin_size(), kArrangedTaskBytes))) {
+    int64_t capacity = ArrangedTaskBytes(config_, limits_);
+    if (!moves_) capacity *= tasks::kMostRanges;  // in several ranges then
+    for (const auto& bin : PackBins(partition_, files, capacity)) {
       const auto& first = partition_.files[bin[0]];
       const bool lies_so = !moves_ && tasks::HasLayoutMark(first.file.file_path, mark);
       if (bin.size() > 1 || !first.deletes.empty() || !lies_so) {
@@ -155,6 +127,7 @@ class PartitionPlanner {
   size_t index_;
   const PartitionFiles& partition_;
   const OptimizingConfig& config_;
+  const PlanLimits& limits_;
   std::vector<FileWork> work_;
   const bool moves_;
   const bool arranges_;
@@ -197,6 +170,41 @@ std::string WhyNot(const std::vector<PartitionEvaluation>& evaluations) {
 
 }  // namespace
 
+int64_t ArrangedTaskBytes(const OptimizingConfig& config, const PlanLimits& limits) {
+  constexpr int64_t kBytes = int64_t{4} << 30;
+  return limits.arranged_task_bytes.value_or(std::max(config.bin_size(), kBytes));
+}
+
+/// First-fit over bins that stay open; files come largest first, so bins fill up well.
+std::vector<std::vector<size_t>> PackBins(const PartitionFiles& partition,
+                                          std::vector<size_t> files, int64_t capacity) {
+  constexpr size_t kOpenBins = 64;
+  struct Bin {
+    std::vector<size_t> files;
+    int64_t bytes = 0;
+  };
+  auto size_of = [&](size_t i) { return partition.files[i].file.file_size_in_bytes; };
+  std::stable_sort(files.begin(), files.end(),
+                   [&](size_t a, size_t b) { return size_of(a) > size_of(b); });
+  std::vector<Bin> bins;
+  for (size_t file : files) {
+    Bin* home = nullptr;
+    size_t first = bins.size() > kOpenBins ? bins.size() - kOpenBins : 0;
+    for (size_t i = first; i < bins.size() && home == nullptr; ++i) {
+      if (size_of(file) <= capacity - bins[i].bytes &&
+          static_cast<int64_t>(bins[i].files.size()) < kMaxFilesPerTask) {
+        home = &bins[i];
+      }
+    }
+    if (home == nullptr) home = &bins.emplace_back();
+    home->files.push_back(file);
+    home->bytes = iceberg::AddCapped(home->bytes, size_of(file));
+  }
+  std::vector<std::vector<size_t>> packed;
+  for (auto& bin : bins) packed.push_back(std::move(bin.files));
+  return packed;
+}
+
 ProcessPlan PlanProcess(const TableFiles& table,
                         const std::vector<PartitionEvaluation>& evaluations,
                         const OptimizingConfig& config, const PlanLimits& limits) {
@@ -216,7 +224,7 @@ ProcessPlan PlanProcess(const TableFiles& table,
       ++plan.partitions_left;
       continue;
     }
-    auto tasks = PartitionPlanner(table, index, evaluation, config).Plan();
+    auto tasks = PartitionPlanner(table, index, evaluation, config, limits).Plan();
     if (tasks.empty()) continue;
     ++plan.partitions;
     if (heaviest == nullptr) heaviest = &evaluation;

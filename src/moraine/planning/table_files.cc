@@ -36,6 +36,40 @@ bool PathIsOutside(const DataFile& deletes, const std::string& path) {
   return (low != nullptr && path < *low) || (high != nullptr && path > *high);
 }
 
+/// Counts and bounds of a data file.
+struct Metrics {
+  iceberg::CountMap values;
+  iceberg::CountMap nulls;
+  iceberg::CountMap nans;
+  iceberg::BoundMap lower;
+  iceberg::BoundMap upper;
+
+  /// A second call puts back what the first one took out.
+  void Swap(DataFile* file) {
+    values.swap(file->value_counts);
+    nulls.swap(file->null_value_counts);
+    nans.swap(file->nan_value_counts);
+    lower.swap(file->lower_bounds);
+    upper.swap(file->upper_bounds);
+  }
+};
+
+/// Leaves counts and bounds of these columns (ascending) alone.
+void KeepMetrics(const std::vector<int32_t>& columns, DataFile* file) {
+  const auto drop = [&](auto* map) {
+    std::erase_if(*map, [&](const auto& entry) {
+      return !std::binary_search(columns.begin(), columns.end(), entry.first);
+    });
+    map->shrink_to_fit();
+  };
+  file->column_sizes = {};
+  drop(&file->value_counts);
+  drop(&file->null_value_counts);
+  drop(&file->nan_value_counts);
+  drop(&file->lower_bounds);
+  drop(&file->upper_bounds);
+}
+
 class Loader {
  public:
   Loader(Call& call, io::FileSystem& files, const iceberg::TableMetadata& metadata,
@@ -160,8 +194,9 @@ class Loader {
   Status ReadData(const ManifestFile& manifest) {
     MORAINE_ASSIGN(auto spec, SpecOf(manifest));
     iceberg::ManifestReadOptions options;
-    options.counts = filter_ != nullptr;
-    options.bounds = filter_ != nullptr;
+    options.counts = filter_ != nullptr || !request_.metrics_of.empty();
+    options.bounds = options.counts;
+    if (filter_ == nullptr) options.columns = request_.metrics_of;
     iceberg::ExpressionPtr projected;
     if (filter_) projected = iceberg::ProjectInclusive(filter_, *spec, metadata_.CurrentSchema());
     return iceberg::ReadManifest(
@@ -193,13 +228,8 @@ class Loader {
         time != writer_times_.end()) {
       partition.last_write_ms = std::max(partition.last_write_ms, time->second);
     }
-    // Metrics were for the filter; a task needs none of its inputs.
-    entry.file.column_sizes = {};
-    entry.file.value_counts = {};
-    entry.file.null_value_counts = {};
-    entry.file.nan_value_counts = {};
-    entry.file.lower_bounds = {};
-    entry.file.upper_bounds = {};
+    // Others were for the filter; a task needs none of its inputs.
+    KeepMetrics(request_.metrics_of, &entry.file);
     partition.files.push_back({std::move(entry.file), entry.sequence_number.value_or(0), {}});
     loaded_.filtered_out[place->second].push_back(left_out);
   }
@@ -209,7 +239,12 @@ class Loader {
     for (auto& partition : loaded_.files.partitions) {
       MORAINE_TRY(call_.Check());
       for (auto& input : partition.files) {
-        MORAINE_ASSIGN(auto deletes, index_.ForDataFile(input.sequence_number, input.file));
+        // All deletes that apply to the file by its place: a commit finds them so, too.
+        Metrics metrics;
+        metrics.Swap(&input.file);
+        auto found = index_.ForDataFile(input.sequence_number, input.file);
+        metrics.Swap(&input.file);
+        MORAINE_ASSIGN(auto deletes, std::move(found));
         for (const auto& entry : deletes) {
           if (PathIsOutside(entry->file, input.file.file_path)) continue;
           input.deletes.push_back(delete_numbers_.at(entry.get()));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "moraine/base/call.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
@@ -20,6 +21,8 @@ struct TableFilesRequest {
   std::set<std::string> delete_partitions;
   std::string filter;  ///< self-optimizing.filter: files that can't match are left alone
   int64_t max_files = 200'000;
+  /// Columns, ascending, whose counts and bounds data files keep.
+  std::vector<int32_t> metrics_of = {};
 };
 
 struct LoadedTableFiles {

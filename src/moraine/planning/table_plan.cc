@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "moraine/io/location.h"
+#include "moraine/planning/range_choice.h"
+#include "moraine/planning/range_plan.h"
 
 namespace moraine::planning {
 namespace {
@@ -16,6 +18,14 @@ void LeaveFilteredFiles(const std::vector<bool>& filtered_out, PartitionEvaluati
   }
 }
 
+void DropMetrics(iceberg::DataFile* file) {
+  file->value_counts = {};
+  file->null_value_counts = {};
+  file->nan_value_counts = {};
+  file->lower_bounds = {};
+  file->upper_bounds = {};
+}
+
 /// Files of a task with the deletes they need, renumbered for the task alone.
 class TaskBuilder {
  public:
@@ -23,6 +33,7 @@ class TaskBuilder {
 
   void Add(const tasks::InputFile& input, std::vector<tasks::InputFile>* list) {
     tasks::InputFile copy = input;
+    DropMetrics(&copy.file);  // they were for the plan
     for (int32_t& index : copy.deletes) {
       auto [place, is_new] = numbers_.emplace(index, static_cast<int32_t>(task_.deletes.size()));
       if (is_new) task_.deletes.push_back(table_.deletes[static_cast<size_t>(index)]);
@@ -36,6 +47,14 @@ class TaskBuilder {
   RewriteTask& task_;
   std::map<int32_t, int32_t> numbers_;
 };
+
+tasks::TaskRange RangeOf(const PlannedRange& planned, int32_t task_id) {
+  return {.ranges = *planned.ranges,
+          .index = planned.index,
+          .first_task = task_id - planned.place,
+          .tasks = planned.tasks,
+          .inputs = planned.inputs};
+}
 
 }  // namespace
 
@@ -58,9 +77,10 @@ Result<TablePlan> PlanTable(Call& call, io::FileSystem& files,
              FullIntervalReached(config, request.times, request.now_ms);
   auto health = DecideHealth(sum, sum.ReachedByGlobalDeletes(UnpartitionedSpecs(metadata)), config,
                              all, request.max_candidates);
-  const TableFilesRequest wanted{.partitions = {health.candidates.begin(), health.candidates.end()},
-                                 .filter = config.filter,
-                                 .max_files = request.max_files};
+  TableFilesRequest wanted{.partitions = {health.candidates.begin(), health.candidates.end()},
+                           .filter = config.filter,
+                           .max_files = request.max_files};
+  wanted.metrics_of = RangeColumns(config.layout, metadata.CurrentSchema());
   MORAINE_ASSIGN(auto loaded, LoadTableFiles(call, files, metadata, sum, wanted));
   std::vector<PartitionEvaluation> evaluations;
   for (size_t i = 0; i < loaded.files.partitions.size(); ++i) {
@@ -70,6 +90,8 @@ Result<TablePlan> PlanTable(Call& call, io::FileSystem& files,
   }
   TablePlan plan;
   plan.process = PlanProcess(loaded.files, evaluations, config, request.limits);
+  MORAINE_TRY(
+      DivideIntoRanges(call, files, metadata, loaded.files, config, request.limits, &plan.process));
   plan.files = std::move(loaded.files);
   plan.partitions_left_out = loaded.partitions_left_out;
   return plan;
@@ -103,6 +125,7 @@ std::vector<RewriteTask> MakeTasks(const iceberg::TableMetadata& metadata, const
     for (size_t file : planned.rewrite) builder.Add(partition.files[file], &task.rewrite);
     for (size_t file : planned.rewrite_positions)
       builder.Add(partition.files[file], &task.rewrite_positions);
+    if (planned.range) task.range = RangeOf(*planned.range, task.task_id);
     made.push_back(std::move(task));
   }
   return made;

@@ -22,6 +22,7 @@
 #include "moraine/rewrite/batch_queue.h"
 #include "moraine/rewrite/curve_keys.h"
 #include "moraine/rewrite/partition_router.h"
+#include "moraine/rewrite/range_filter.h"
 #include "moraine/rewrite/sort_rows.h"
 #include "moraine/tasks/layout.h"
 
@@ -318,16 +319,27 @@ Status Arrange(Call& call, TaskRun* run) {
   const auto sample_fields = FieldsWith(*run, run->task().layout.columns);
   MORAINE_ASSIGN(const auto keys, TaskKeys::Make(run->task(), source.fields, sample_fields));
   if (keys->curve) MORAINE_TRY(TakeSamples(call, run, sample_fields, &*keys->curve));
+  std::optional<RangeFilter> range;
+  if (run->task().range) {
+    MORAINE_ASSIGN(range, RangeFilter::Make(run->task(), source.fields, run->pool()));
+  }
+  std::atomic<int64_t> elsewhere = 0;
   RowSorterOptions options = SorterOptionsOf(run, keys->sort ? &*keys->sort : nullptr);
   if (keys->router != nullptr) options.sorted_keys = SortedKeys::kKeep;
   RowSorter sorter(std::move(options));
   MORAINE_TRY(ReadAll(
       call, run, source, &run->progress(),
       [&](Call& c, RowBatch batch) -> Status {
+        if (range) {
+          MORAINE_ASSIGN(const int64_t others, range->Apply(&batch, run->pool()));
+          elsewhere += others;
+          if (batch.rows == nullptr) return {};
+        }
         MORAINE_ASSIGN(ArrayPtr encoded, keys->Encode(*batch.rows, run->pool()));
         return sorter.Add(c, batch, std::move(encoded));
       },
       [&](const RowSource& read) { run->Count(read); }));
+  run->output().rows_elsewhere += elsewhere;
   MORAINE_TRY(sorter.Finish(call));
   SortedWriter writer(run, *keys);
   return WriteSorted(call, run, &sorter, &writer);

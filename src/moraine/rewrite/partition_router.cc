@@ -7,7 +7,7 @@
 #include <arrow/record_batch.h>
 #include <fmt/format.h>
 
-#include "moraine/rewrite/column_values.h"
+#include "moraine/iceberg/data/column_values.h"
 
 namespace moraine::rewrite {
 
@@ -55,7 +55,8 @@ Result<std::vector<uint32_t>> PartitionRouter::Route(const arrow::RecordBatch& b
       const iceberg::Transform& transform = spec_->fields[i].transform;
       if (transform.kind() == Kind::kVoid) continue;
       const iceberg::Type& type = *types_[column];
-      tuple[i] = transform.Apply(type, ValueAt(*columns[column], type, static_cast<int64_t>(row)));
+      tuple[i] = transform.Apply(
+          type, iceberg::ValueAt(*columns[column], type, static_cast<int64_t>(row)));
       ++column;
     }
     if (row > 0 && iceberg::SameTuple(tuple, last)) {

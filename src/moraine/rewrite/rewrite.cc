@@ -59,7 +59,8 @@ Status CheckRows(const tasks::RewriteTask& task, const tasks::RewriteOutput& out
     return Corruption(fmt::format("the {} files of the task have {} rows, {} were read",
                                   task.rewrite.size(), claimed, output.rows_read));
   }
-  const int64_t alive = output.rows_read - output.rows_deleted - output.rows_deduplicated;
+  const int64_t alive =
+      output.rows_read - output.rows_deleted - output.rows_deduplicated - output.rows_elsewhere;
   int64_t stored = 0;
   for (const iceberg::DataFile& file : output.data_files) stored += file.record_count;
   if (alive == output.rows_written && alive == stored) return {};
@@ -90,6 +91,8 @@ Status RewriteRows(Call& call, TaskRun* run) {
     MORAINE_ASSIGN(auto superseded, FindSuperseded(call, run));
     run->set_superseded(std::move(superseded));
   }
+  if (run->task().range && run->task().layout.is_none())
+    return InvalidArgument("a task with a range of keys has no layout");
   const bool moves = !run->task().layout.is_none() || run->task().target_spec != nullptr;
   if (moves) {
     MORAINE_TRY(Arrange(call, run));

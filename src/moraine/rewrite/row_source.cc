@@ -125,8 +125,12 @@ Result<RowBatch> RowSource::WithoutDeleted(BatchPtr batch) {
     std::iota(own.begin(), own.end(), 0);
     MORAINE_ASSIGN(batch, batch->SelectColumns(own));
   }
-  rows_deleted_ += deleted;
-  rows_superseded_ += superseded;
+  if (task_.range && !task_.range->CountsDeletesOf(file_)) {
+    rows_elsewhere_ += deleted + superseded;
+  } else {
+    rows_deleted_ += deleted;
+    rows_superseded_ += superseded;
+  }
   if (deleted + superseded == batch->num_rows()) return alive;
   if (deleted + superseded == 0) {
     keep.clear();

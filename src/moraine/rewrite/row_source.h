@@ -46,6 +46,8 @@ class RowSource {
   int64_t rows_read() const { return rows_read_; }
   int64_t rows_deleted() const { return rows_deleted_; }
   int64_t rows_superseded() const { return rows_superseded_; }
+  /// Dead rows that another task of the group counts.
+  int64_t rows_elsewhere() const { return rows_elsewhere_; }
   int64_t bytes_read() const { return bytes_read_; }
 
  private:
@@ -73,6 +75,7 @@ class RowSource {
   int64_t rows_read_ = 0;
   int64_t rows_deleted_ = 0;
   int64_t rows_superseded_ = 0;
+  int64_t rows_elsewhere_ = 0;
   int64_t bytes_read_ = 0;
 };
 

@@ -16,9 +16,9 @@
 #include <arrow/type.h>
 #include <fmt/format.h>
 
+#include "moraine/iceberg/data/column_values.h"
 #include "moraine/iceberg/data/value_cast.h"
 #include "moraine/io/arrow_status.h"
-#include "moraine/rewrite/column_values.h"
 
 namespace moraine::rewrite {
 namespace {
@@ -298,7 +298,7 @@ template <typename Number, typename Form>
 std::unique_ptr<KeyPart> MakeTransformed(const iceberg::TypePtr& type, const Transform& transform,
                                          PartOrder order) {
   return MakeNumbers<Number>(order, [type, transform](const arrow::Array& values, int64_t row) {
-    return Ordered(std::get<Form>(transform.Apply(*type, ValueAt(values, *type, row))));
+    return Ordered(std::get<Form>(transform.Apply(*type, iceberg::ValueAt(values, *type, row))));
   });
 }
 
@@ -312,7 +312,8 @@ std::unique_ptr<KeyPart> MakeTruncated(const iceberg::TypePtr& type, const Trans
     case TypeKind::kDecimal:
       return MakeNumbers<Unsigned128>(
           order, [type, transform](const arrow::Array& values, int64_t row) {
-            return Ordered(std::get<Int128>(transform.Apply(*type, ValueAt(values, *type, row))));
+            return Ordered(
+                std::get<Int128>(transform.Apply(*type, iceberg::ValueAt(values, *type, row))));
           });
     case TypeKind::kString:
       return std::make_unique<BytesPart>(order, transform.width(), 0);

@@ -14,8 +14,8 @@
 #include <gtest/gtest.h>
 
 #include "moraine/iceberg/data/arrow_schema.h"
+#include "moraine/iceberg/data/column_values.h"
 #include "moraine/iceberg/testing/rows.h"
-#include "moraine/rewrite/column_values.h"
 #include "moraine/rewrite/sort_rows.h"
 
 namespace moraine::rewrite {

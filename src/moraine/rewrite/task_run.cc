@@ -105,6 +105,7 @@ void TaskRun::Count(const RowSource& source) {
   output_.rows_read += source.rows_read();
   output_.rows_deleted += source.rows_deleted();
   output_.rows_deduplicated += source.rows_superseded();
+  output_.rows_elsewhere += source.rows_elsewhere();
   output_.bytes_read += source.bytes_read();
 }
 

@@ -249,6 +249,10 @@ std::string RewriteTaskToJson(const RewriteTask& task) {
   }
   WriteInputs("rewrite", task.rewrite, types, &out);
   WriteInputs("rewrite-positions", task.rewrite_positions, types, &out);
+  if (task.range) {
+    out.Key("range");
+    WriteTaskRange(*task.range, *task.schema, &out);
+  }
   out.EndObject();
   return text;
 }
@@ -274,6 +278,10 @@ Result<RewriteTask> RewriteTaskFromJson(std::string_view text) {
   MORAINE_ASSIGN(task.rewrite, ReadInputs(json, "rewrite", types, task.deletes.size()));
   MORAINE_ASSIGN(task.rewrite_positions,
                  ReadInputs(json, "rewrite-positions", types, task.deletes.size()));
+  MORAINE_ASSIGN(const auto range, json.Find("range"));
+  if (range) {
+    MORAINE_ASSIGN(task.range, TaskRangeFromJson(*range, *task.schema, task.rewrite.size()));
+  }
   return task;
 }
 
@@ -288,6 +296,7 @@ std::string RewriteOutputToJson(const RewriteOutput& output, const RewriteTask& 
   if (output.positions) WriteMap(*output.positions, &out);
   out.Field("rows-read", output.rows_read).Field("rows-deleted", output.rows_deleted);
   if (output.rows_deduplicated > 0) out.Field("rows-deduplicated", output.rows_deduplicated);
+  if (output.rows_elsewhere > 0) out.Field("rows-elsewhere", output.rows_elsewhere);
   out.Field("rows-written", output.rows_written).Field("bytes-read", output.bytes_read);
   out.Field("bytes-written", output.bytes_written).Field("duration-ms", output.duration_ms);
   out.EndObject();
@@ -312,6 +321,8 @@ Result<RewriteOutput> RewriteOutputFromJson(std::string_view text, const Rewrite
   MORAINE_ASSIGN(output.rows_deleted, json.Int64("rows-deleted"));
   MORAINE_ASSIGN(const auto deduplicated, json.OptInt64("rows-deduplicated"));
   output.rows_deduplicated = deduplicated.value_or(0);
+  MORAINE_ASSIGN(const auto elsewhere, json.OptInt64("rows-elsewhere"));
+  output.rows_elsewhere = elsewhere.value_or(0);
   MORAINE_ASSIGN(output.rows_written, json.Int64("rows-written"));
   MORAINE_ASSIGN(output.bytes_read, json.Int64("bytes-read"));
   MORAINE_ASSIGN(output.bytes_written, json.Int64("bytes-written"));

@@ -15,6 +15,7 @@
 #include "moraine/iceberg/types/partition_spec.h"
 #include "moraine/iceberg/types/snapshot.h"
 #include "moraine/iceberg/types/type.h"
+#include "moraine/tasks/key_ranges.h"
 #include "moraine/tasks/layout.h"
 #include "moraine/tasks/position_map.h"
 
@@ -56,6 +57,9 @@ struct RewriteTask {
   std::string partition_path;     ///< "a=1/b=2", or empty
   Layout layout;                  ///< of the rows of `rewrite`
   Dedup dedup;
+  /// Of the rows of `rewrite` only those of this range are written; the other tasks of its group
+  /// write the rest of them.
+  std::optional<TaskRange> range;
   /// The rows of `rewrite` go to the partitions of this spec; partition_path is empty then.
   /// nullptr: they stay in theirs.
   iceberg::PartitionSpecPtr target_spec;
@@ -78,6 +82,7 @@ struct RewriteOutput {
   int64_t rows_read = 0;
   int64_t rows_deleted = 0;
   int64_t rows_deduplicated = 0;  ///< left out because another row has their key
+  int64_t rows_elsewhere = 0;     ///< that other tasks of the group write, or count as deleted
   int64_t rows_written = 0;
   int64_t bytes_read = 0;
   int64_t bytes_written = 0;

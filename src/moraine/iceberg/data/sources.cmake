@@ -1,8 +1,8 @@
 list(APPEND ICEBERG_SOURCES
   data/arrow_schema.cc data/avro_columns.cc data/avro_decoders.cc data/avro_reader.cc
-  data/avro_rows.cc data/column_metrics.cc data/column_projection.cc data/data_file_reader.cc
-  data/data_file_writer.cc data/delete_filter.cc data/delete_loading.cc data/delete_writer.cc
-  data/file_columns.cc data/foreign_errors.cc
+  data/avro_rows.cc data/column_metrics.cc data/column_projection.cc data/column_values.cc
+  data/data_file_reader.cc data/data_file_writer.cc data/delete_filter.cc data/delete_loading.cc
+  data/delete_writer.cc data/file_columns.cc data/foreign_errors.cc data/key_sample.cc
   data/key_columns.cc data/leaf_levels.cc data/metrics_mode.cc data/open_dictionary.cc
   data/orc_columns.cc data/orc_reader.cc
   data/parquet_properties.cc

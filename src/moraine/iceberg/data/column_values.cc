@@ -1,16 +1,12 @@
-#include "moraine/rewrite/column_values.h"
+#include "moraine/iceberg/data/column_values.h"
 
 #include <cstring>
 #include <string>
 
 #include <arrow/array.h>
 
-namespace moraine::rewrite {
+namespace moraine::iceberg {
 namespace {
-
-using iceberg::Int128;
-using iceberg::TypeKind;
-using iceberg::Value;
 
 template <typename ArrayType>
 auto Raw(const arrow::Array& values, int64_t row) {
@@ -19,7 +15,7 @@ auto Raw(const arrow::Array& values, int64_t row) {
 
 }  // namespace
 
-Value ValueAt(const arrow::Array& values, const iceberg::Type& type, int64_t row) {
+Value ValueAt(const arrow::Array& values, const Type& type, int64_t row) {
   if (values.IsNull(row)) return Value();
   switch (type.kind()) {
     case TypeKind::kBoolean:
@@ -58,4 +54,4 @@ Value ValueAt(const arrow::Array& values, const iceberg::Type& type, int64_t row
   }
 }
 
-}  // namespace moraine::rewrite
+}  // namespace moraine::iceberg
