@@ -270,6 +270,9 @@ class RepeatedDecoder final : public AvroDecoder {
       children.push_back(array->data());
     }
     if (type_->id() == arrow::Type::MAP) {
+      if (children[0]->GetNullCount() > 0) {
+        return arrow::Status::Invalid("a map with a null as a key");
+      }
       children = {arrow::ArrayData::Make(type_->field(0)->type(), items, {nullptr},
                                          std::move(children), 0)};
     }

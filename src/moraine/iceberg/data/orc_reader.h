@@ -1,7 +1,7 @@
 #pragma once
-// Reads an ORC data or delete file (table spec, appendix A "ORC") by Arrow's adapter; see
-// data_file_reader.h. Holds what the adapter does of a stripe (blocks of its streams, dictionaries:
-// these are not the pool's) and one batch.
+// Reads an ORC data or delete file (table spec, appendix A "ORC"; ORC specification v1); see
+// data_file_reader.h. Our own decoder: that of Arrow crashes on broken files and can't tell times
+// before 1677 or after 2262. Holds a window of each stream that is wanted, and dictionaries.
 
 #include <cstdint>
 #include <memory>
@@ -15,8 +15,8 @@
 
 namespace moraine::iceberg {
 
-/// As DataFileReader::Open. Next is Unsupported, too, for a timestamp that nanoseconds since 1970
-/// can't tell (before 1677, after 2262): the adapter knows no coarser unit.
+/// As DataFileReader::Open. Next is Unsupported, too, for timestamps without a zone that were
+/// written in the zone of the writer, unless that was UTC (Iceberg's own writers take UTC).
 Result<std::unique_ptr<DataFileReader>> OpenOrcReader(Call& call, io::FileSystem& files,
                                                       const std::string& location,
                                                       std::optional<int64_t> known_size,

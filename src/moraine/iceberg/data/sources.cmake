@@ -4,7 +4,8 @@ list(APPEND ICEBERG_SOURCES
   data/data_file_reader.cc data/data_file_writer.cc data/delete_filter.cc data/delete_loading.cc
   data/delete_writer.cc data/file_columns.cc data/foreign_errors.cc data/key_sample.cc
   data/key_columns.cc data/leaf_levels.cc data/metrics_mode.cc data/open_dictionary.cc
-  data/orc_columns.cc data/orc_reader.cc
+  data/orc_columns.cc data/orc_decoders.cc data/orc_file.cc data/orc_reader.cc data/orc_rows.cc
+  data/orc_runs.cc
   data/parquet_properties.cc
   data/parquet_reader.cc data/parquet_schema.cc data/parquet_shape.cc data/parquet_writer.cc data/value_cast.cc)
 list(APPEND ICEBERG_TESTS

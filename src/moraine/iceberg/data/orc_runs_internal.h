@@ -1,0 +1,152 @@
+#pragma once
+// The streams of an ORC stripe: bytes in compressed chunks, and the run lengths that are in them
+// (ORC specification v1, "Compression", "Run Length Encoding"). A failure sticks, as with
+// AvroCursor: zeros come then, and status() tells why.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "moraine/base/status.h"
+
+namespace moraine::iceberg {
+
+class OrcFile;
+
+/// The unpacked bytes of a stream, in order.
+class OrcBytes {
+ public:
+  OrcBytes() = default;  ///< a stream that is not there: it has no bytes
+  /// window: about how many bytes of the file it holds at once.
+  OrcBytes(OrcFile* file, int64_t offset, int64_t length, int64_t window)
+      : file_(file), offset_(offset), end_(offset + length), window_(window) {}
+  OrcBytes(const OrcBytes&) = delete;
+  OrcBytes& operator=(const OrcBytes&) = delete;
+  OrcBytes(OrcBytes&&) = default;
+  OrcBytes& operator=(OrcBytes&&) = default;
+
+  bool ok() const { return status_.ok(); }
+  const Status& status() const { return status_; }
+  void Fail(std::string_view problem) {
+    if (status_.ok()) status_ = Corruption(std::string(problem));
+    chunk_ = {};
+  }
+
+  uint8_t Byte() {
+    if (chunk_.empty() && !NeedChunk()) return 0;
+    const auto byte = static_cast<uint8_t>(chunk_[0]);
+    chunk_.remove_prefix(1);
+    return byte;
+  }
+  /// The next bytes, at most this many; none after a failure.
+  std::string_view Some(size_t most) {
+    if (chunk_.empty() && !NeedChunk()) return {};
+    const std::string_view some = chunk_.substr(0, most);
+    chunk_.remove_prefix(some.size());
+    return some;
+  }
+  void Read(char* out, size_t size) {
+    while (size > 0) {
+      const std::string_view some = Some(size);
+      if (some.empty()) {
+        std::fill_n(out, size, '\0');
+        return;
+      }
+      std::copy(some.begin(), some.end(), out);
+      out += some.size();
+      size -= some.size();
+    }
+  }
+  uint64_t Varint();
+  /// To the stream's end. Errors: Exhausted for more than these.
+  Status ReadAll(int64_t max_bytes, std::string* out);
+
+ private:
+  bool NeedChunk();            // false: there is none, which is a failure
+  Result<bool> NextChunk();    // false: there is none
+  Status Load(int64_t bytes);  // of the file into raw_, at raw_at_
+
+  OrcFile* file_ = nullptr;
+  int64_t offset_ = 0;  // of what is not in raw_ yet
+  int64_t end_ = 0;
+  int64_t window_ = 0;
+  std::string raw_;
+  size_t raw_at_ = 0;
+  std::string unpacked_;
+  std::string_view chunk_;  // what is left of the chunk
+  Status status_;
+};
+
+/// Bytes in runs.
+class OrcByteRuns {
+ public:
+  explicit OrcByteRuns(OrcBytes bytes) : bytes_(std::move(bytes)) {}
+  uint8_t Next();
+  const Status& status() const { return bytes_.status(); }
+
+ private:
+  OrcBytes bytes_;
+  int left_ = 0;
+  bool repeats_ = false;
+  uint8_t value_ = 0;
+};
+
+class OrcBits {
+ public:
+  explicit OrcBits(OrcBytes bytes) : bytes_(std::move(bytes)) {}
+  bool Next() {
+    if (left_ == 0) {
+      byte_ = bytes_.Next();
+      left_ = 8;
+    }
+    return (byte_ >> --left_ & 1) != 0;
+  }
+  const Status& status() const { return bytes_.status(); }
+
+ private:
+  OrcByteRuns bytes_;
+  uint8_t byte_ = 0;
+  int left_ = 0;
+};
+
+enum class OrcSign : uint8_t { kSigned, kUnsigned };
+
+/// Integers in runs, of either version.
+class OrcInts {
+ public:
+  OrcInts(OrcBytes bytes, OrcSign sign, bool is_v2)
+      : bytes_(std::move(bytes)), is_signed_(sign == OrcSign::kSigned), is_v2_(is_v2) {}
+  int64_t Next() {
+    if (at_ == count_) NextRun();
+    return values_[at_++];
+  }
+  const Status& status() const { return bytes_.status(); }
+
+ private:
+  void NextRun();
+  void ReadRunV1();
+  void ReadRunV2();
+  void ReadShortRepeat(uint8_t head);
+  void ReadDirect(uint8_t head);
+  void ReadPatched(uint8_t head);
+  void ReadDelta(uint8_t head);
+  size_t LongCount(uint8_t head) {
+    return (static_cast<size_t>(head & 1) << 8 | bytes_.Byte()) + 1;
+  }
+  int64_t FromZigzag(uint64_t raw) const;
+  uint64_t BigEndian(int bytes);
+  // Values of width bits each, the highest bit first; ends with a byte.
+  void Unpack(int width, size_t count, uint64_t* out);
+
+  OrcBytes bytes_;
+  bool is_signed_;
+  bool is_v2_;
+  size_t at_ = 0;
+  size_t count_ = 0;
+  std::array<int64_t, 512> values_;
+};
+
+}  // namespace moraine::iceberg
