@@ -6,22 +6,22 @@
 import os
 import shutil
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 
-from harness import die_with_parent, free_port
+from foreign_server import ForeignServer
+from harness import free_port
 
 HERE = Path(__file__).resolve().parent
 
 
-class ReferenceCatalog:
+class ReferenceCatalog(ForeignServer):
+    name = "the reference server"
+
     def __init__(self, folder: Path):
-        self.folder = Path(folder)
+        super().__init__(folder, "reference.log")
         self.warehouse = self.folder / "warehouse"
-        self.log = self.folder / "reference.log"
         self.port = free_port()
-        self.process: subprocess.Popen | None = None
 
     @property
     def uri(self) -> str:
@@ -36,16 +36,7 @@ class ReferenceCatalog:
                     "CATALOG_URI": f"jdbc:sqlite:file:reference{self.port}?mode=memory&cache=shared"}
         command = [java, "-Xmx400m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{installed.stdout.strip()}/*",
                    "org.apache.iceberg.rest.RESTCatalogServer"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=os.environ | settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=die_with_parent)
-        end = time.monotonic() + timeout
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                raise AssertionError("the reference server did not start:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-30:]))
-            time.sleep(0.1)
-        return self
+        return self.launch(command, timeout, settings)
 
     def answers(self) -> bool:
         try:
@@ -53,15 +44,3 @@ class ReferenceCatalog:
                 return answer.status == 200
         except OSError:
             return False
-
-    def stop(self):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.stop()

@@ -21,13 +21,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from harness import die_with_parent
+from foreign_server import ForeignServer
 
 HERE = Path(__file__).resolve().parent
 KEY, SECRET, REGION = "moraine-tests", "moraine-tests-secret", "us-east-1"
@@ -85,12 +84,12 @@ def signature(now: str, scope: str, canonical: str) -> str:
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-class Seaweed:
+class Seaweed(ForeignServer):
+    name = "SeaweedFS"
+
     def __init__(self, folder: Path, catalog: bool = False):
-        self.folder = Path(folder)
+        super().__init__(folder, "seaweed.log")
         self.catalog = catalog
-        self.log = self.folder / "seaweed.log"
-        self.process: subprocess.Popen | None = None
 
     def start(self, timeout: float = 60):
         weed = install()
@@ -107,28 +106,13 @@ class Seaweed:
         if self.catalog:
             (self.folder / "iam.json").write_text(json.dumps(lending_config()))
             command += [f"-s3.iam.config={self.folder}/iam.json", f"-s3.iceberg.credentialRole={LEND_ROLE}", f"-s3.externalUrl={self.endpoint}"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, preexec_fn=die_with_parent)
-        end = time.monotonic() + timeout
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                raise AssertionError("SeaweedFS did not start:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-30:]))
-            time.sleep(0.1)
-        return self
+        return self.launch(command, timeout)
 
     def answers(self) -> bool:
         try:
             return self.request("GET", "/")[0] == 200
         except OSError:
             return False
-
-    def stop(self):
-        """Its own orderly end takes 16 s; what is stored survives a kill."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
 
     @property
     def endpoint(self) -> str:
@@ -187,9 +171,3 @@ class Seaweed:
                                          ("X-Amz-Expires", "3600"), ("X-Amz-SignedHeaders", "host")], quote_via=urllib.parse.quote, safe="-_.~")
         canonical = f"{method}\n{path}\n{params}\nhost:127.0.0.1:{self.port}\n\nhost\nUNSIGNED-PAYLOAD"
         return f"{self.endpoint}{path}?{params}&X-Amz-Signature={signature(now, scope, canonical)}"
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.stop()

@@ -95,7 +95,50 @@ def test_an_optimizer_process_takes_the_store_from_its_settings(lake, store, tmp
     finally:
         process.kill()
         process.wait()
+    text = log.read_text()
+    assert SECRET not in text and "refuses" not in text, text
+
+
+def run_optimizer(lake, log: Path, *arguments) -> subprocess.Popen:
+    with log.open("ab") as out:
+        return subprocess.Popen([BINARY, "optimizer", "--server", lake.url, *arguments], stdout=out, stderr=out,
+                                stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+
+
+def test_an_optimizer_without_settings_gets_them_with_its_tasks(lake, store, tmp_path, monkeypatch):
+    catalog, expected = append_batches(lake, 6)
+    for name in store.environment:
+        monkeypatch.delenv(name)
+    log = tmp_path / "optimizer.log"
+    process = run_optimizer(lake, log)
+    try:
+        check_merged(lake, store, catalog, expected, optimize(lake, "t", "full"))
+    finally:
+        process.kill()
+        process.wait()
     assert SECRET not in log.read_text()
+
+
+def test_an_optimizer_with_wrong_keys_says_so(lake, store, tmp_path, monkeypatch):
+    append_batches(lake, 3)
+    monkeypatch.setenv("MORAINE_S3_ACCESS_KEY_ID", "nobody")
+    log = tmp_path / "optimizer.log"
+    process = run_optimizer(lake, log)
+    try:
+        assert lake.post("/api/v1/warehouses/default/namespaces/db/tables/t/optimize", {"type": "full"})[0] == 204
+        end, said = time.monotonic() + 60, ""
+        while "this optimizer's own" not in said:
+            assert time.monotonic() < end, (said, log.read_text())
+            time.sleep(0.2)
+            ids = [each["process-id"] for each in lake.get("/api/v1/processes")[1]["processes"]]
+            said = str([lake.get(f"/api/v1/processes/{each}")[1] for each in ids])
+    finally:
+        process.kill()
+        process.wait()
+    for part in (store.endpoint, "bucket lake", "s3.access-key-id"):
+        assert part in said, said
+    text = log.read_text()
+    assert "the store refuses the s3.* settings of this optimizer" in text and SECRET not in text
 
 
 @pytest.mark.parametrize("lake", [{"optimizer_threads": 1}], indirect=True)

@@ -1,10 +1,10 @@
 // Parquet files: footers, page headers, levels and encodings, read by the columns that they claim.
 
+#include "fuzz/file_fields.h"
 #include "fuzz/fuzz.h"
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
 
-#include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/parquet_reader.h"
 #include "moraine/io/testing/memory_file_system.h"
 
@@ -12,20 +12,6 @@ namespace {
 
 using namespace moraine;           // NOLINT: a program, not a library
 using namespace moraine::iceberg;  // NOLINT
-
-std::vector<Field> FieldsOf(const std::vector<FileColumn>& columns) {
-  std::vector<Field> fields;
-  for (const FileColumn& column : columns) {
-    Result<TypePtr> type = FromArrowType(*column.type);
-    if (!column.id || !type.ok()) continue;
-    Field field;
-    field.id = *column.id;
-    field.name = column.name;
-    field.type = *type;
-    fields.push_back(std::move(field));
-  }
-  return fields;
-}
 
 }  // namespace
 
@@ -40,7 +26,7 @@ MORAINE_FUZZ(bytes) {
   options.without_ids = WithoutIds::kByName;
   auto probe = ParquetReader::Open(call, files, "/f", std::nullopt, options);
   if (!probe.ok()) return;
-  options.fields = FieldsOf((*probe)->columns());
+  options.fields = fuzz::FieldsOf((*probe)->columns());
   auto reader = ParquetReader::Open(call, files, "/f", std::nullopt, options);
   if (!reader.ok()) return;
   for (int i = 0; i < 100; ++i) {

@@ -1,9 +1,9 @@
 // Parquet files whose pages are copied: footers, page headers, dictionaries, levels, page indexes.
 // What can't be copied is an error, never more.
 
+#include "fuzz/file_fields.h"
 #include "fuzz/fuzz.h"
 
-#include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/parquet_reader.h"
 #include "moraine/io/testing/memory_file_system.h"
 #include "moraine/rewrite/rewrite.h"
@@ -12,20 +12,6 @@ namespace {
 
 using namespace moraine;           // NOLINT: a program, not a library
 using namespace moraine::iceberg;  // NOLINT
-
-std::vector<Field> FieldsOf(const std::vector<FileColumn>& columns) {
-  std::vector<Field> fields;
-  for (const FileColumn& column : columns) {
-    Result<TypePtr> type = FromArrowType(*column.type);
-    if (!column.id || !type.ok()) continue;
-    Field field;
-    field.id = *column.id;
-    field.name = column.name;
-    field.type = *type;
-    fields.push_back(std::move(field));
-  }
-  return fields;
-}
 
 }  // namespace
 
@@ -41,8 +27,8 @@ MORAINE_FUZZ(bytes) {
   task.process_id = "p";
   task.attempt = 1;
   task.spec = std::make_shared<const PartitionSpec>();
-  task.schema =
-      std::make_shared<const Schema>(0, FieldsOf((*probe)->columns()), std::vector<int32_t>());
+  task.schema = std::make_shared<const Schema>(0, fuzz::FieldsOf((*probe)->columns()),
+                                               std::vector<int32_t>());
   task.target_size_bytes = 1 << 20;
   task.data_location = "/out";
   tasks::InputFile input;

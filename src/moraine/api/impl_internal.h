@@ -25,6 +25,7 @@ class Service::Impl {
   io::FileSystem& files;
   optimizing::Service& optimizing;
   const WallTime started;
+  iceberg::StringMap storage;  ///< that optimizers are told
 
   std::mutex mutex;
   std::vector<std::weak_ptr<net::Waiter>> parked;  // under mutex

@@ -56,6 +56,7 @@ struct PollRequest {
   std::string token;
   int32_t thread = 0;
   int64_t wait_ms = 0;
+  int64_t protocol = 1;  ///< from 2 on polls say it
 };
 
 Result<PollRequest> PollRequestOf(const Request& request) {
@@ -66,6 +67,8 @@ Result<PollRequest> PollRequestOf(const Request& request) {
   MORAINE_ASSIGN(poll.thread, json.Int32("thread"));
   MORAINE_ASSIGN(poll.wait_ms, json.Int64("wait-ms"));
   poll.wait_ms = std::clamp<int64_t>(poll.wait_ms, 0, kMaxWaitMs);
+  MORAINE_ASSIGN(auto protocol, json.OptInt64("protocol"));
+  poll.protocol = protocol.value_or(1);
   return poll;
 }
 
@@ -73,14 +76,19 @@ Result<PollRequest> PollRequestOf(const Request& request) {
 class LongPoll : public std::enable_shared_from_this<LongPoll> {
  public:
   using Park = std::function<void(std::shared_ptr<net::Waiter>)>;
-  LongPoll(optimizing::TaskQueue& queue, PollRequest poll, MonoTime until, Park park)
-      : queue_(queue), poll_(std::move(poll)), until_(until), park_(std::move(park)) {}
+  LongPoll(optimizing::TaskQueue& queue, const iceberg::StringMap& storage, PollRequest poll,
+           MonoTime until, Park park)
+      : queue_(queue),
+        storage_(storage),
+        poll_(std::move(poll)),
+        until_(until),
+        park_(std::move(park)) {}
 
   Answer Look(Call& call) {
     uint64_t seen = queue_.work_count();
     auto task = queue_.TryPoll(call, poll_.token, poll_.thread);
     if (!task.ok()) return ErrorResponse(task.status());
-    if (*task) return net::Response::Json(200, ToJson(**task));
+    if (*task) return AnswerOf(**task);
     if (call.clock().Mono() >= until_) return net::Response::Empty(204);
     auto later = std::make_shared<Later>();
     later->until = until_;
@@ -97,7 +105,15 @@ class LongPoll : public std::enable_shared_from_this<LongPoll> {
   }
 
  private:
+  Answer AnswerOf(tasks::HandedTask task) const {
+    if (poll_.protocol >= 2) task.storage = storage_;
+    net::Response response = net::Response::Json(200, ToJson(task));
+    response.headers.Set("Cache-Control", "no-store");
+    return response;
+  }
+
   optimizing::TaskQueue& queue_;
+  const iceberg::StringMap& storage_;
   const PollRequest poll_;
   const MonoTime until_;
   const Park park_;
@@ -137,7 +153,8 @@ void Service::Impl::AddOptimizers(net::Router& router) {
                  std::erase_if(parked, [](const auto& other) { return other.expired(); });
                  parked.push_back(std::move(waiter));
                };
-               return std::make_shared<LongPoll>(queue, std::move(*poll), until, park)->Look(call);
+               return std::make_shared<LongPoll>(queue, storage, std::move(*poll), until, park)
+                   ->Look(call);
              });
   router.Add(Method::kPost, "/api/v1/optimizers/acknowledge",
              [&queue](Call& call, const Request& request, const PathParams&) {

@@ -78,6 +78,8 @@ Service::Service(catalog::Catalog& catalog, io::FileSystem& files, optimizing::S
     : impl_(std::make_unique<Impl>(catalog, files, optimizing, started)) {}
 Service::~Service() = default;
 
+void Service::TellOptimizers(iceberg::StringMap storage) { impl_->storage = std::move(storage); }
+
 void Service::Register(net::Router& router) {
   impl_->AddDescription(router);
   impl_->AddServer(router);

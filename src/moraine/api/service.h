@@ -23,6 +23,9 @@ class Service {
           WallTime started);
   ~Service();
 
+  /// What optimizers are told with their tasks: how to reach the store, keys perhaps. Called before
+  /// Register.
+  void TellOptimizers(iceberg::StringMap storage);
   /// Adds every route of /api/v1. The service must outlive the router.
   void Register(net::Router& router);
   /// Wakes optimizers whose polls are parked; called when new tasks are there.

@@ -301,6 +301,7 @@ TEST_F(ApiTest, RunsAProcessThroughTheProtocol) {
   EXPECT_EQ(api_.Get("/api/v1/processes?table-id=999").ToString(), R"({"processes":[]})");
 
   Json handed = api_.Post("/api/v1/optimizers/poll", PollBody(token, 0));
+  EXPECT_EQ(handed.Find("storage")->ToString(), "{}");
   const Json& key = *handed.Find("task");
   EXPECT_EQ(key.Find("process-id")->as_string(), process);
   EXPECT_EQ(key.Find("attempt")->int64(), 1);
@@ -407,6 +408,26 @@ TEST_F(ApiTest, StopsWhatACancelledProcessRuns) {
           token, key.ToString()));
   EXPECT_EQ(*beat.Find("cancel"), Json(Json::Array{key}));
   EXPECT_EQ(api_.Get("/api/v1/processes/" + process).Find("state")->as_string(), "cancelled");
+}
+
+TEST_F(ApiTest, TasksTellOptimizersOfThisProtocolHowToReachTheStore) {
+  api_.service().TellOptimizers({{"s3.endpoint", "http://e"}, {"s3.secret-access-key", "hush"}});
+  std::string token = Register();
+  MakeTable(3);
+  api_.Settle();
+  // A thread that polls again gives back what it was given.
+  std::string old = PollBody(token, 0);
+  EXPECT_EQ(api_.Post("/api/v1/optimizers/poll", old).Find("storage")->ToString(), "{}");
+  std::string now = old.substr(0, old.size() - 1) + R"(,"protocol":2})";
+  auto answer = api_.Send(Method::kPost, "/api/v1/optimizers/poll", now);
+  EXPECT_EQ(answer.headers.Get("Cache-Control"), "no-store");
+  EXPECT_THAT(answer.BodyText(), testing::HasSubstr(R"("s3.secret-access-key":"hush")"));
+  // It stands nowhere else.
+  for (const char* path : {"/api/v1/optimizers", "/api/v1/processes", "/api/v1/server"}) {
+    EXPECT_THAT(api_.Get(path).ToString(), testing::Not(testing::HasSubstr("hush"))) << path;
+  }
+  EXPECT_THAT(api_.Get("/api/v1/processes/" + OnlyProcess()).ToString(),
+              testing::Not(testing::HasSubstr("hush")));
 }
 
 TEST_F(ApiTest, APollWithoutWorkEndsEmpty) {

@@ -1,7 +1,8 @@
 #pragma once
 // What stands between an optimizer process and the rest: its files are those that the server names
-// at registration (and --allowed-location, where that is given), and a server that refuses it ends
-// it. Made by service_commands.cc around the transport and the files of worker::RunOptimizer.
+// at registration (and --allowed-location, where that is given), reached as the server says with
+// each task and by the process's own settings over that, and a server that refuses it ends it. Made
+// by service_commands.cc around the transport and the files of worker::RunOptimizer.
 
 #include <memory>
 #include <mutex>
@@ -9,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "moraine/iceberg/types/snapshot.h"
 #include "moraine/io/file_system.h"
-#include "moraine/io/s3_options.h"
 #include "moraine/tasks/task_transport.h"
 
 namespace moraine::cli {
@@ -21,7 +22,8 @@ class OptimizerFence {
   struct Options {
     /// Narrows what the server allows; empty: all of it.
     std::vector<std::string> allowed_locations;
-    io::S3Options s3;          ///< of s3:// locations
+    /// Settings of its own for s3:// locations ("s3.endpoint", ...): they go over the server's.
+    iceberg::StringMap s3;
     std::string server;        ///< URL, for messages
     bool sends_token = false;  ///< for messages
   };

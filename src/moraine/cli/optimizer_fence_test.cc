@@ -8,11 +8,13 @@
 #include <gtest/gtest.h>
 
 #include "moraine/base/testing/test_env.h"
+#include "moraine/net/http_server.h"
 
 namespace moraine::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 /// Says the same to every registration and poll.
 class FixedTransport final : public tasks::TaskTransport {
@@ -26,18 +28,57 @@ class FixedTransport final : public tasks::TaskTransport {
   }
   Result<std::optional<tasks::HandedTask>> Poll(Call&, const std::string&, int32_t) override {
     if (!refusal.ok()) return refusal;
-    return std::optional<tasks::HandedTask>();
+    if (storage.empty()) return std::optional<tasks::HandedTask>();
+    tasks::HandedTask task;
+    task.storage = storage;
+    return std::optional<tasks::HandedTask>(task);
   }
   Status Acknowledge(Call&, const std::string&, const tasks::TaskKey&) override { return refusal; }
   Result<tasks::HeartbeatReply> Heartbeat(Call&, const tasks::HeartbeatRequest&) override {
     if (!refusal.ok()) return refusal;
     return tasks::HeartbeatReply();
   }
-  Status Report(Call&, const tasks::TaskReport&) override { return refusal; }
+  Status Report(Call&, const tasks::TaskReport& report) override {
+    reported = report.error;
+    return refusal;
+  }
   Status Unregister(Call&, const std::string&) override { return refusal; }
 
   Status refusal;
   std::optional<std::vector<std::string>> locations;
+  iceberg::StringMap storage;
+  std::string reported;
+};
+
+/// A store that knows one key.
+class GuardedStore {
+ public:
+  GuardedStore() {
+    auto started = net::HttpServer::Start(
+        SystemEnv(NullLogger()), {}, [](Call&, const net::Request& request) -> net::Response {
+          auto sent = request.headers.Get("Authorization").value_or("");
+          bool knows = sent.find("Credential=RIGHT/") != sent.npos;
+          if (request.method == net::Method::kHead && !knows) return net::Response::Empty(403);
+          if (!knows) {
+            return net::Response::Text(403, "<Error><Code>InvalidAccessKeyId</Code></Error>");
+          }
+          if (request.method == net::Method::kGet) {
+            return net::Response::Text(200, "<ListBucketResult/>");
+          }
+          return net::Response::Empty(404);
+        });
+    EXPECT_TRUE(started.ok()) << started.status().ToString();
+    server_ = std::move(*started);
+  }
+  iceberg::StringMap Settings(const std::string& key) const {
+    iceberg::StringMap settings{{"s3.endpoint", server_->base_url()}};
+    if (!key.empty()) settings["s3.access-key-id"] = key;
+    if (!key.empty()) settings["s3.secret-access-key"] = "hidden-secret";
+    return settings;
+  }
+
+ private:
+  std::unique_ptr<net::HttpServer> server_;
 };
 
 class OptimizerFenceTest : public testing::Test {
@@ -128,6 +169,61 @@ TEST_F(OptimizerFenceTest, ARefusedTokenEndsIt) {
     EXPECT_THAT(fence.outcome().message(),
                 HasSubstr(sends_token ? "http://s refused the bearer token of --token-file"
                                       : "asks for a bearer token"));
+  }
+}
+
+TEST_F(OptimizerFenceTest, TheStoreIsReachedAsTheServerSaysWithTheTask) {
+  GuardedStore store;
+  testing::TestEnv env{1, testing::TestClock::kSystem};
+  Call call = env.call();
+  server_.locations = {"s3://lake/w"};
+  OptimizerFence fence(server_, {.server = "http://s"}, stop_);
+  ASSERT_TRUE(fence.transport().Register(call, {}).ok());
+  auto look = [&] { return fence.files().Stat(call, "s3://lake/w/x").status(); };
+  auto poll = [&](const std::string& key) {
+    server_.storage = store.Settings(key);
+    auto task = fence.transport().Poll(call, "t", 0);
+    ASSERT_TRUE(task.ok() && *task);
+    EXPECT_TRUE((*task)->storage.empty());
+  };
+  poll("");
+  EXPECT_EQ(look().code(), Code::kPermissionDenied);
+  tasks::TaskReport report;
+  report.error_code = CodeName(Code::kPermissionDenied);
+  report.error = look().message();
+  ASSERT_TRUE(fence.transport().Report(call, report).ok());
+  EXPECT_THAT(server_.reported, HasSubstr("AccessDenied"));
+  EXPECT_THAT(server_.reported, HasSubstr("bucket lake of http://127.0.0.1:"));
+  EXPECT_THAT(server_.reported, HasSubstr("set optimizer.send-storage-credentials"));
+  poll("RIGHT");
+  EXPECT_EQ(look().code(), Code::kNotFound);
+  poll("OLD");
+  EXPECT_EQ(look().code(), Code::kPermissionDenied);
+  poll("RIGHT");
+  EXPECT_EQ(look().code(), Code::kNotFound);
+  // Settings that can't be used show in the task.
+  server_.storage = {{"s3.endpoint", "nowhere"}};
+  ASSERT_TRUE(fence.transport().Poll(call, "t", 0).ok());
+  EXPECT_EQ(look().code(), Code::kInvalidArgument);
+  for (const auto& line : env.log().lines()) EXPECT_THAT(line, Not(HasSubstr("hidden-secret")));
+}
+
+TEST_F(OptimizerFenceTest, SettingsOfItsOwnGoOverTheServersAndAreTriedAtTheStart) {
+  GuardedStore store;
+  for (const char* key : {"RIGHT", "WRONG"}) {
+    testing::TestEnv env{1, testing::TestClock::kSystem};
+    Call call = env.call();
+    server_.locations = {"file:///w", "s3://lake/w"};
+    OptimizerFence fence(server_, {.s3 = store.Settings(key), .server = "http://s"}, stop_);
+    ASSERT_TRUE(fence.transport().Register(call, {}).ok());
+    bool is_right = key == std::string("RIGHT");
+    EXPECT_EQ(env.log().Count("the store refuses the s3.* settings"), is_right ? 0u : 1u);
+    server_.storage = store.Settings(is_right ? "WRONG" : "RIGHT");
+    server_.storage["s3.session-token"] = "of the other key";
+    ASSERT_TRUE(fence.transport().Poll(call, "t", 0).ok());
+    EXPECT_EQ(fence.files().Stat(call, "s3://lake/w/x").status().code(),
+              is_right ? Code::kNotFound : Code::kPermissionDenied);
+    for (const auto& line : env.log().lines()) EXPECT_THAT(line, Not(HasSubstr("hidden-secret")));
   }
 }
 

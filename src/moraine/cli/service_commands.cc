@@ -9,6 +9,7 @@
 #include "moraine/cli/commands.h"
 #include "moraine/cli/optimizer_fence.h"
 #include "moraine/cli/signals.h"
+#include "moraine/io/s3_options.h"
 #include "moraine/io/scratch_file.h"
 #include "moraine/server/s3_settings.h"
 #include "moraine/server/server.h"
@@ -81,7 +82,9 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   if (!url.ok()) return std::move(url).status().Annotate("--server");
   MORAINE_ASSIGN(auto token, ReadTokenFile(flags.connection.token_file));
   MORAINE_ASSIGN(auto config, server::LoadSettings({flags.config_file, {}}));
-  MORAINE_ASSIGN(auto s3, server::S3OptionsOf(config));
+  iceberg::StringMap s3 = server::S3Properties(config, server::S3Keys::kWith);
+  if (!config.Text("s3.ca-file").empty()) s3["s3.ca-file"] = config.Text("s3.ca-file");
+  MORAINE_TRY(io::S3OptionsOf(s3).status());
   OptimizerFence::Options fence_options{.allowed_locations = flags.allowed_locations,
                                         .s3 = std::move(s3),
                                         .server = flags.connection.server,

@@ -102,6 +102,20 @@ TEST(S3Options, AreReadFromIcebergsProperties) {
   }
 }
 
+TEST(S3Options, KeysAreNeverMixed) {
+  std::map<std::string, std::string> properties = {{"s3.access-key-id", "a"},
+                                                   {"s3.secret-access-key", "b"},
+                                                   {"s3.session-token", "c"},
+                                                   {"s3.endpoint", "http://e"}};
+  OverlayS3Properties({{"s3.region", "r"}}, &properties);
+  EXPECT_EQ(properties.size(), 5u);
+  OverlayS3Properties({{"s3.access-key-id", "x"}, {"s3.secret-access-key", "y"}}, &properties);
+  EXPECT_EQ(properties, (std::map<std::string, std::string>{{"s3.access-key-id", "x"},
+                                                            {"s3.secret-access-key", "y"},
+                                                            {"s3.region", "r"},
+                                                            {"s3.endpoint", "http://e"}}));
+}
+
 TEST(S3Address, PutsTheBucketWhereItBelongs) {
   using Addressing = S3Options::Addressing;
   struct Case {

@@ -69,6 +69,20 @@ void AddRegion(const S3Options& options, const net::Headers& headers, S3Error* e
                                 error->message.empty() ? "" : "; ", region, options.region);
 }
 
+/// Who is refused wants to know where, and what to set. HEAD is answered without a code.
+void ExplainRefusal(const S3Options& options, const std::string& bucket, int status,
+                    S3Error* error) {
+  if (status != 401 && status != 403) return;
+  if (error->code.empty()) error->code = "AccessDenied";
+  error->message += fmt::format(
+      "{}bucket {} of {}, {}", error->message.empty() ? "" : "; ", bucket,
+      options.endpoint.empty() ? "Amazon S3 in " + options.region : options.endpoint,
+      options.anonymous()
+          ? "asked without keys: set s3.access-key-id and s3.secret-access-key"
+          : "asked with keys that it refuses: look at s3.access-key-id, s3.secret-access-key and"
+            " s3.session-token");
+}
+
 std::string WhereOf(const S3Location& at) { return at.before_key + at.key; }
 
 }  // namespace
@@ -197,6 +211,7 @@ Result<S3Client::Reply> S3Client::Send(Call& call, const std::string& bucket, ne
     bool last = !tried.transient || tries == Tries::kOne || attempt + 1 >= options_.attempts ||
                 !BackOff(call, attempt);
     if (last && tried.error.ok()) {
+      ExplainRefusal(options_, bucket, tried.reply.status, &tried.reply.error);
       tried.reply.may_be_done = may_be_done || tried.may_be_done;
       return std::move(tried.reply);
     }

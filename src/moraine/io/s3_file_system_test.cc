@@ -404,6 +404,18 @@ TEST_F(S3FileSystemTest, SaysWhatTheStoreMeans) {
   }
 }
 
+TEST_F(S3FileSystemTest, WhoIsRefusedLearnsWhereAndWhatToSet) {
+  store_->Put("whs/x", {.bytes = "x", .writer_id = "", .modified_ms = 0});
+  store_->Add({.match = "/whs", .count = 1000, .status = 403, .code = ""});
+  std::string text = files_->Stat(call_, "s3://whs/x").status().ToString();
+  EXPECT_THAT(text, HasSubstr("403 AccessDenied"));
+  EXPECT_THAT(text, HasSubstr("bucket whs of http://127.0.0.1:1"));
+  EXPECT_THAT(text, HasSubstr("keys that it refuses: look at s3.access-key-id"));
+  files_ = MakeS3FileSystem({.endpoint = "http://127.0.0.1:1"}, store_->Transport());
+  text = Read("s3://whs/x").status().ToString();
+  EXPECT_THAT(text, HasSubstr("without keys: set s3.access-key-id and s3.secret-access-key"));
+}
+
 TEST_F(S3FileSystemTest, AnswersThatAreNoneAreCorruption) {
   store_->Put("whs/x", {.bytes = Pattern(100), .writer_id = "", .modified_ms = 0});
   for (Kind kind : {Kind::kGarbage, Kind::kShort}) {

@@ -1,5 +1,7 @@
 #include "moraine/io/s3_options.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
@@ -57,6 +59,19 @@ Status ReadKeys(const Properties& properties, S3Options* options) {
 }
 
 }  // namespace
+
+void OverlayS3Properties(const Properties& over, Properties* properties) {
+  static constexpr const char* kCredential[] = {"s3.access-key-id", "s3.secret-access-key",
+                                                "s3.session-token",
+                                                "s3.session-token-expires-at-ms"};
+  bool has_credential = std::any_of(std::begin(kCredential), std::end(kCredential),
+                                    [&](const char* key) { return over.contains(key); });
+  if (has_credential) {
+    for (const char* key : kCredential) properties->erase(key);
+    properties->erase("s3.anonymous");
+  }
+  for (const auto& [key, value] : over) (*properties)[key] = value;
+}
 
 Result<S3Options> S3OptionsOf(const Properties& properties) {
   S3Options options;

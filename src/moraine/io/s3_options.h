@@ -50,4 +50,9 @@ struct S3Options {
 /// never its value if it is secret.
 Result<S3Options> S3OptionsOf(const std::map<std::string, std::string>& properties);
 
+/// Puts properties over others. Keys are never mixed: those of one credential (s3.access-key-id,
+/// s3.secret-access-key, s3.session-token and when it ends) count as a whole.
+void OverlayS3Properties(const std::map<std::string, std::string>& over,
+                         std::map<std::string, std::string>* properties);
+
 }  // namespace moraine::io

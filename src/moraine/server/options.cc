@@ -1,5 +1,6 @@
 #include "moraine/server/options.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <span>
@@ -11,6 +12,7 @@
 #include "moraine/api/service.h"
 #include "moraine/base/text.h"
 #include "moraine/io/location.h"
+#include "moraine/io/s3_location.h"
 #include "moraine/io/scratch_file.h"
 #include "moraine/net/uri.h"
 #include "moraine/rest/errors.h"
@@ -92,6 +94,22 @@ Result<net::ServerOptions> HttpOptions(const Config& config) {
   options.connection_limit = static_cast<size_t>(config.Number("server.max-connections"));
   options.refuse = RefusalOf;
   return options;
+}
+
+Result<iceberg::StringMap> StorageForOptimizers(const Config& config) {
+  constexpr char kKey[] = "optimizer.send-storage-credentials";
+  const std::string& text = config.Text(kKey);
+  if (!text.empty() && text != "true" && text != "false") {
+    return InvalidArgument(fmt::format("{}: expected true, false or nothing, got {}", kKey, text));
+  }
+  MORAINE_ASSIGN(auto listen, net::ParseHostPort(config.Text("server.listen")));
+  bool sends_keys = text.empty() ? net::IsLoopback(listen.host) : text == "true";
+  std::vector<std::string> roots = config.List("warehouse.allowed-locations");
+  roots.push_back(config.Text("warehouse.root"));
+  bool has_store = std::any_of(roots.begin(), roots.end(),
+                               [](const std::string& root) { return io::IsS3Location(root); });
+  if (!has_store) return iceberg::StringMap();
+  return S3Properties(config, sends_keys ? S3Keys::kWith : S3Keys::kWithout);
 }
 
 net::Response RefusalOf(const net::Refusal& refusal, std::string_view path) {

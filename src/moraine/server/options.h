@@ -16,6 +16,9 @@ namespace moraine::server {
 /// there is no token.
 Result<net::ServerOptions> HttpOptions(const Config& config);
 
+/// What optimizer processes are told of the store with their tasks. Errors: InvalidArgument.
+Result<iceberg::StringMap> StorageForOptimizers(const Config& config);
+
 /// 404, 405 and the like, in the form of the protocol that the path belongs to.
 net::Response RefusalOf(const net::Refusal& refusal, std::string_view path);
 

@@ -44,6 +44,34 @@ Config With(const std::map<std::string, std::string>& values) {
   return config;
 }
 
+TEST(StorageForOptimizers, KeysGoWhereTheyAreSafe) {
+  struct Case {
+    const char* listen;
+    const char* sends;
+    bool keys;
+  };
+  for (const Case& c : {Case{"127.0.0.1:1630", "", true}, Case{"localhost:0", "", true},
+                        Case{"127.0.0.1:1630", "false", false}, Case{"0.0.0.0:1630", "", false},
+                        Case{"0.0.0.0:1630", "true", true}}) {
+    std::map<std::string, std::string> values = {
+        {"server.listen", c.listen},        {"optimizer.send-storage-credentials", c.sends},
+        {"warehouse.root", "s3a://lake/w"}, {"s3.endpoint", "http://e:1"},
+        {"s3.access-key-id", "id"},         {"s3.secret-access-key", "secret"},
+        {"s3.session-token", "token"},      {"s3.ca-file", "/here.pem"}};
+    auto storage = StorageForOptimizers(With(values));
+    ASSERT_TRUE(storage.ok()) << storage.status().ToString();
+    EXPECT_EQ(storage->count("s3.secret-access-key"), c.keys ? 1u : 0u) << c.listen << c.sends;
+    EXPECT_EQ(storage->size(), c.keys ? 4u : 1u);
+    EXPECT_EQ(storage->at("s3.endpoint"), "http://e:1");
+    values["warehouse.root"] = "file:///w";
+    EXPECT_TRUE(StorageForOptimizers(With(values))->empty());
+  }
+  EXPECT_EQ(StorageForOptimizers(With({{"optimizer.send-storage-credentials", "perhaps"}}))
+                .status()
+                .code(),
+            Code::kInvalidArgument);
+}
+
 TEST_F(OptionsTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {
   SettingSources sources;
   auto threads = [&] {

@@ -40,6 +40,19 @@ Result<io::S3Options> S3OptionsOf(const Config& config) {
   return io::S3OptionsOf(properties);
 }
 
+iceberg::StringMap S3Properties(const Config& config, S3Keys keys) {
+  iceberg::StringMap properties;
+  for (const Setting& setting : S3Settings()) {
+    const std::string& value = config.Text(setting.key);
+    bool is_key = setting.key == "s3.access-key-id" || setting.key == "s3.secret-access-key" ||
+                  setting.key == "s3.session-token";
+    if (value == setting.default_value || setting.key == "s3.ca-file") continue;
+    if (is_key && keys == S3Keys::kWithout) continue;
+    properties[setting.key] = value;
+  }
+  return properties;
+}
+
 iceberg::StringMap S3ClientDefaults(const Config& config) {
   iceberg::StringMap defaults;
   if (config.Text("s3.endpoint").empty()) return defaults;

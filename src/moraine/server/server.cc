@@ -38,7 +38,7 @@ struct Server::Parts {
   }
 
   Status OpenAll(Call& call, const catalog::Warehouse& warehouse);
-  Status Serve(net::ServerOptions options);
+  Status Serve(net::ServerOptions options, iceberg::StringMap storage);
   void StartOptimizing();
 
   const Env env;
@@ -91,10 +91,11 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   return optimizing->Open(call);
 }
 
-Status Server::Parts::Serve(net::ServerOptions options) {
+Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap storage) {
   rest = std::make_unique<rest::Service>(*catalog, rest::ServiceOptions{});
   rest->Register(router);
   api = std::make_unique<api::Service>(*catalog, *files, *optimizing, env.clock.Wall());
+  api->TellOptimizers(std::move(storage));
   api->Register(router);
   optimizing->queue().OnWork([this] { api->WakePolls(); });
   catalog->OnChange([this] { optimizing->Wake(); });
@@ -142,10 +143,11 @@ Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& conf
   MORAINE_ASSIGN(auto http_options, HttpOptions(config));
   MORAINE_ASSIGN(auto warehouse, WarehouseOf(config));
   MORAINE_TRY(CheckSpillFolder(config));
+  MORAINE_ASSIGN(auto storage, StorageForOptimizers(config));
   auto parts = std::make_unique<Parts>(env, config);
   Call call(env, kStartLimit);
   MORAINE_TRY(parts->OpenAll(call, warehouse));
-  MORAINE_TRY(parts->Serve(std::move(http_options)));
+  MORAINE_TRY(parts->Serve(std::move(http_options), std::move(storage)));
   parts->StartOptimizing();
   env.log.Info("serving", {{"url", parts->http->base_url()},
                            {"version", MORAINE_VERSION},

@@ -76,6 +76,11 @@ std::vector<Setting> Settings() {
       {"optimizer.spill-dir", SettingType::kText, "",
        "Local folder for what a sort does not hold in memory; empty: the system's for temporary "
        "files."},
+      {"optimizer.send-storage-credentials", SettingType::kText, "",
+       "Whether optimizer processes get the keys of the s3.* settings with their tasks: true, "
+       "false, "
+       "or empty: where server.listen is loopback. Elsewhere only over TLS: who can register as an "
+       "optimizer gets them."},
       {"log.level", SettingType::kText, "info", "debug, info, warn or error."},
       {"log.format", SettingType::kText, "text", "text or json."},
       {"log.file", SettingType::kText, "", "File for the log; empty: standard error."},

@@ -16,7 +16,8 @@
 
 namespace moraine::tasks {
 
-inline constexpr int kProtocolVersion = 1;
+/// 2: polls say which version they speak, and tasks come with the storage's settings and keys.
+inline constexpr int kProtocolVersion = 2;
 inline constexpr int64_t kMaxReportBytes = int64_t{64} << 20;
 
 struct TaskKey {
@@ -49,7 +50,8 @@ struct HandedTask {
   TaskKey key;
   std::string task_json;   ///< RewriteTaskToJson, attempt included
   int64_t timeout_ms = 0;  ///< of this attempt
-  /// How to reach the files, fresh each time and never stored; empty for local files.
+  /// How to reach the files ("s3.endpoint", ...), fresh each time, never stored and never logged:
+  /// there may be keys in it. Empty for local files, and for optimizers of protocol 1.
   iceberg::StringMap storage;
 };
 

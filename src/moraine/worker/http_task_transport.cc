@@ -46,6 +46,7 @@ class HttpTaskTransport final : public tasks::TaskTransport {
         .Field("token", token)
         .Field("thread", thread)
         .Field("wait-ms", static_cast<int64_t>(wait.count()))
+        .Field("protocol", tasks::kProtocolVersion)
         .EndObject();
     Call longer(call.env(), wait + kPollMargin, call.stop());
     MORAINE_ASSIGN(auto json, Post(longer, "/poll", std::move(body)));

@@ -10,6 +10,7 @@
 #include "moraine/base/json.h"
 #include "moraine/base/text.h"
 #include "moraine/catalog/rest/rest_session.h"
+#include "moraine/io/s3_options.h"
 #include "moraine/net/uri.h"
 
 namespace moraine::catalog {
@@ -20,11 +21,6 @@ constexpr size_t kMostCredentials = 1'000;
 constexpr int kMostChecks = 10;
 constexpr int64_t kConfirmMs = 300'000;  // unless the table says otherwise
 constexpr int64_t kMostConfirmMs = 1'800'000;
-
-/// Properties that are of one credential, and mean nothing beside those of another.
-constexpr std::string_view kCredentialKeys[] = {"s3.access-key-id", "s3.secret-access-key",
-                                                "s3.session-token",
-                                                "s3.session-token-expires-at-ms"};
 
 /// The answer's JSON. Errors: Corruption.
 Result<Json> JsonOf(const net::Response& answer, const std::string& what) {
@@ -366,32 +362,17 @@ Status RestCatalog::DropTable(Call& call, const TableName& name, Purge purge) {
   return session_->Send(call, request).status();
 }
 
-namespace {
-
-/// A credential among the properties takes the place of the one that is there as a whole.
-void Overlay(const iceberg::StringMap& over, iceberg::StringMap* properties) {
-  bool lends = std::any_of(std::begin(kCredentialKeys), std::end(kCredentialKeys),
-                           [&](std::string_view key) { return over.contains(std::string(key)); });
-  if (lends) {
-    for (std::string_view key : kCredentialKeys) properties->erase(std::string(key));
-    properties->erase("s3.anonymous");
-  }
-  for (const auto& [key, value] : over) (*properties)[key] = value;
-}
-
-}  // namespace
-
 iceberg::StringMap FileProperties(const iceberg::StringMap& catalog, const RestTable& table,
                                   std::string_view location) {
   iceberg::StringMap properties = catalog;
-  Overlay(table.config, &properties);
+  io::OverlayS3Properties(table.config, &properties);
   const StorageCredential* nearest = nullptr;
   for (const auto& credential : table.credentials) {
     bool longer = nearest == nullptr || credential.prefix.size() > nearest->prefix.size();
     if (location.starts_with(credential.prefix) && longer) nearest = &credential;
   }
   if (nearest == nullptr) return properties;
-  Overlay(nearest->config, &properties);
+  io::OverlayS3Properties(nearest->config, &properties);
   return properties;
 }
 
