@@ -19,6 +19,8 @@ namespace {
 
 constexpr size_t kBufferBytes = 64 * 1024;
 constexpr size_t kMaxIoBytes = 64 * 1024 * 1024;  // between two looks at the deadline
+// After as many, the disk may begin.
+constexpr int64_t kWritebackBytes = int64_t{32} << 20;
 constexpr int kNameTries = 16;
 
 class LocalReader final : public RandomReader {
@@ -127,8 +129,17 @@ class LocalWriter final : public Writer {
       if (put < 0 && errno == EINTR) continue;
       if (put < 0) return ErrnoStatus(errno, "write", path_);
       bytes.remove_prefix(static_cast<size_t>(put));
+      put_ += put;
     }
+    BeginWriteback();
     return {};
+  }
+
+  // The sync at the end of a large file finds less to do.
+  void BeginWriteback() {
+    if (put_ - writing_back_ < kWritebackBytes) return;
+    (void)::sync_file_range(fd_.get(), writing_back_, put_ - writing_back_, SYNC_FILE_RANGE_WRITE);
+    writing_back_ = put_;
   }
 
   Descriptor fd_;
@@ -139,6 +150,8 @@ class LocalWriter final : public Writer {
   std::string buffer_;
   Status outcome_;
   int64_t bytes_written_ = 0;
+  int64_t put_ = 0;           // of them in the file,
+  int64_t writing_back_ = 0;  // and on their way to the disk
 };
 
 class LocalFileSystem final : public FileSystem {

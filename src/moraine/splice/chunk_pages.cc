@@ -34,7 +34,7 @@ int64_t LargestPage(int64_t memory_bytes) {
 
 std::string_view ChunkPages::Available() const {
   if (window_ == nullptr) return {};
-  return std::string_view(*window_).substr(static_cast<size_t>(at_ - window_offset_));
+  return window_->view().substr(static_cast<size_t>(at_ - window_offset_));
 }
 
 // The next size bytes, or all that are left of the chunk.
@@ -46,9 +46,9 @@ Status ChunkPages::Fill(Call& call, int64_t size) {
     const std::vector<io::ByteRange> rest = {{at_, left}};
     io::WillRead(call, file_, rest);
   }
-  auto window = std::make_shared<std::string>(
-      static_cast<size_t>(std::min(std::max(size, step_bytes_), left)), '\0');
-  MORAINE_TRY(file_.ReadAt(call, at_, *window));
+  auto window =
+      std::make_shared<ReadBytes>(static_cast<size_t>(std::min(std::max(size, step_bytes_), left)));
+  MORAINE_TRY(file_.ReadAt(call, at_, window->span()));
   window_ = std::move(window);
   window_offset_ = at_;
   return {};

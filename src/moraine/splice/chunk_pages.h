@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -15,11 +15,25 @@
 
 namespace moraine::splice {
 
+/// Bytes that are not set before they are read.
+class ReadBytes {
+ public:
+  explicit ReadBytes(size_t size)
+      : bytes_(std::make_unique_for_overwrite<char[]>(size)), size_(size) {}
+  size_t size() const { return size_; }
+  std::span<char> span() { return {bytes_.get(), size_}; }
+  std::string_view view() const { return {bytes_.get(), size_}; }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  size_t size_;
+};
+
 struct RawPage {
   PageHeader header;
   std::string_view header_bytes;
   std::string_view body;
-  std::shared_ptr<const std::string> owner;  ///< of the bytes
+  std::shared_ptr<const ReadBytes> owner;  ///< of the bytes
   int64_t bytes() const { return static_cast<int64_t>(header_bytes.size() + body.size()); }
 };
 
@@ -61,7 +75,7 @@ class ChunkPages {
   const int64_t step_bytes_;
   int64_t at_;               // of the next page in the file
   int64_t values_seen_ = 0;  // of data pages
-  std::shared_ptr<const std::string> window_;
+  std::shared_ptr<const ReadBytes> window_;
   int64_t window_offset_ = 0;
 };
 

@@ -34,9 +34,10 @@ bool HasPlainPages(const ChunkMetadata& chunk) {
 // Lets go of the bytes around a page that is small beside them.
 void Detach(RawPage* page) {
   if (page->bytes() * 4 > static_cast<int64_t>(page->owner->size())) return;
-  const auto own = std::make_shared<const std::string>(page->body);
+  const auto own = std::make_shared<ReadBytes>(page->body.size());
+  std::copy(page->body.begin(), page->body.end(), own->span().begin());
   page->header_bytes = {};
-  page->body = *own;
+  page->body = own->view();
   page->owner = own;
 }
 
