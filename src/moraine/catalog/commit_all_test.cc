@@ -70,7 +70,9 @@ TEST(CommitAll, SaysWhichTableIsWrong) {
       {{{a->name, AppendRequest(*a, 1)}, {a->name, SetProperty(*a, "k", "v")}},
        Code::kInvalidArgument,
        "table-changes: ns.a is there twice"},
-      {{{a->name, CreateRequest()}}, Code::kAlreadyExists, "Table already exists: ns.a"},
+      {{{a->name, CreateRequest()}},
+       Code::kAlreadyExists,
+       "Requirement failed: table already exists: ns.a"},
   };
   for (const auto& c : cases) {
     Status status = CommitAll(world.catalog(), world.call(), c.commits);

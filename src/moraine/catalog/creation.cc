@@ -169,6 +169,11 @@ Result<TableMetadata> Catalog::State::MetadataOfCreate(Call& call, const Warehou
   MORAINE_TRY(CheckName("name", name.name));
   MORAINE_TRY(RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<bool> {
     MORAINE_TRY(GetNamespace(t, warehouse.id, name.ns));
+    MORAINE_ASSIGN(auto taken, FindTabular(t, warehouse.id, name));
+    if (taken && taken->kind == TabularKind::kTable) {
+      return AlreadyExists(
+          fmt::format("Requirement failed: table already exists: {}", ToText(name)));
+    }
     MORAINE_TRY(CheckNameFree(t, warehouse.id, name, TabularKind::kTable));
     return true;
   }));

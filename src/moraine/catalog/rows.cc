@@ -72,6 +72,8 @@ std::string_view ExceptionName(const Status& status) {
     return "NamespaceNotEmptyException";
   if (status.code() == Code::kInvalidArgument && begins(kUnprocessable))
     return "UnprocessableEntityException";
+  if (status.code() == Code::kInvalidArgument && begins(kInvalidVersion))
+    return "IllegalArgumentException";
   return "";
 }
 

@@ -18,6 +18,7 @@ inline constexpr std::string_view kNoNamespace = "Namespace does not exist: ";
 inline constexpr std::string_view kNoWarehouse = "Warehouse does not exist: ";
 inline constexpr std::string_view kNoMetadataFile = "Failed to open input stream for file: ";
 inline constexpr std::string_view kNamespaceNotEmpty = " is not empty";
+inline constexpr std::string_view kInvalidVersion = "Invalid view version: ";
 inline constexpr std::string_view kUnprocessable = "A key is both removed and updated: ";
 
 Status NoTable(const TableName& name);

@@ -97,7 +97,7 @@ TEST(Tables, StagedOnesLeaveNothingAndAreMadeByTheirCommit) {
   EXPECT_EQ((*made)->metadata->location, metadata.location);
   EXPECT_EQ((*made)->metadata->Property("a", ""), "b");
   auto again = world.catalog().Commit(call, kTestWarehouse, {{"ns"}, "t"}, request, nullptr);
-  EXPECT_EQ(again.status(), AlreadyExists("Table already exists: ns.t"));
+  EXPECT_EQ(again.status(), AlreadyExists("Requirement failed: table already exists: ns.t"));
 
   // Without uuid and location the catalog gives them.
   request.updates.erase(request.updates.begin() + 8);

@@ -54,6 +54,7 @@ Shape ShapeOf(Code code) {
 Shape ShapeOf(const Status& status, Effect effect) {
   std::string_view name = catalog::ExceptionName(status);
   if (name == "UnprocessableEntityException") return {422, name};
+  if (name == "IllegalArgumentException") return {400, name};
   if (name == "NamespaceNotEmptyException") return {409, name};
   if (status.code() == Code::kNotFound && !name.empty()) return {404, name};
   Shape shape = ShapeOf(status.code());

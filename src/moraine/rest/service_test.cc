@@ -247,7 +247,7 @@ TEST_F(RestTest, StagedCreateAndItsCommit) {
   Json made = SendOk(Method::kPost, "namespaces/ns/tables/t2", commit);
   EXPECT_EQ(Text(*made.Find("metadata"), "table-uuid"), Text(metadata, "table-uuid"));
   ExpectError(Send(Method::kPost, "namespaces/ns/tables/t2", commit), 409, "AlreadyExistsException",
-              "Table already exists: ns.t2");
+              "table already exists: ns.t2");
   ExpectError(Send(Method::kPost, "namespaces/ns/tables/t9", commit), 400, "BadRequestException",
               "identifier");
 }
@@ -406,6 +406,10 @@ TEST_F(RestTest, ViewsLiveBesideTables) {
   EXPECT_EQ(*created.Find("config"), Json::MakeObject());
   ExpectError(Send(Method::kPost, "namespaces/ns/views", create), 409, "AlreadyExistsException",
               "View already exists: ns.v");
+  ExpectError(Send(Method::kPost, "namespaces/ns/views",
+                   CreateBody("x", R"(,"view-version":{"version-id":1,"timestamp-ms":7,
+                     "schema-id":0,"representations":[],"default-namespace":[]})")),
+              400, "IllegalArgumentException", "Invalid view version: ");
   EXPECT_EQ(Send(Method::kHead, "namespaces/ns/views/v").status, 204);
   Json listed = SendOk(Method::kGet, "namespaces/ns/views");
   EXPECT_EQ(listed.Find("identifiers")->ToString(), R"([{"namespace":["ns"],"name":"v"}])");
