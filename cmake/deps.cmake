@@ -28,7 +28,7 @@ find_package(OpenSSL REQUIRED)
 # libcurl 7.88, curl. Door: net. Reason: the HTTP client with proxies, TLS and HTTP/2.
 find_package(CURL REQUIRED)
 
-# SOCI 4.0, BSL. Door: store. Reason: one interface to SQLite, PostgreSQL, MySQL. Ships no CMake config.
+# SOCI 4.0, BSL. Door: store. Reason: opens SQLite. Ships no CMake config.
 find_path(SOCI_INCLUDE_DIR soci/soci.h REQUIRED)
 find_library(SOCI_CORE soci_core REQUIRED)
 find_library(SOCI_SQLITE3 soci_sqlite3 REQUIRED)
@@ -36,6 +36,14 @@ find_library(SQLITE3 sqlite3 REQUIRED)
 add_library(soci INTERFACE)
 target_include_directories(soci SYSTEM INTERFACE ${SOCI_INCLUDE_DIR})
 target_link_libraries(soci INTERFACE ${SOCI_CORE} ${SOCI_SQLITE3} ${SQLITE3} ${CMAKE_DL_LIBS})
+
+# libpq 15, PostgreSQL licence. Door: store. Reason: pipelines, SQLSTATEs and waits with limits, which SOCI hides.
+find_path(PQ_INCLUDE_DIR libpq-fe.h PATH_SUFFIXES postgresql REQUIRED)
+find_library(PQ_LIBRARY pq REQUIRED)
+
+# libmariadb 3.3, LGPL-2.1. Door: store. Reason: error numbers and limits, as above; speaks to MySQL, too.
+find_path(MARIADB_INCLUDE_DIR mysqld_error.h PATH_SUFFIXES mariadb REQUIRED)
+find_library(MARIADB_LIBRARY mariadb REQUIRED)
 
 # CRoaring 0.2, Apache-2.0. Door: iceberg/deletes, iceberg/puffin. Reason: deletion bitmaps.
 find_package(roaring REQUIRED)

@@ -28,13 +28,15 @@ def die_with_parent():
 class Server:
     """`with Server(folder) as server:`; server.uri is what engines get."""
 
-    def __init__(self, folder: Path, *flags: str, optimizer_threads: int = 0, root: str | None = None):
+    def __init__(self, folder: Path, *flags: str, optimizer_threads: int = 0, root: str | None = None,
+                 store: str | None = None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.warehouse = self.folder / "warehouse"
         self.warehouse.mkdir(exist_ok=True)
         self.root = root or f"file://{self.warehouse}"
         self.store = self.folder / "moraine.db"
+        self.store_url = store or f"sqlite:///{self.store}"
         self.log = self.folder / "server.log"
         self.flags = flags
         self.optimizer_threads = optimizer_threads
@@ -51,7 +53,7 @@ class Server:
 
     def start(self, timeout: float = 20):
         assert BINARY.exists(), f"{BINARY} is not built: run ./dev build"
-        command = [BINARY, "server", "--listen", f"127.0.0.1:{self.port}", "--store", f"sqlite:///{self.store}",
+        command = [BINARY, "server", "--listen", f"127.0.0.1:{self.port}", "--store", self.store_url,
                    "--warehouse", self.root, "--optimizer-threads", str(self.optimizer_threads), *self.flags]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)

@@ -27,6 +27,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from database_server import DatabaseServer  # noqa: E402
+
 LOGS = ROOT / "build" / "test"
 CORES = os.cpu_count() or 1
 WHOLE_MINUTES = 85  # a run that takes longer is ended, so that its table is still printed
@@ -181,6 +185,12 @@ def unit(stage: Stage):
     stage.ctest("fast")
 
 
+def stores(stage: Stage):
+    for kind in ("postgresql", "mariadb"):
+        with DatabaseServer(kind) as server:
+            stage.ctest("fast", "-R", "^(store|catalog|optimizing)$", MORAINE_TEST_STORE=server.url)
+
+
 def interop(stage: Stage):
     stage.pytest("tests/interop", "tests/e2e", "-m", "not kill", "--timeout=120", MORAINE_FULL=str(int(stage.full)))
 
@@ -231,6 +241,7 @@ STAGES = [
     Stage("tidy", 2, "module directions, doors, effects, links, format", tidy),
     Stage("build", 30, "the shipped tree and all tests", build),
     Stage("unit", 5, "unit, case and fault tests", unit),
+    Stage("stores", 10, "unit tests on PostgreSQL and MariaDB, and servers on them", stores),
     Stage("interop", 8, "PyIceberg, DuckDB and the binary as a black box", interop),
     Stage("kill", 8, "kill -9 under concurrent writers", kill),
     Stage("engines", 15, "Spark and tables of Flink", engines),

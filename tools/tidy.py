@@ -30,12 +30,16 @@ DOORS = {
     "cjose/": ["server"],
     "curl/": ["net"],
     "duckdb": ["terminal/duckdb"],
+    "errmsg.h": ["store"],  # MariaDB's
     "fmt/": [],
     "fuzz/": ["tests"],
     "gmock/": ["tests"],
     "gtest/": ["tests"],
     "libdeflate.h": ["base", "iceberg"],
+    "libpq-fe.h": ["store"],
     "librdkafka/": ["logstore"],
+    "mysql.h": ["store"],
+    "mysqld_error.h": ["store"],
     "openssl/": ["net"],
     "orc/": ["iceberg/data", "rewrite"],
     "parquet/": ["iceberg/data", "rewrite", "splice"],
@@ -67,7 +71,7 @@ EFFECTS = [
     (re.compile(r"\brandom_device\b|(?<![\w.>:])s?rand\s*\("), "makes randomness: take a Random", ["base"]),
     (re.compile(r"\bstd::mt19937"), "makes randomness: take a Random", ["base", "tests"]),  # a test's has a seed
     (re.compile(r"\bstd::(j?thread|async)\b(?!::)"), "starts a thread: use base/executor.h", ["base"]),
-    (re.compile(r"\b(secure_)?getenv\s*\("), "reads the environment: take it from the config", ["base"]),
+    (re.compile(r"\b(secure_)?getenv\s*\("), "reads the environment: take it from the config", ["base", "tests"]),
     (re.compile(r"\bstd::(cout|cerr|clog)\b|\b(f?printf|puts|fputs|putchar)\s*\(|\bfmt::print\b"), "prints: return text, or log", ["base", "cli"]),
 ]
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')

@@ -55,6 +55,7 @@ std::vector<Step> StepsOf(std::span<const Prepared> all) {
 Status Apply(Transaction& t, std::span<const Prepared> all, const std::string& principal,
              std::vector<int64_t>* ids, bool* lost_race) {
   ids->clear();
+  *lost_race = false;
   for (const Prepared& p : all) {
     if (p.swap) {
       MORAINE_TRY(DoSwap(t, p.row, *p.swap, principal, lost_race));

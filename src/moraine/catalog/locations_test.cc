@@ -9,6 +9,7 @@
 #include "moraine/catalog/testing/catalog_world.h"
 #include "moraine/io/allowed.h"
 #include "moraine/io/location.h"
+#include "moraine/store/testing/test_database.h"
 
 namespace moraine::catalog {
 namespace {
@@ -250,7 +251,7 @@ TEST(Locations, SymbolicLinksLeadNowhere) {
   auto files = io::MakeRestrictedFileSystem(io::MakeLocalFileSystem(), {root}).value();
   testing::TestEnv env(1, testing::TestClock::kSystem);
   Call call = env.call();
-  auto database = store::MakeMemoryDatabase(call);
+  auto database = store::MakeTestDatabase(call);
   Catalog catalog(*database, *files, {});
   ASSERT_TRUE(catalog.Open(call).ok());
   Warehouse warehouse;

@@ -192,16 +192,39 @@ Result<std::vector<TabularRow>> TablesAfter(Transaction& t, int64_t after_id, si
 }
 
 Status AddChange(Transaction& t, const ChangeRow& change) {
-  // One writer at a time (SQLite): numbered at once. Stores with many writers leave NULL for the
-  // sequencer.
+  // One writer at a time (SQLite): numbered at once. Where many write, the order of their commits
+  // is not known yet: NumberChanges() comes later.
+  std::string_view number = t.dialect() == "sqlite"
+                                ? "(SELECT COALESCE(MAX(feed_seq), 0) + 1 FROM table_change)"
+                                : "NULL";
   return t
-      .Execute(
-          "INSERT INTO table_change (feed_seq, table_id, kind, version, snapshot_id, changed_ms, "
-          "metadata_location, detail) VALUES ((SELECT COALESCE(MAX(feed_seq), 0) + 1 FROM "
-          "table_change), ?, ?, ?, ?, ?, ?, ?)",
-          {change.table_id, change.kind, change.version, change.snapshot_id, change.changed_ms,
-           change.metadata_location, change.detail})
+      .Execute(fmt::format("INSERT INTO table_change (feed_seq, table_id, kind, version, "
+                           "snapshot_id, changed_ms, metadata_location, detail) VALUES ({}, ?, ?, "
+                           "?, ?, ?, ?, ?)",
+                           number),
+               {change.table_id, change.kind, change.version, change.snapshot_id, change.changed_ms,
+                change.metadata_location, change.detail})
       .status();
+}
+
+Result<bool> HasUnnumberedChanges(Transaction& t) {
+  if (t.dialect() == "sqlite") return false;
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT id FROM table_change WHERE feed_seq IS NULL LIMIT 1", {}));
+  return !rows.empty();
+}
+
+Status NumberChanges(Transaction& t, size_t limit) {
+  MORAINE_ASSIGN(auto last, t.Query("SELECT COALESCE(MAX(feed_seq), 0) FROM table_change", {}));
+  MORAINE_ASSIGN(int64_t feed_seq, last.at(0).Int(0));
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT id FROM table_change WHERE feed_seq IS NULL ORDER BY id LIMIT ?",
+                         {static_cast<int64_t>(limit)}));
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(int64_t id, row.Int(0));
+    MORAINE_TRY(t.Execute("UPDATE table_change SET feed_seq = ? WHERE id = ?", {++feed_seq, id}));
+  }
+  return {};
 }
 
 std::string PropertiesToText(const iceberg::StringMap& properties) {

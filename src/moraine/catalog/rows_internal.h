@@ -82,6 +82,12 @@ struct ChangeRow {
   std::string detail = "{}";      ///< a JSON object
 };
 Status AddChange(store::Transaction& t, const ChangeRow& change);
+/// Where many write at once, a row has no place in the feed until its transaction was seen
+/// committed: an id that was given earlier may be committed later.
+Result<bool> HasUnnumberedChanges(store::Transaction& t);
+/// Gives the next numbers to committed rows. Two that do it at once are one after the other, as all
+/// transactions.
+Status NumberChanges(store::Transaction& t, size_t limit);
 
 std::string PropertiesToText(const iceberg::StringMap& properties);
 Result<iceberg::StringMap> PropertiesFromText(const std::string& text);

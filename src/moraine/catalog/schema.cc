@@ -6,7 +6,7 @@ const std::vector<store::Migration>& Migrations() {
   static const std::vector<store::Migration> migrations = {{1, "catalog", R"(
 CREATE TABLE warehouse (
   id {id},
-  name {text} NOT NULL UNIQUE,
+  name {key} NOT NULL UNIQUE,
   root {text} NOT NULL,
   storage {text} NOT NULL,
   defaults {text} NOT NULL,
@@ -16,8 +16,8 @@ CREATE TABLE namespace (
   id {id},
   warehouse_id {bigint} NOT NULL REFERENCES warehouse (id),
   parent_id {bigint} NOT NULL,
-  name {text} NOT NULL,
-  path_key {text} NOT NULL,
+  name {key} NOT NULL,
+  path_key {path} NOT NULL,
   properties {text} NOT NULL,
   created_ms {bigint} NOT NULL,
   updated_ms {bigint} NOT NULL,
@@ -28,16 +28,16 @@ CREATE TABLE tabular (
   id {id},
   warehouse_id {bigint} NOT NULL,
   namespace_id {bigint} NOT NULL REFERENCES namespace (id),
-  kind {text} NOT NULL,
-  name {text} NOT NULL,
-  table_uuid {text} NOT NULL,
+  kind {key} NOT NULL,
+  name {key} NOT NULL,
+  table_uuid {key} NOT NULL,
   version {bigint} NOT NULL,
   metadata_location {text} NOT NULL,
   previous {text} NOT NULL,
   location {text} NOT NULL,
   format_version {bigint} NOT NULL,
   current_snapshot_id {bigint} NOT NULL,
-  origin {text} NOT NULL,
+  origin {key} NOT NULL,
   deleted_at {bigint} NOT NULL,
   protected {bigint} NOT NULL,
   created_ms {bigint} NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE tabular (
 CREATE TABLE tabular_claim (
   id {id},
   table_id {bigint} NOT NULL,
-  location {text} NOT NULL
+  location {path} NOT NULL
 );
 CREATE INDEX tabular_claim_location ON tabular_claim (location);
 CREATE INDEX tabular_claim_table ON tabular_claim (table_id);
@@ -57,11 +57,11 @@ CREATE TABLE table_change (
   id {id},
   feed_seq {bigint},
   table_id {bigint} NOT NULL,
-  kind {text} NOT NULL,
+  kind {key} NOT NULL,
   version {bigint} NOT NULL,
   snapshot_id {bigint} NOT NULL,
   changed_ms {bigint} NOT NULL,
-  metadata_location {text} NOT NULL,
+  metadata_location {path} NOT NULL,
   detail {text} NOT NULL
 );
 CREATE UNIQUE INDEX table_change_feed ON table_change (feed_seq);

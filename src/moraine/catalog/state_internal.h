@@ -67,6 +67,8 @@ struct Catalog::State {
   Result<Page<TableName>> ListTabulars(Call& call, const std::string& warehouse,
                                        const NamespaceName& ns, const PageRequest& page,
                                        TabularKind kind);
+  /// Gives all committed changes their place in the feed, where writers can't (servers).
+  Status NumberAllChanges(Call& call);
   /// Calls the listeners.
   void Announce();
 

@@ -124,11 +124,12 @@ Status Catalog::ReportMetrics(Call& call, const std::string& warehouse, const Ta
     MORAINE_TRY(
         t.Execute("INSERT INTO metrics_report (table_id, reported_ms, report) VALUES (?, ?, ?)",
                   {row.id, now_ms, report}));
-    return t
-        .Execute(
-            "DELETE FROM metrics_report WHERE table_id = ? AND id <= (SELECT id FROM metrics_report"
-            " WHERE table_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
-            {row.id, row.id, kKeptReports})
+    MORAINE_ASSIGN(auto old, t.Query("SELECT id FROM metrics_report WHERE table_id = ? ORDER BY id "
+                                     "DESC LIMIT 1 OFFSET ?",
+                                     {row.id, kKeptReports}));
+    if (old.empty()) return {};
+    MORAINE_ASSIGN(int64_t last, old[0].Int(0));
+    return t.Execute("DELETE FROM metrics_report WHERE table_id = ? AND id <= ?", {row.id, last})
         .status();
   });
 }
@@ -159,8 +160,19 @@ Result<Page<TableSummary>> Catalog::AllTables(Call& call, const PageRequest& pag
   return result;
 }
 
+Status Catalog::State::NumberAllChanges(Call& call) {
+  constexpr size_t kBatch = 500;
+  for (;;) {
+    MORAINE_ASSIGN(bool some, RunFor(call, database, Access::kRead, HasUnnumberedChanges));
+    if (!some) return {};
+    MORAINE_TRY(database.Run(call, Access::kWrite,
+                             [&](Transaction& t) { return NumberChanges(t, kBatch); }));
+  }
+}
+
 Result<std::vector<TableChange>> Catalog::Changes(Call& call, int64_t after_feed_seq,
                                                   size_t limit) {
+  MORAINE_TRY(state_->NumberAllChanges(call));
   return RunFor(call, state_->database, Access::kRead,
                 [&](Transaction& t) -> Result<std::vector<TableChange>> {
                   MORAINE_ASSIGN(auto rows,
@@ -184,6 +196,7 @@ Result<std::vector<TableChange>> Catalog::Changes(Call& call, int64_t after_feed
 }
 
 Result<int64_t> Catalog::LastChange(Call& call) {
+  MORAINE_TRY(state_->NumberAllChanges(call));
   return RunFor(call, state_->database, Access::kRead, [&](Transaction& t) -> Result<int64_t> {
     MORAINE_ASSIGN(auto rows, t.Query("SELECT COALESCE(MAX(feed_seq), 0) FROM table_change", {}));
     return rows.at(0).Int(0);
@@ -192,12 +205,12 @@ Result<int64_t> Catalog::LastChange(Call& call) {
 
 Status Catalog::TrimChanges(Call& call, int64_t before_ms, int64_t up_to_feed_seq) {
   return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto rows, t.Query("SELECT COALESCE(MAX(feed_seq), 0) FROM table_change", {}));
+    MORAINE_ASSIGN(int64_t newest, rows.at(0).Int(0));
     // The newest row stays: numbers go on from it.
     return t
-        .Execute(
-            "DELETE FROM table_change WHERE changed_ms < ? AND feed_seq <= ? AND feed_seq < "
-            "(SELECT MAX(feed_seq) FROM table_change)",
-            {before_ms, up_to_feed_seq})
+        .Execute("DELETE FROM table_change WHERE changed_ms < ? AND feed_seq <= ?",
+                 {before_ms, std::min(up_to_feed_seq, newest - 1)})
         .status();
   });
 }

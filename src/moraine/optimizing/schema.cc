@@ -7,10 +7,10 @@ const std::vector<store::Migration>& Migrations() {
       {1, "optimizing", R"(
 CREATE TABLE optimizing_table (
   table_id {bigint} NOT NULL PRIMARY KEY,
-  warehouse {text} NOT NULL,
+  warehouse {key} NOT NULL,
   name {text} NOT NULL,
-  resource_group {text} NOT NULL,
-  state {text} NOT NULL,
+  resource_group {key} NOT NULL,
+  state {key} NOT NULL,
   reason {text} NOT NULL,
   table_version {bigint} NOT NULL,
   snapshot_id {bigint} NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE optimizing_table (
   health {text} NOT NULL,
   candidates {bigint} NOT NULL,
   pending_since_ms {bigint} NOT NULL,
-  requested_type {text} NOT NULL,
+  requested_type {key} NOT NULL,
   last_minor_ms {bigint} NOT NULL,
   last_major_ms {bigint} NOT NULL,
   last_full_ms {bigint} NOT NULL,
@@ -34,17 +34,17 @@ CREATE INDEX optimizing_table_due ON optimizing_table (due_ms);
 CREATE INDEX optimizing_table_state ON optimizing_table (state);
 CREATE TABLE manifest_digest (
   table_id {bigint} NOT NULL,
-  manifest_path {text} NOT NULL,
+  manifest_path {path} NOT NULL,
   digest {text} NOT NULL,
   PRIMARY KEY (table_id, manifest_path)
 );
 CREATE TABLE process (
-  process_id {text} NOT NULL PRIMARY KEY,
+  process_id {key} NOT NULL PRIMARY KEY,
   table_id {bigint} NOT NULL,
   table_name {text} NOT NULL,
-  resource_group {text} NOT NULL,
-  type {text} NOT NULL,
-  state {text} NOT NULL,
+  resource_group {key} NOT NULL,
+  type {key} NOT NULL,
+  state {key} NOT NULL,
   reason {text} NOT NULL,
   snapshot_id {bigint} NOT NULL,
   sequence_number {bigint} NOT NULL,
@@ -66,18 +66,18 @@ CREATE INDEX process_table ON process (table_id, created_ms);
 CREATE INDEX process_state ON process (state);
 CREATE TABLE active_process (
   table_id {bigint} NOT NULL PRIMARY KEY,
-  process_id {text} NOT NULL
+  process_id {key} NOT NULL
 );
 CREATE TABLE task (
-  process_id {text} NOT NULL,
+  process_id {key} NOT NULL,
   task_id {bigint} NOT NULL,
-  state {text} NOT NULL,
+  state {key} NOT NULL,
   attempt {bigint} NOT NULL,
   failures {bigint} NOT NULL,
   input {text} NOT NULL,
   output {text} NOT NULL,
   error {text} NOT NULL,
-  optimizer {text} NOT NULL,
+  optimizer {key} NOT NULL,
   thread {bigint} NOT NULL,
   handed_ms {bigint} NOT NULL,
   acknowledged_ms {bigint} NOT NULL,
@@ -89,8 +89,8 @@ CREATE TABLE task (
 );
 CREATE INDEX task_state ON task (state);
 CREATE TABLE optimizer (
-  token {text} NOT NULL PRIMARY KEY,
-  resource_group {text} NOT NULL,
+  token {key} NOT NULL PRIMARY KEY,
+  resource_group {key} NOT NULL,
   threads {bigint} NOT NULL,
   memory_bytes {bigint} NOT NULL,
   host {text} NOT NULL,
@@ -101,7 +101,7 @@ CREATE TABLE optimizer (
   heartbeat_ms {bigint} NOT NULL
 );
 CREATE TABLE feed_cursor (
-  consumer {text} NOT NULL PRIMARY KEY,
+  consumer {key} NOT NULL PRIMARY KEY,
   feed_seq {bigint} NOT NULL
 );
 )"},
@@ -110,11 +110,11 @@ ALTER TABLE optimizing_table ADD COLUMN row_version {bigint} NOT NULL DEFAULT 0;
 ALTER TABLE optimizing_table ADD COLUMN equal_failures {bigint} NOT NULL DEFAULT 0;
 ALTER TABLE optimizing_table ADD COLUMN failed_schema_id {bigint} NOT NULL DEFAULT -1;
 CREATE TABLE deletion (
-  process_id {text} NOT NULL,
+  process_id {key} NOT NULL,
   task_id {bigint} NOT NULL,
   attempt {bigint} NOT NULL,
   table_id {bigint} NOT NULL,
-  proof {text} NOT NULL,
+  proof {key} NOT NULL,
   prefix {text} NOT NULL,
   created_ms {bigint} NOT NULL,
   due_ms {bigint} NOT NULL,

@@ -67,6 +67,8 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   MORAINE_TRY(CheckWarehouse(call, *all_files, warehouse));
   store::StoreOptions store_options;
   store_options.busy_timeout = config.Duration("store.busy-timeout");
+  store_options.connect_timeout = config.Duration("store.connect-timeout");
+  store_options.connections = static_cast<int>(config.Number("store.connections"));
   store_options.metrics = &metrics;
   auto opened = store::OpenDatabase(call, config.Text("store.url"), store_options);
   if (opened.status().code() == Code::kUnsupported) {
@@ -151,7 +153,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& conf
   parts->StartOptimizing();
   env.log.Info("serving", {{"url", parts->http->base_url()},
                            {"version", MORAINE_VERSION},
-                           {"store", config.Text("store.url")},
+                           {"store", store::RedactUrl(config.Text("store.url"))},
                            {"warehouse", config.Text("warehouse.root")}});
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }

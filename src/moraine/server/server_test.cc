@@ -195,8 +195,13 @@ TEST_F(ServerTest, RefusesSettingsThatCantBeAndOpensNothing) {
   }
   std::ofstream(folder_ + "/file") << "not a folder\n";
   for (const Case& c : std::vector<Case>{
-           {"store.url", "postgresql://me:secret@host/db",
-            "store.url: no driver for postgresql://: expected sqlite:///absolute/file"},
+           {"store.url", "oracle://me:secret@host/db",
+            "store.url: no driver for oracle://: expected sqlite:///absolute/file"},
+           {"store.url", "postgresql://me:secret@127.0.0.1:5432",
+            "store.url: the URL names no database"},
+           {"store.url", "postgresql://me:secret@127.0.0.1:5432/db?sslmod=require",
+            "store.url: cannot connect to postgresql me@127.0.0.1:5432/db: invalid connection "
+            "option"},
            {"store.url", "moraine.db", "store.url: expected sqlite:///absolute/file"},
            {"store.url", "sqlite://relative.db", "store.url: expected sqlite:///absolute/file"},
            {"store.url", "sqlite://" + folder_ + "/file/m.db", "store.url: cannot open the store"},

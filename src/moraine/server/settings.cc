@@ -32,9 +32,15 @@ std::vector<Setting> Settings() {
       {"server.shutdown-grace", SettingType::kDuration, "10s",
        "Time that running requests get to finish at the end.", 0, 3'600'000},
       {"store.url", SettingType::kText, "sqlite:///var/lib/moraine/moraine.db",
-       "Where the catalog and all state live."},
-      {"store.busy-timeout", SettingType::kDuration, "10s",
-       "Longest wait for the store's write lock.", 1, 600'000},
+       "Where the catalog and all state live: sqlite:///file, postgresql://... or mariadb://...; "
+       "see "
+       "operating.md."},
+      {"store.connections", SettingType::kNumber, "16",
+       "Connections to a store that is a server, at most.", 1, 1'000},
+      {"store.busy-timeout", SettingType::kDuration, "10s", "Longest wait for a lock of the store.",
+       1, 600'000},
+      {"store.connect-timeout", SettingType::kDuration, "10s",
+       "Longest wait for a connection to a store that is a server.", 100, 600'000},
       {"warehouse.root", SettingType::kText, "file:///var/lib/moraine/warehouse",
        "Where tables of the warehouse 'default' are kept."},
       {"warehouse.allowed-locations", SettingType::kList, "",

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "moraine/store/server_connection.h"
 #include "moraine/store/sqlite_database.h"
+#include "moraine/store/store_url.h"
 
 namespace moraine::store {
 namespace {
@@ -61,14 +63,26 @@ Result<std::optional<std::string>> Row::OptText(size_t column) const {
 Result<std::unique_ptr<Database>> OpenDatabase(Call& call, const std::string& url,
                                                const StoreOptions& options) {
   constexpr std::string_view kSqlite = "sqlite://";
+  constexpr std::string_view kExpected =
+      "expected sqlite:///absolute/file, postgresql://user:password@host:port/database or "
+      "mariadb://user:password@host:port/database";
   if (url.starts_with(kSqlite)) return OpenSqlite(call, url.substr(kSqlite.size()), options);
-  size_t colon = url.find("://");
-  if (colon == url.npos || colon == 0) {
-    return InvalidArgument(fmt::format("expected sqlite:///absolute/file, got {}", url));
+  const std::string scheme = url.substr(0, std::min(url.find("://"), url.size()));
+  if (scheme == url || scheme.empty()) {
+    return InvalidArgument(fmt::format("{}, got {}", kExpected, url));
+  }
+  if (scheme == "postgresql" || scheme == "postgres") {
+    MORAINE_ASSIGN(auto parts, ParseStoreUrl(url));
+    MORAINE_ASSIGN(auto driver, MakePostgresDriver(parts, options));
+    return OpenServerDatabase(call, std::move(driver), options);
+  }
+  if (scheme == "mariadb" || scheme == "mysql") {
+    MORAINE_ASSIGN(auto parts, ParseStoreUrl(url));
+    MORAINE_ASSIGN(auto driver, MakeMariaDriver(parts, options));
+    return OpenServerDatabase(call, std::move(driver), options);
   }
   // The rest of the URL may hold a password.
-  return Unsupported(
-      fmt::format("no driver for {}://: expected sqlite:///absolute/file", url.substr(0, colon)));
+  return Unsupported(fmt::format("no driver for {}://: {}", scheme, kExpected));
 }
 
 }  // namespace moraine::store

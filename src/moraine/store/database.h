@@ -1,10 +1,10 @@
 #pragma once
 // SQL as the other modules see it: statements with named-by-position parameters, rows,
-// transactions. SQLite today (store/sqlite.cc through SOCI, the only door to it); PostgreSQL and
-// MySQL implement the same interface later, so statements keep to the dialect all of them share
-// (docs/design/0004-store.md).
+// transactions. SQLite, PostgreSQL and MariaDB stand behind it, so statements keep to the dialect
+// all of them share (docs/design/0014-servers.md).
 //
-// One transaction per Call, never nested. Errors: AlreadyExists (unique or primary key), Conflict
+// Transactions are serializable: what comes out is as if they had run one after the other. One
+// transaction per Call, never nested. Errors: AlreadyExists (unique or primary key), Conflict
 // (serialisation, busy database after the timeout), InvalidArgument (a statement that does not
 // compile: a bug), Unavailable, Deadline. A failure of COMMIT itself whose outcome is not known is
 // CommitUnknown.
@@ -59,6 +59,8 @@ class Transaction {
   virtual Result<int64_t> LastInsertId() = 0;
   /// The store's clock, ms since the epoch: leases compare with this, inside SQL or by this value.
   virtual Result<int64_t> NowMs() = 0;
+  /// As Database::dialect().
+  virtual std::string_view dialect() const = 0;
 };
 
 enum class Access { kRead, kWrite };
@@ -68,9 +70,10 @@ class Database {
  public:
   virtual ~Database() = default;
   /// Runs body in one transaction and commits if it returns OK, else rolls back and returns its
-  /// error. Write transactions take the write lock at their begin. Body may run only once. It must
-  /// be short and do nothing but statements: all writers wait for it. Waiting for the lock ends
-  /// with the call; COMMIT itself is never given up.
+  /// error. Body may run several times, each time in a new transaction, when it met another writer
+  /// or lost its connection: it must be short, do nothing but statements, and set what it hands out
+  /// anew. After a statement failed it must return. Waiting ends with the call; COMMIT itself is
+  /// never given up.
   virtual Status Run(Call& call, Access access,
                      const std::function<Status(Transaction&)>& body) = 0;
   /// "sqlite", "postgresql", "mysql".
@@ -95,21 +98,32 @@ auto RunFor(Call& call, Database& database, Access access, Body&& body)
 }
 
 struct StoreOptions {
-  int readers = 4;  ///< connections for reading beside the one that writes (SQLite)
-  Millis busy_timeout = Millis(10'000);
-  Metrics* metrics = nullptr;  ///< outlives the database; null: nothing is counted
+  int readers = 4;       ///< connections for reading beside the one that writes (SQLite)
+  int connections = 16;  ///< at most, for all that read and write (servers)
+  Millis busy_timeout = Millis(10'000);     ///< longest wait for a lock
+  Millis connect_timeout = Millis(10'000);  ///< of servers
+  Metrics* metrics = nullptr;               ///< outlives the database; null: nothing is counted
 };
 
-/// Opens by URL: "sqlite:///absolute/file" or "sqlite://:memory:" (tests). Creates the file, takes
-/// it for this process alone (file lock), sets WAL, synchronous=FULL, foreign keys. Errors:
-/// Unavailable if another server holds it, InvalidArgument for a bad URL, Unsupported scheme.
+/// Opens by URL. "sqlite:///absolute/file" or "sqlite://:memory:" (tests): creates the file, takes
+/// it for this process alone (file lock), sets WAL, synchronous=FULL, foreign keys.
+/// "postgresql://user:password@host:port/database?option=value", "mysql://..." and "mariadb://...":
+/// any number of processes may open the same one. Errors: Unavailable if another process holds the
+/// file or the server can't be reached, PermissionDenied if it lets nobody in by that name,
+/// InvalidArgument for a bad URL, Unsupported scheme.
 Result<std::unique_ptr<Database>> OpenDatabase(Call& call, const std::string& url,
                                                const StoreOptions& options);
+
+/// The URL without its passwords: what logs and errors may show.
+std::string RedactUrl(const std::string& url);
 
 struct Migration {
   int version;
   std::string_view name;
-  /// Statements parted by ";\n" ; the dialect-neutral types {id}, {text}, {bigint} are replaced.
+  /// Statements parted by ";\n" ; the dialect-neutral types {id}, {bigint}, {text}, {key} (a text
+  /// of at most 1,000 bytes that indexes may hold) and {path} (3,000 bytes, one in an index at
+  /// most) are replaced. MariaDB commits each statement by itself: a step that was cut off goes on
+  /// at the statement that is missing, so changes of rows must be such that they may run twice.
   std::string_view sql;
 };
 

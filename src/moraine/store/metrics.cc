@@ -35,7 +35,13 @@ StoreMetrics::StoreMetrics(Metrics* metrics)
                       .Histograms({"moraine_store_group_commit_size",
                                    "Writers that shared one COMMIT and its sync of the disk."},
                                   {1, 2, 4, 8, 16, 32, 64})
-                      .With()) {}
+                      .With()),
+      reruns_((metrics == nullptr ? *own_ : *metrics)
+                  .Counters({"moraine_store_transaction_reruns_total",
+                             "Transactions run once more: they met another one or lost their "
+                             "connection.",
+                             {}})
+                  .With()) {}
 
 void StoreMetrics::Ended(Access access, const Status& status, std::chrono::nanoseconds duration) {
   auto kind = static_cast<size_t>(access);

@@ -1,5 +1,5 @@
 #pragma once
-// What a database counts, each declared once. Used by sqlite_database.cc.
+// What a database counts, each declared once. Used by the databases.
 
 #include <array>
 #include <chrono>
@@ -20,6 +20,8 @@ class StoreMetrics {
   void Ended(Access access, const Status& status, std::chrono::nanoseconds duration);
   /// A COMMIT for so many writers.
   void Committed(size_t members) { group_size_.Observe(static_cast<double>(members)); }
+  /// A transaction is run once more: it met another one, or lost its connection.
+  void RanAgain() { reruns_.Add(); }
 
  private:
   std::unique_ptr<Metrics> own_;
@@ -27,6 +29,7 @@ class StoreMetrics {
   std::array<Counter, 2> succeeded_;
   std::array<Histogram, 2> duration_;
   Histogram group_size_;
+  Counter reruns_;
 };
 
 }  // namespace moraine::store

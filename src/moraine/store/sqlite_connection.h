@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "moraine/base/call.h"
+#include "moraine/store/commit_outcome.h"
 #include "moraine/store/database.h"
 
 namespace sqlite_api {
@@ -23,9 +24,6 @@ class session;
 }
 
 namespace moraine::store {
-
-/// How a COMMIT ended.
-enum class CommitOutcome { kDone, kRefused, kUnknown };
 
 /// Used by one thread at a time.
 class SqliteConnection {

@@ -39,6 +39,7 @@ class SqliteTransaction final : public Transaction {
   Result<int64_t> LastInsertId() override { return connection_.LastInsertId(); }
   // The store lives in this process, and so does its clock.
   Result<int64_t> NowMs() override { return ToMillis(call_.clock().Wall()); }
+  std::string_view dialect() const override { return "sqlite"; }
 
  private:
   Status Check() {

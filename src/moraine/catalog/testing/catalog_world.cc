@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "moraine/io/testing/faulty_file_system.h"
+#include "moraine/store/testing/test_database.h"
 
 namespace moraine::catalog {
 
@@ -52,7 +53,7 @@ iceberg::CommitRequest SetProperty(const LoadedTable& base, std::string key, std
 
 CatalogWorld::CatalogWorld(testing::TestClock clock) : env_(1, clock) {
   Call call = env_.call();
-  database_ = store::MakeMemoryDatabase(call);
+  database_ = store::MakeTestDatabase(call);
   catalog_ = Another();
   Warehouse warehouse;
   warehouse.name = kTestWarehouse;

@@ -11,6 +11,7 @@
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/optimizing/schema.h"
+#include "moraine/store/testing/test_database.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -39,7 +40,7 @@ std::string ReadAll(Call& call, io::FileSystem& files, const std::string& path) 
 OptimizingWorld::OptimizingWorld(testing::FaultInjector* faults)
     : faults_(faults != nullptr ? faults : &own_faults_) {
   Call call = this->call();
-  store_ = store::MakeMemoryDatabase(call);
+  store_ = store::MakeTestDatabase(call);
   faulty_store_ = std::make_unique<store::FaultyDatabase>(*store_, *faults_);
   faulty_files_ = std::make_unique<io::FaultyFileSystem>(disk_, *faults_);
   engine_ = std::make_unique<catalog::Catalog>(*store_, disk_, catalog::CatalogOptions());

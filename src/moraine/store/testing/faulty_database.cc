@@ -35,6 +35,7 @@ class FaultyTransaction final : public Transaction {
   }
   Result<int64_t> LastInsertId() override { return inner_.LastInsertId(); }
   Result<int64_t> NowMs() override { return inner_.NowMs(); }
+  std::string_view dialect() const override { return inner_.dialect(); }
 
  private:
   Transaction& inner_;
