@@ -10,6 +10,7 @@
 #include "fuzz/fuzz.h"
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
+#include <arrow/type.h>
 
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/data_file_reader.h"

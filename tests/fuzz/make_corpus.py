@@ -1,4 +1,5 @@
-"""Writes the seeds that other implementations make: manifests, manifest lists and metadata of PyIceberg.
+"""Writes the seeds that other implementations make: manifests, manifest lists and metadata of PyIceberg, files of pyarrow.
+(orc/spark-* and avro_rows/spark-* are data files of the tables that tests/engines/test_orc_and_avro.py makes.)
 
 ./dev python tests/fuzz/make_corpus.py
 """
@@ -8,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -38,8 +40,22 @@ def write_parquet_files():
                    column_encoding={"a": "DELTA_BINARY_PACKED"})
 
 
+def write_orc_files():
+    def column(name, kind, number):
+        return pa.field(name, kind, metadata={"iceberg.id": str(number)})
+
+    nested = pa.list_(column("item", pa.struct([column("x", pa.float64(), 5), column("y", pa.decimal128(20, 3), 6)]), 4))
+    schema = pa.schema([column("a", pa.int64(), 1), column("b", pa.string(), 2), column("c", nested, 3), column("t", pa.timestamp("us"), 7)])
+    rows = [{"a": i * i if i % 7 else 1 << 60, "b": None if i % 3 else "x" * (i % 5), "c": [{"x": i / 2, "y": None}, None] if i % 2 else [], "t": i * 999} for i in range(40)]
+    (CORPUS / "orc").mkdir(exist_ok=True)
+    for number, codec in enumerate(("uncompressed", "zlib", "snappy", "lz4", "zstd")):
+        orc.write_table(pa.Table.from_pylist(rows, schema=schema), CORPUS / "orc" / f"pyarrow-{codec}.orc", compression=codec,
+                        file_version="0.12" if number % 2 == 0 else "0.11", dictionary_key_size_threshold=number % 2)
+
+
 def main():
     write_parquet_files()
+    write_orc_files()
     with tempfile.TemporaryDirectory() as folder:
         catalog = SqlCatalog("seeds", uri="sqlite:///:memory:", warehouse=f"file://{folder}")
         catalog.create_namespace("db")

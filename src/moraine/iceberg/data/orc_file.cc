@@ -91,25 +91,6 @@ class ProtoFields {
   std::string_view text_;
 };
 
-Result<std::unique_ptr<arrow::util::Codec>> MakeCodec(uint32_t compression) {
-  using arrow::Compression;
-  constexpr Compression::type kTypes[] = {Compression::UNCOMPRESSED, Compression::GZIP,
-                                          Compression::SNAPPY,       Compression::LZO,
-                                          Compression::LZ4,          Compression::ZSTD};
-  if (compression == 0) return std::unique_ptr<arrow::util::Codec>();
-  if (compression >= std::size(kTypes) || kTypes[compression] == Compression::LZO) {
-    return Unsupported(fmt::format("an ORC file of compression {}", compression));
-  }
-  arrow::util::GZipCodecOptions deflate;
-  deflate.gzip_format = arrow::util::GZipFormat::DEFLATE;
-  const arrow::util::CodecOptions plain;
-  const bool is_deflate = kTypes[compression] == Compression::GZIP;
-  const arrow::util::CodecOptions* options = &plain;
-  if (is_deflate) options = &deflate;
-  MORAINE_ASSIGN(auto codec, arrow::util::Codec::Create(kTypes[compression], *options));
-  return codec;
-}
-
 Result<OrcType> ParseType(std::string_view bytes, size_t number) {
   OrcType type;
   ProtoFields fields(bytes);
@@ -189,14 +170,44 @@ Result<std::unique_ptr<OrcFile>> OrcFile::Open(const Call& call,
   return opened;
 }
 
+Status OrcFile::MakeCodec(uint32_t compression) {
+  enum : uint32_t { kNone = 0, kZlib = 1, kSnappy = 2, kLz4 = 4, kZstd = 5 };
+  switch (compression) {
+    case kNone:
+      return {};
+    case kZlib:
+      unpacker_.emplace(AvroCodec::kDeflate);
+      return {};
+    case kZstd:
+      unpacker_.emplace(AvroCodec::kZstd);
+      return {};
+    case kSnappy:
+    case kLz4: {
+      using arrow::Compression;
+      MORAINE_ASSIGN(codec_, arrow::util::Codec::Create(compression == kLz4 ? Compression::LZ4
+                                                                            : Compression::SNAPPY));
+      return {};
+    }
+    default:
+      return Unsupported(fmt::format("an ORC file of compression {}", compression));
+  }
+}
+
 Result<std::string_view> OrcFile::Unpack(std::string_view chunk) {
+  const auto broken = [](std::string_view why) {
+    return Corruption(fmt::format("a chunk of a stream can't be unpacked: {}", why));
+  };
+  if (unpacker_) {
+    Result<std::string_view> unpacked = unpacker_->Decompress(chunk, block_bytes_);
+    if (!unpacked.ok()) return broken(unpacked.status().message());
+    return unpacked;
+  }
   unpacked_.resize(static_cast<size_t>(block_bytes_));
   const auto size = codec_->Decompress(static_cast<int64_t>(chunk.size()),
                                        reinterpret_cast<const uint8_t*>(chunk.data()), block_bytes_,
                                        reinterpret_cast<uint8_t*>(unpacked_.data()));
-  if (!size.ok() || *size < 0 || *size > block_bytes_) {
-    return Corruption("a chunk of a stream can't be unpacked");
-  }
+  if (!size.ok()) return broken(size.status().message());
+  if (*size < 0 || *size > block_bytes_) return broken("it has another size");
   return std::string_view(unpacked_).substr(0, static_cast<size_t>(*size));
 }
 
@@ -220,8 +231,7 @@ Status OrcFile::ReadPostscript(std::string_view postscript, int64_t* footer_leng
   }
   if (!fields.ok() || magic != kMagic) return Corruption("not an ORC file: its end is not one's");
   block_bytes_ = std::clamp<int64_t>(block_bytes, 1, kMostBlockBytes);
-  MORAINE_ASSIGN(codec_, MakeCodec(compression));
-  return {};
+  return MakeCodec(compression);
 }
 
 Status OrcFile::ReadTail() {

@@ -13,6 +13,7 @@
 
 #include "moraine/base/call.h"
 #include "moraine/base/status.h"
+#include "moraine/iceberg/avro/avro_codec.h"
 #include "moraine/io/file_system.h"
 
 namespace arrow::util {
@@ -115,7 +116,7 @@ class OrcFile {
   /// What streams are made of.
   io::RandomReader& reader() { return *file_; }
   Call& call() { return call_; }
-  bool is_compressed() const { return codec_ != nullptr; }
+  bool is_compressed() const { return unpacker_ || codec_ != nullptr; }
   int64_t block_bytes() const { return block_bytes_; }
   /// The unpacked bytes of one chunk; valid until the next call.
   Result<std::string_view> Unpack(std::string_view chunk);
@@ -123,6 +124,7 @@ class OrcFile {
  private:
   OrcFile(const Call& call, std::unique_ptr<io::RandomReader> file);
   Status ReadTail();
+  Status MakeCodec(uint32_t compression);
   Status ReadPostscript(std::string_view postscript, int64_t* footer_length);
   Status ParseFooter(std::string_view footer);
   Status ParseStripe(std::string_view bytes);
@@ -131,7 +133,8 @@ class OrcFile {
 
   Call call_;
   std::unique_ptr<io::RandomReader> file_;
-  std::unique_ptr<arrow::util::Codec> codec_;  // nullptr: not compressed
+  std::optional<AvroDecompressor> unpacker_;   // of deflate and zstd
+  std::unique_ptr<arrow::util::Codec> codec_;  // of the others
   int64_t block_bytes_ = 0;                    // the most that a chunk unpacks to
   std::string unpacked_;
   std::vector<OrcType> types_;

@@ -232,7 +232,7 @@ void OrcInts::ReadPatched(uint8_t head) {
   const uint64_t base = (raw_base & sign) != 0 ? uint64_t{0} - (raw_base & ~sign) : raw_base;
   std::array<uint64_t, 512> raw;
   Unpack(width, count_, raw.data());
-  if (patch_width + gap_width > 64 || width + patch_width > 64) {
+  if (patch_width + gap_width > 64) {
     return bytes_.Fail("a patched run of impossible widths");
   }
   std::array<uint64_t, 32> list;
