@@ -90,7 +90,7 @@ class DatabaseServer:
             return [program("postgres"), "-D", str(self.data), "-p", str(self.port)] + [
                 part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return [program("mariadbd"), "--no-defaults", f"--datadir={self.data}", "--bind-address=127.0.0.1", f"--port={self.port}",
-                f"--socket={self.folder}/socket", f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=0",
+                f"--socket={self.folder}/socket", f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=64M", "--max-connections=200", "--skip-name-resolve",
                 "--performance-schema=OFF", "--character-set-server=utf8mb4", "--max-allowed-packet=64M"]
 

@@ -189,10 +189,11 @@ def stores(stage: Stage):
     for kind in ("postgresql", "mariadb"):
         with DatabaseServer(kind) as server:
             stage.ctest("fast", "-R", "^(store|catalog|optimizing)$", MORAINE_TEST_STORE=server.url)
+    stage.pytest("tests/e2e/test_stores.py", "--timeout=300")
 
 
 def interop(stage: Stage):
-    stage.pytest("tests/interop", "tests/e2e", "-m", "not kill", "--timeout=120", MORAINE_FULL=str(int(stage.full)))
+    stage.pytest("tests/interop", "tests/e2e", "--ignore=tests/e2e/test_stores.py", "-m", "not kill", "--timeout=120", MORAINE_FULL=str(int(stage.full)))
 
 
 def asan(stage: Stage):
