@@ -1,5 +1,6 @@
 #include "moraine/cli/arguments.h"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <sstream>
@@ -113,6 +114,19 @@ void AddLimit(CLI::App* app, int64_t* limit, int64_t high) {
       ->type_name("N");
 }
 
+void AddLayout(CLI::App* app, std::string* layout, const char* more) {
+  constexpr char kLayouts[] =
+      "none, sort (the table's order), 'sort(a desc, bucket(4, b))', 'zorder(a, b)', "
+      "'hilbert(a, b)'";
+  app->add_option(
+         "--layout", *layout,
+         fmt::format("The order of the rows in what this run writes: {}{}", kLayouts, more))
+      ->check([kLayouts](const std::string& text) {
+        return Trim(text).empty() ? fmt::format("expected one of {}", kLayouts) : std::string();
+      })
+      ->type_name("LAYOUT");
+}
+
 void AddTableCommands(CLI::App* root, Flags* flags) {
   Commands commands(flags);
   auto* options = &flags->table;
@@ -156,11 +170,7 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
                    "minor, major or full; the default is major, with --layout full")
       ->check(CLI::IsMember({"minor", "major", "full"}))
       ->type_name("TYPE");
-  optimize
-      ->add_option("--layout", options->layout,
-                   "The order of the rows in what this run writes: none, sort (the table's order), "
-                   "'sort(a desc, bucket(4, b))', 'zorder(a, b)', 'hilbert(a, b)'")
-      ->type_name("LAYOUT");
+  AddLayout(optimize, &options->layout, "");
   optimize->add_flag("--watch", options->watch, "Follow the run until it ends");
 }
 
@@ -247,6 +257,12 @@ void AddCompactCommand(CLI::App* root, Flags* flags) {
   app->add_option("--target-file-size", compact->target_file_size,
                   "Of the new files; the table's self-optimizing.target-size if not given")
       ->type_name("SIZE");
+  AddLayout(app, &compact->layout, "; rewrites every file");
+  app->add_option("--spill-dir", compact->spill_folder,
+                  "Local folder for what a sort does not hold in memory; the default is the "
+                  "system's for temporary files")
+      ->check(CLI::ExistingDirectory)
+      ->type_name("FOLDER");
   app->add_option("--memory", compact->memory, "For all threads together")
       ->capture_default_str()
       ->type_name("SIZE");
@@ -259,8 +275,8 @@ void AddCompactCommand(CLI::App* root, Flags* flags) {
       "\nWorks where the table's files can be reached: local ones, and those in S3 with the keys "
       "that\n"
       "the catalog lends, or that MORAINE_S3_ACCESS_KEY_ID and MORAINE_S3_SECRET_ACCESS_KEY give.\n"
-      "Rows lie afterwards as the table's self-optimizing.layout says, where --full rewrites "
-      "them.\n"
+      "Rows lie afterwards as --layout says, or, where --full rewrites them, as the table's\n"
+      "self-optimizing.layout does.\n"
       "Ctrl-C leaves the table and its files as they were.\n"
       "\nExamples:\n"
       "  moraine compact http://127.0.0.1:8181 db.events\n"
@@ -269,6 +285,7 @@ void AddCompactCommand(CLI::App* root, Flags* flags) {
       "  moraine compact http://127.0.0.1:1630/iceberg db.t --dry-run\n"
       "  moraine compact http://127.0.0.1:8181 db.t --full --target-file-size 512MiB --threads 4 "
       "--memory 4GiB\n"
+      "  moraine compact http://127.0.0.1:8181 db.t --layout 'zorder(a, b)' --spill-dir /mnt/fast\n"
       "\nExit codes: 0 done or nothing to do, 1 failed and nothing committed, 2 wrong usage,\n"
       "3 no such table, 4 the catalog can't be reached, 5 the catalog did not tell whether the\n"
       "commit landed (nothing is deleted then), 130 interrupted.\n");
@@ -414,7 +431,7 @@ void AddAll(CLI::App* root, Flags* flags) {
   root->require_subcommand(1);
   root->set_version_flag("--version", "moraine " MORAINE_VERSION);
   root->add_flag("--no-color", flags->invocation.no_color,
-                 "Plain text on a terminal, too, as with NO_COLOR; before the command");
+                 "Plain text on a terminal, too, as with NO_COLOR; anywhere in the line");
   root->add_option("--no-color-variable", flags->no_color)->envname("NO_COLOR")->group("");
   root->footer(
       "\nExamples:\n"
@@ -480,6 +497,11 @@ Result<Invocation> ParseArguments(const std::vector<std::string>& arguments) {
     line.erase(line.begin());
     line.push_back("--help");
   }
+  // A flag of the root that stands behind a command, too; but what follows "--" are names.
+  const auto names = std::find(line.begin(), line.end(), "--");
+  const auto rest = std::remove(line.begin(), names, "--no-color");
+  const bool no_color = rest != names;
+  line.erase(rest, names);
   CLI::App root(
       "Moraine: the catalog of a data lake, and the service that keeps its Iceberg tables healthy",
       "moraine");
@@ -499,7 +521,7 @@ Result<Invocation> ParseArguments(const std::vector<std::string>& arguments) {
     return Complaint(Reached(&root), error);
   }
   Invocation invocation = flags->invocation;
-  invocation.no_color |= !flags->no_color.empty();
+  invocation.no_color |= no_color || !flags->no_color.empty();
   // The flags live as long as what reads them.
   if (invocation.remote) {
     invocation.remote = [flags, run = flags->invocation.remote](Session& session) {

@@ -217,6 +217,8 @@ compact::CompactionOptions OptionsOf(const CompactRequest& request) {
   options.wish = request.full ? planning::Wish::kFull : planning::Wish::kWorthwhile;
   options.target_size_bytes = request.target_file_size;
   options.filter = request.filter;
+  options.layout = request.layout;
+  options.spill_folder = request.spill_folder;
   options.threads = request.threads;
   options.memory_bytes = request.memory_bytes;
   options.run = request.dry_run ? compact::CompactionOptions::Run::kPlanOnly
@@ -271,6 +273,8 @@ Result<CompactRequest> ReadCompactFlags(const CompactFlags& flags) {
     MORAINE_ASSIGN(request.target_file_size, size(flags.target_file_size, "--target-file-size"));
   }
   if (!flags.filter.empty()) request.filter = flags.filter;
+  if (!flags.layout.empty()) request.layout = flags.layout;
+  request.spill_folder = flags.spill_folder;
   MORAINE_ASSIGN(request.memory_bytes, size(flags.memory, "--memory"));
   constexpr int64_t kLeast = int64_t{64} << 20;
   if (request.memory_bytes < kLeast * flags.threads) {
@@ -279,7 +283,7 @@ Result<CompactRequest> ReadCompactFlags(const CompactFlags& flags) {
                                        flags.memory));
   }
   request.threads = flags.threads;
-  request.full = flags.full;
+  request.full = flags.full || request.layout;
   request.dry_run = flags.dry_run;
   request.json = flags.json;
   return request;
@@ -292,6 +296,13 @@ Status RunCompact(World& world, const CompactRequest& request) {
     return Status(status.code(), fmt::format("{}{}", status.message(), NextStep(status, request)));
   };
   auto opened = RestCatalog::Open(call, world.http, {request.uri, request.properties});
+  const bool wrong_uri =
+      opened.status().code() == Code::kNotFound && !NamesWarehouse(opened.status(), request);
+  if (wrong_uri) {
+    return InvalidArgument(fmt::format("{} is no Iceberg REST catalog: {}{}", request.uri,
+                                       opened.status().message(),
+                                       NextStep(opened.status(), request)));
+  }
   if (!opened.ok()) return with_next_step(opened.status());
   RestCatalog& rest = **opened;
   auto loaded = rest.LoadTable(call, {request.table.levels, request.table.name}, nullptr);

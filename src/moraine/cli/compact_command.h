@@ -29,6 +29,8 @@ struct CompactFlags {
   bool json = false;
   std::string target_file_size;
   std::string filter;
+  std::string layout;
+  std::string spill_folder;
   std::string memory = "1GiB";
   int32_t threads = 2;
 };
@@ -43,6 +45,8 @@ struct CompactRequest {
   bool json = false;
   std::optional<int64_t> target_file_size;
   std::optional<std::string> filter;
+  std::optional<std::string> layout;  ///< then every file is rewritten
+  std::string spill_folder;
   int64_t memory_bytes = 0;
   int threads = 2;
 };

@@ -221,11 +221,14 @@ TEST_F(CompactTest, ExitCodesSayWhatHappened) {
   EXPECT_THAT(err_, HasSubstr("--credential ID:SECRET"));
   EXPECT_EQ(Run({"db.orders", "--token", "hush-hush"}), kExitFailed);
   EXPECT_THAT(err_, Not(HasSubstr("hush")));
+  EXPECT_EQ(Run({"db.orders", "--layout", ""}), kExitUsage);
+  EXPECT_THAT(err_, HasSubstr("hilbert(a, b)"));
+  EXPECT_EQ(Run({"db.orders", "--spill-dir", "/nowhere/at/all"}), kExitUsage);
   catalog_.status = 400;
-  EXPECT_EQ(Run({"db.orders"}), kExitFailed);
+  EXPECT_EQ(Run({"db.orders"}), kExitUsage);
   EXPECT_THAT(err_, HasSubstr("--warehouse NAME"));
   catalog_.status = 404;
-  EXPECT_EQ(Run({"db.orders"}), kExitNotFound);
+  EXPECT_EQ(Run({"db.orders"}), kExitUsage);
   EXPECT_THAT(err_, HasSubstr("for Moraine's own, http://127.0.0.1:1630/iceberg"));
   EXPECT_EQ(Run({"db.orders", "--warehouse", "no"}), kExitNotFound);  // the answer names it
   EXPECT_THAT(err_, Not(HasSubstr("the URI is that of the catalog")));

@@ -33,6 +33,14 @@ std::string Plural(int64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", FormatCount(count), count == 1 ? one : many);
 }
 
+/// "1 file", "1 data file and 2 delete files".
+std::string OutputFiles(const CompactionReport& report) {
+  const int64_t deletes = report.output_delete_files;
+  if (deletes == 0) return FormatFiles(report.output_files);
+  return fmt::format("{} and {}", Plural(report.output_files - deletes, "data file", "data files"),
+                     Plural(deletes, "delete file", "delete files"));
+}
+
 std::string TotalsText(const CompactionReport& report, const Console& console) {
   const TableTotals& before = report.before;
   const TableTotals& after = *report.after;
@@ -130,14 +138,16 @@ std::string CompactionSummary(const std::string& table, const CompactionReport& 
                                FormatByteSize(report.input_bytes),
                                Plural(report.partitions, "partition", "partitions"));
   if (!report.after) {
-    return fmt::format("{}: would rewrite {} in {}: {}\n", name, in,
-                       Plural(report.tasks, "task", "tasks"), Printable(report.reason)) +
+    const std::string layout =
+        report.layout.empty() ? "" : ", laid out as " + Printable(report.layout);
+    return fmt::format("{}: would rewrite {} in {}{}: {}\n", name, in,
+                       Plural(report.tasks, "task", "tasks"), layout, Printable(report.reason)) +
            Notes(report, console);
   }
   std::string text = TotalsText(report, console) + Notes(report, console);
-  std::string done =
-      fmt::format("{}: {} became {} ({})", name, in, FormatFiles(report.output_files),
-                  FormatByteSize(report.output_bytes));
+  std::string done = fmt::format("{}: {} became {} ({})", name, in, OutputFiles(report),
+                                 FormatByteSize(report.output_bytes));
+  if (!report.layout.empty()) done += ", laid out as " + Printable(report.layout);
   if (report.removed_delete_files > 0) {
     done += fmt::format(", {} removed",
                         Plural(report.removed_delete_files, "delete file", "delete files"));
@@ -158,6 +168,7 @@ std::string CompactionJson(const std::string& table, const CompactionReport& rep
       .Field("table", table)
       .Field("type", planning::OptimizingTypeName(report.type))
       .Field("reason", report.reason)
+      .Field("layout", report.layout)
       .Field("committed", report.after.has_value())
       .Field("tasks", report.tasks)
       .Field("partitions", report.partitions)
@@ -165,6 +176,7 @@ std::string CompactionJson(const std::string& table, const CompactionReport& rep
       .Field("input-files", report.input_files)
       .Field("input-bytes", report.input_bytes)
       .Field("output-files", report.output_files)
+      .Field("output-delete-files", report.output_delete_files)
       .Field("output-bytes", report.output_bytes)
       .Field("removed-delete-files", report.removed_delete_files)
       .Field("deleted-rows", report.deleted_rows)

@@ -79,6 +79,7 @@ int RunCommand(World& world, const Invocation& invocation) {
 int RunAlone(World& world, const Invocation& invocation) {
   Status status = invocation.alone(world);
   if (status.ok()) return kExitOk;
+  if (status.code() == Code::kInvalidArgument) return Fail(world.console, status, kExitUsage);
   Reached reached = status.code() == Code::kUnavailable ? Reached::kNo : Reached::kYes;
   return Fail(world.console, status, ExitCode(status, reached));
 }

@@ -195,6 +195,8 @@ TEST_F(RunTest, UsageErrorsAskNoServer) {
       {"table", "show", "noname"},
       {"table", "show", "db.\"t"},
       {"table", "optimize", "db.t", "--type", "huge"},
+      {"table", "optimize", "db.t", "--layout", ""},
+      {"table", "optimize", "db.t", "--layout", " "},
       {"catalog", "tables"},
       {"process", "cancel"},
       {"process", "cancel", ""},

@@ -383,9 +383,10 @@ Status OptimizeTable(Session& session, const TableOptions& options) {
   MORAINE_TRY(session.client.Post(path + "/optimize", std::move(body)));
   if (options.watch) return WatchRequest(session, path, table_id, newest);
   if (!session.json) {
-    session.console.out(
-        fmt::format("Asked for a {} run of {}. Follow it: moraine process list --table {}\n", type,
-                    options.table, options.table));
+    session.console.out(fmt::format(
+        "Asked for a {} run of {}{}. Follow it: moraine process list --table {}\n", type,
+        options.table, options.layout.empty() ? "" : " in the layout " + options.layout,
+        options.table));
   }
   return {};
 }

@@ -26,6 +26,13 @@ int64_t DoneBytes(const Json& process) {
   return bytes;
 }
 
+/// Files that several tasks read, each a range of their rows, count for each.
+int64_t AllBytes(const Json& process) {
+  int64_t bytes = 0;
+  for (const auto& task : ListOf(process, "task-list")) bytes += IntOf(task, "input-bytes");
+  return std::max(bytes, IntOf(process, "input-bytes"));
+}
+
 std::string EndLine(const Json& process) {
   std::string state = TextOf(process, "state");
   if (state != "succeeded") {
@@ -84,7 +91,7 @@ std::string ProgressLine(const Json& process) {
   const Json& progress = ObjectOf(process, "progress");
   int64_t tasks = IntOf(process, "tasks");
   int64_t done = IntOf(progress, "succeeded") + IntOf(progress, "failed");
-  int64_t all_bytes = IntOf(process, "input-bytes");
+  int64_t all_bytes = AllBytes(process);
   int64_t bytes = DoneBytes(process);
   std::string state = TextOf(process, "state");
   if (state == "committing" || state == "succeeded") {

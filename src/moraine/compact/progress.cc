@@ -1,8 +1,30 @@
 #include "moraine/compact/progress.h"
 
 #include <algorithm>
+#include <bit>
+
+#include "moraine/iceberg/manifest/capped_sum.h"
 
 namespace moraine::compact {
+
+namespace {
+
+double ShareOf(int64_t moved, int64_t all) {
+  return all <= 0 ? 1.0 : static_cast<double>(std::min(moved, all)) / static_cast<double>(all);
+}
+
+/// As much as the inputs have; of those that it shares with other tasks a part.
+int64_t BytesToWrite(const tasks::RewriteTask& task) {
+  if (!task.range) return task.input_bytes();
+  int64_t bytes = 0;
+  for (size_t i = 0; i < task.rewrite.size(); ++i) {
+    const int sharers = std::max(1, std::popcount(task.range->inputs[i]));
+    bytes = iceberg::AddCapped(bytes, task.rewrite[i].file.file_size_in_bytes / sharers);
+  }
+  return bytes;
+}
+
+}  // namespace
 
 ProgressFigures Progress::figures() const {
   ProgressFigures figures;
@@ -15,9 +37,10 @@ ProgressFigures Progress::figures() const {
       ++figures.tasks_done;
       figures.bytes_done += item->bytes;
     } else {
-      figures.bytes_done += (std::min(item->bytes, item->moved.read.load()) +
-                             std::min(item->bytes, item->moved.written.load())) /
-                            2;
+      const double share =
+          (ShareOf(item->moved.read, item->bytes) + ShareOf(item->moved.written, item->to_write)) /
+          2;
+      figures.bytes_done += static_cast<int64_t>(share * static_cast<double>(item->bytes));
     }
   }
   return figures;
@@ -29,6 +52,7 @@ void Progress::Begin(const std::vector<tasks::RewriteTask>& tasks) {
   for (const auto& task : tasks) {
     items_.push_back(std::make_unique<Item>());
     items_.back()->bytes = task.input_bytes();
+    items_.back()->to_write = BytesToWrite(task);
   }
 }
 

@@ -20,8 +20,9 @@ struct ProgressFigures {
   int64_t tasks = 0;
   int64_t tasks_done = 0;
   int64_t bytes = 0;  ///< of all inputs
-  /// Of running tasks the mean of what was read and what was written: reading alone may end long
-  /// before the work does.
+  /// Of running tasks the mean of the shares that were read and written: reading alone may end long
+  /// before the work does. A file that several tasks read, each a range of its rows, counts for
+  /// each.
   int64_t bytes_done = 0;
 };
 
@@ -40,6 +41,7 @@ class Progress {
  private:
   struct Item {
     int64_t bytes = 0;
+    int64_t to_write = 0;  ///< about
     MovedBytes moved;
     std::atomic<bool> done{false};
   };

@@ -193,6 +193,12 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
                                     plan.input_files, plan.input_files == 1 ? "" : "s",
                                     plan.partitions, plan.partitions == 1 ? "" : "s");
   }
+  const bool arranges = std::any_of(plan.tasks.begin(), plan.tasks.end(),
+                                    [](const auto& task) { return task.arranged; });
+  if (arranges) {
+    plan.reason += "; rows are laid out as " +
+                   tasks::LayoutText(request.config.layout, metadata.CurrentSchema());
+  }
   state.last_planned_ms = now_ms;
   state.due_ms = plan.due_ms;
   state.requested_type.clear();

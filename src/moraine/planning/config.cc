@@ -53,6 +53,37 @@ std::string UnknownName(std::string_view name) {
                      nearest.empty() ? "" : fmt::format("; did you mean {}{}?", kPrefix, nearest));
 }
 
+/// Properties of writers that rewrites follow, beside those of single columns.
+const std::vector<std::string>& WriterNames() {
+  static const std::vector<std::string> names = {"write.parquet.row-group-size-bytes",
+                                                 "write.parquet.page-size-bytes",
+                                                 "write.parquet.page-row-limit",
+                                                 "write.parquet.page-version",
+                                                 "write.parquet.dict-size-bytes",
+                                                 "write.parquet.compression-codec",
+                                                 "write.parquet.compression-level",
+                                                 "write.parquet.row-group-check-min-record-count",
+                                                 "write.parquet.row-group-check-max-record-count",
+                                                 "write.parquet.bloom-filter-max-bytes"};
+  return names;
+}
+
+/// What a property that nobody knows may have been meant as; "" for most: people have their own.
+std::string MeantName(const std::string& key) {
+  const std::string first = key.substr(0, key.find('.'));
+  const std::string own(kPrefix.substr(0, kPrefix.size() - 1));
+  if (first != own && first.size() < key.size() && Nearest(first, {own}) == own)
+    return own + key.substr(first.size());
+  const auto& names = WriterNames();
+  const bool of_columns = key.find(".column.") != std::string::npos;
+  const bool is_known = std::find(names.begin(), names.end(), key) != names.end();
+  if (!key.starts_with("write.parquet.") || of_columns || is_known) return "";
+  const auto longer = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+    return name.starts_with(key + "-");
+  });
+  return longer != names.end() ? *longer : Nearest(key, names);
+}
+
 /// Reads properties one by one and collects a sentence for each that can't be read.
 class PropertyReader {
  public:
@@ -137,6 +168,10 @@ OptimizingConfig ConfigOf(const iceberg::StringMap& properties) {
   read.Interval("min-plan-interval", &config.min_plan_interval);
   read.Interval("hot-partition-delay", &config.hot_partition_delay);
   for (const auto& [key, _] : properties) {
+    if (const std::string meant = MeantName(key); !meant.empty()) {
+      config.problems.push_back(fmt::format("{} is not a property that is known; did you mean {}?",
+                                            key.substr(0, 60), meant));
+    }
     if (!key.starts_with(kPrefix)) continue;
     std::string name = key.substr(kPrefix.size());
     const auto& known = KnownNames();

@@ -31,5 +31,32 @@ TEST(Config, SaysWhatItCantReadAndTakesTheDefault) {
   }
 }
 
+TEST(Config, AMisspeltNameIsNamed) {
+  struct Case {
+    std::string key;
+    std::string meant;  ///< empty: nobody's business
+  };
+  for (const Case& c :
+       std::vector<Case>{{"self-optimising.enabled", "self-optimizing.enabled"},
+                         {"self_optimizing.group", "self-optimizing.group"},
+                         {"write.parquet.row-group-size", "write.parquet.row-group-size-bytes"},
+                         {"write.parquet.compresion-codec", "write.parquet.compression-codec"},
+                         {"write.parquet.compression-codec", ""},
+                         {"write.parquet.bloom-filter-enabled.column.a", ""},
+                         {"write.parquet.something-of-our-own", ""},
+                         {"write.target-file-size-bytes", ""},
+                         {"selfless", ""},
+                         {"owner", ""}}) {
+    const auto config = ConfigOf({{c.key, "x"}});
+    if (c.meant.empty()) {
+      EXPECT_TRUE(config.problems.empty()) << c.key << ": " << config.problems[0];
+      continue;
+    }
+    ASSERT_EQ(config.problems.size(), 1U) << c.key;
+    EXPECT_EQ(config.problems[0],
+              c.key + " is not a property that is known; did you mean " + c.meant + "?");
+  }
+}
+
 }  // namespace
 }  // namespace moraine::planning
