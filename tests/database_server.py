@@ -52,8 +52,10 @@ def die_with_parent():
 
 
 class DatabaseServer:
-    def __init__(self, kind: str):
+    def __init__(self, kind: str, durable: bool = False):
+        """durable: waits for the disk, as others do."""
         assert kind in KINDS, kind
+        self.durable = durable
         self.kind = kind
         self.port = free_port()
         self.who = identity()
@@ -85,12 +87,12 @@ class DatabaseServer:
 
     def command(self) -> list[str]:
         if self.kind == "postgresql":
-            settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "shared_buffers": "64MB",
+            settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "on" if self.durable else "off", "shared_buffers": "64MB",
                         "max_connections": "200", "deadlock_timeout": "50ms", "autovacuum": "off", "max_wal_size": "256MB"}
             return [program("postgres"), "-D", str(self.data), "-p", str(self.port)] + [
                 part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return [program("mariadbd"), "--no-defaults", f"--datadir={self.data}", "--bind-address=127.0.0.1", f"--port={self.port}",
-                f"--socket={self.folder}/socket", f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=2",
+                f"--socket={self.folder}/socket", f"--pid-file={self.folder}/pid", f"--innodb-flush-log-at-trx-commit={1 if self.durable else 2}",
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=64M", "--max-connections=200", "--skip-name-resolve",
                 "--performance-schema=OFF", "--character-set-server=utf8mb4", "--max-allowed-packet=64M"]
 
@@ -152,7 +154,7 @@ class DatabaseServer:
 
 
 def main():
-    with DatabaseServer(sys.argv[1]) as server:
+    with DatabaseServer(sys.argv[1], durable="MORAINE_TEST_DURABLE" in os.environ) as server:
         sys.exit(subprocess.run(sys.argv[2:], env=os.environ | {"MORAINE_TEST_STORE": server.url}).returncode)
 
 

@@ -15,10 +15,15 @@ import platform
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from database_server import DatabaseServer  # noqa: E402
+
 RESULTS = ROOT / "bench" / "results"
 QUIET_LOAD = 1.0
 WAIT_SECONDS = 300
@@ -39,7 +44,9 @@ def machine() -> dict:
 def run_program(name: str, flags: list[str]) -> dict:
     program = ROOT / "build/fast/bench" / f"{name}_bench"
     out = RESULTS / f"{name}.raw.json"
-    subprocess.run([program, f"--benchmark_out={out}", "--benchmark_out_format=json", *flags], cwd=ROOT, check=True)
+    with DatabaseServer("postgresql", durable=True) if name == "store" else nullcontext() as server:
+        environment = os.environ | ({"MORAINE_TEST_STORE": server.url} if server else {})
+        subprocess.run([program, f"--benchmark_out={out}", "--benchmark_out_format=json", *flags], cwd=ROOT, check=True, env=environment)
     raw = json.loads(out.read_text())
     out.unlink()
     return {"benchmarks": [{key: value for key, value in run.items() if key not in ("run_name", "family_index", "per_family_instance_index", "run_type", "repetitions",
