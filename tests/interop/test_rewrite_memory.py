@@ -41,16 +41,20 @@ def with_ids(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(table.columns, schema=pa.schema([f.with_metadata({"PARQUET:field_id": str(i + 1)}) for i, f in enumerate(table.schema)]))
 
 
-def rewrite(folder: Path, fields: list[dict], files: list[Path], budget_mib: int, properties: dict | None = None) -> subprocess.CompletedProcess:
+def rewrite(folder: Path, fields: list[dict], files: list[Path], budget_mib: int, properties: dict | None = None, layout: dict | None = None) -> subprocess.CompletedProcess:
     inputs = [{"file": {"format": "parquet", "path": str(file), "spec-id": 0, "records": pq.read_metadata(file).num_rows, "bytes": file.stat().st_size},
                "sequence-number": 1} for file in files]
     task = {"task-format": 1, "kind": "rewrite", "process-id": "p", "task-id": 0, "attempt": 1, "table": "t", "format-version": 2, "target-size-bytes": 1 << 40,
             "data-location": str(folder / "out"), "partition-path": "", "properties": properties or {}, "schema": {"type": "struct", "schema-id": 0, "fields": fields},
             "spec": {"spec-id": 0, "fields": []}, "partition": [], "rewrite": inputs}
+    if layout:
+        task["layout"] = layout
     path = folder / "task.json"
     path.write_text(json.dumps(task))
     # Arrow's own allocator takes address space in gigabytes at once, which the limit counts.
     env = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
+    if layout:  # buffers of many sizes come and go: the holes that malloc leaves are not the engine's
+        env["MALLOC_MMAP_THRESHOLD_"] = "65536"
     return subprocess.run([PROGRAM, path, "--memory-mib", str(budget_mib), "--threads", "2"], capture_output=True, text=True, env=env,
                           preexec_fn=limited((budget_mib + BASE_MIB) * MIB))
 
@@ -151,3 +155,52 @@ def test_very_many_inputs(tmp_path):
     output = written(rewrite(tmp_path, LARGE, files, 96))
     wanted = count // 20 * duckdb.sql(f"SELECT sum(hash(k)) + sum(hash(text)) FROM read_parquet('{tmp_path}/first*.parquet')").fetchone()[0]
     assert duckdb.sql(f"SELECT count(*), sum(hash(k)) + sum(hash(text)) FROM read_parquet({output})").fetchone() == (count * 10, wanted)
+
+
+def sorted_by(*columns: int) -> dict:
+    fields = [{"source-id": column, "transform": "identity", "direction": "asc", "null-order": "nulls-first"} for column in columns]
+    return {"kind": "sort", "order": {"order-id": 0, "fields": fields}}
+
+
+def is_sorted(output: list[str], columns: list[str]) -> bool:
+    """Whether the rows of all files, one after the other, come in the order of these columns."""
+    last = None
+    for path in output:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=64, columns=columns):
+            for row in zip(*(batch.column(name).to_pylist() for name in columns)):
+                if last is not None and row < last:
+                    return False
+                last = row
+    return True
+
+
+def test_a_sort_of_wide_strings_in_many_runs(tmp_path):
+    """Rows of 400 bytes, more than the budget; the first column's values differ only behind what keys hold."""
+    rows, count = (400_000, 20) if FULL else (50_000, 6)
+    files = [tmp_path / f"{i}.parquet" for i in range(count)]
+    for i, file in enumerate(files):
+        query = f"""SELECT (hash(i) % 100000)::BIGINT AS k, repeat('x', 80) || (hash(i * 7) % 1000) AS text, repeat(md5(i::VARCHAR), 8) AS wide,
+            'some ' || hash(i * 3) % 30 AS few FROM range({i * rows}, {(i + 1) * rows}) r(i)"""
+        duckdb.sql(f"COPY ({query}) TO '{file}' (COMPRESSION zstd, ROW_GROUP_SIZE 8192, FIELD_IDS {{k: 1, text: 2, wide: 3, few: 4}})")
+    fields = [field(1, "k", "long"), field(2, "text", "string"), field(3, "wide", "string"), field(4, "few", "string")]
+    figures = "sum(hash(k)), sum(hash(text)), sum(hash(wide)), sum(hash(few))"
+    for columns, names in (((2, 1), ["text", "k"]), ((4, 1), ["few", "k"])):
+        folder = tmp_path / names[0]
+        folder.mkdir()
+        output = written(rewrite(folder, fields, files, 96, layout=sorted_by(*columns)))
+        same_rows(files, output, figures)
+        assert is_sorted(output, names)
+
+
+@pytest.mark.parametrize("columns", [(1,), (2,)], ids=["by_number", "by_the_large_column"])
+def test_a_sort_with_a_few_huge_rows(tmp_path, columns):
+    """Strings of 30 MB in every file, among small ones: more of them than memory has room for."""
+    files, large = [], random.Random(5).randbytes(15 * MIB).hex()
+    for i in range(8 if FULL else 5):
+        table = pa.table({"k": [(j * 7919 + i) % 1009 for j in range(1000)], "text": [f"{i} small {j}" if j % 400 != 7 else f"{j} {large}{i}" for j in range(1000)]})
+        files.append(tmp_path / f"{i}.parquet")
+        pq.write_table(with_ids(table), files[-1], compression="zstd", use_dictionary=False, write_batch_size=1)
+    budget_mib = max(needed_mib(file) for file in files) + (0 if columns == (1,) else 2 * 30)  # two large values are compared
+    output = written(rewrite(tmp_path, LARGE, files, budget_mib, layout=sorted_by(*columns)))
+    same_rows(files, output, "sum(k), sum(hash(text)), sum(length(text))")
+    assert is_sorted(output, ["k"] if columns == (1,) else ["text"])

@@ -201,7 +201,7 @@ class SortedWriter {
 
   void OpenWriter() {
     iceberg::DataFileWriterOptions options = options_;
-    options.location = [prefix = run_->task().OutputPrefix(),
+    options.location = [prefix = run_->task().OutputPrefix() + (run_->is_lean() ? "l" : ""),
                         mark = tasks::LayoutMark(run_->task().layout),
                         first = run_->output().data_files.size()](int index) {
       return prefix + fmt::format("{:05}{}{}.parquet", first + static_cast<size_t>(index),
@@ -228,7 +228,7 @@ class SortedWriter {
 
 /// Rows are put together on a thread of their own while others encode.
 Status WriteSorted(Call& call, TaskRun* run, RowSorter* sorter, SortedWriter* writer) {
-  if (run->options().threads < 2) {
+  if (run->options().threads < 2 || run->is_lean()) {
     while (true) {
       MORAINE_ASSIGN(const BatchPtr batch, sorter->Next(call));
       if (batch == nullptr) return writer->Close(call);
@@ -268,6 +268,11 @@ RowSorterOptions SorterOptionsOf(TaskRun* run, const SortKeys* keys) {
   options.memory_bytes = std::max(bytes / 2, bytes / 4 * 3 - kRowGroupBytes);
   options.batch_bytes = std::clamp<int64_t>(options.memory_bytes / 64, 64 << 10, 4 << 20);
   options.pool = run->pool();
+  if (run->is_lean()) {
+    options.memory_bytes = bytes / 8;
+    options.batch_bytes = 64 << 10;
+    return options;
+  }
   options.helpers = run->helpers();
   options.helper_count = static_cast<size_t>(std::max(0, run->options().threads - 1));
   return options;
@@ -278,7 +283,9 @@ Status ReadAll(Call& call, TaskRun* run, const RowSource::Options& options,
                const std::function<void(const RowSource&)>& count) {
   const size_t inputs = run->task().rewrite.size();
   const auto readers =
-      std::min<size_t>(inputs, static_cast<size_t>(std::max(1, run->options().threads)));
+      run->is_lean()
+          ? 1
+          : std::min<size_t>(inputs, static_cast<size_t>(std::max(1, run->options().threads)));
   RowSource::Options of_reader = options;
   of_reader.memory_bytes = options.memory_bytes / static_cast<int64_t>(readers);
   std::atomic<size_t> next = 0;
@@ -305,7 +312,7 @@ Status ReadAll(Call& call, TaskRun* run, const RowSource::Options& options,
     if (!status.ok()) has_failed = true;
     return status;
   };
-  if (run->helpers() == nullptr) return read(0);
+  if (run->helpers() == nullptr || readers == 1) return read(0);
   return ForEach(*run->helpers(), readers, readers - 1, read);
 }
 

@@ -76,13 +76,14 @@ Status BinPack(Call& call, TaskRun* run) {
   options.target_size_bytes = is_one_file ? 0 : task.target_size_bytes;
   options.spec_id = task.spec->spec_id;
   options.partition = task.partition;
-  options.location = [prefix = task.OutputPrefix()](int index) {
+  options.location = [prefix = task.OutputPrefix() + (run->is_lean() ? "l" : "")](int index) {
     return prefix + fmt::format("d{:05}.parquet", index);
   };
   iceberg::DataFileWriter writer(run->files(), std::move(options));
   RowSource source = run->MakeSource();
-  MORAINE_TRY(run->options().threads > 1 ? CopyRowsOnTwoThreads(call, run, &source, &writer)
-                                         : CopyRows(call, run, &source, &writer));
+  const bool reads_ahead = run->options().threads > 1 && !run->is_lean();
+  MORAINE_TRY(reads_ahead ? CopyRowsOnTwoThreads(call, run, &source, &writer)
+                          : CopyRows(call, run, &source, &writer));
   MORAINE_ASSIGN(run->output().data_files, writer.Close(call));
   run->Count(source);
   return {};

@@ -134,7 +134,6 @@ class MergedRows final : public SortedRows {
     const auto rows =
         arrow::RecordBatch::Make(arrow::schema(std::move(fields)), head->block.rows, columns);
     MORAINE_ASSIGN(head->rows, context_.packer->Align(rows, types_));
-    context_.file->Discard(head->block);
     return {};
   }
 
@@ -233,12 +232,21 @@ class MergedRows final : public SortedRows {
     }
   }
 
-  /// Keeps only the blocks that still have rows.
+  /// Keeps only the blocks that still have rows. Large ones that were only looked at wait on disk
+  /// again.
   void DropReadHeads() {
     std::vector<Head> kept;
     for (const size_t i : order_) {
-      kept.push_back(std::move(heads_[cursors_[i].head]));
+      Head& head = heads_[cursors_[i].head];
+      if (head.block.values.bytes > options_.batch_bytes) {
+        head.rows.reset();
+        head.key_columns.clear();
+      }
+      kept.push_back(std::move(head));
       cursors_[i].head = static_cast<uint32_t>(kept.size() - 1);
+    }
+    for (const Head& head : heads_) {
+      if (head.keys != nullptr) context_.file->Discard(head.block);
     }
     heads_ = std::move(kept);
   }

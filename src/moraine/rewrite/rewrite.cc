@@ -85,8 +85,7 @@ Status Pack(Call& call, TaskRun* run) {
   return BinPack(call, run);
 }
 
-Status RewriteRows(Call& call, TaskRun* run) {
-  if (run->task().rewrite.empty()) return {};
+Status FindAndArrange(Call& call, TaskRun* run) {
   if (!run->task().dedup.is_none()) {
     MORAINE_ASSIGN(auto superseded, FindSuperseded(call, run));
     run->set_superseded(std::move(superseded));
@@ -94,11 +93,20 @@ Status RewriteRows(Call& call, TaskRun* run) {
   if (run->task().range && run->task().layout.is_none())
     return InvalidArgument("a task with a range of keys has no layout");
   const bool moves = !run->task().layout.is_none() || run->task().target_spec != nullptr;
-  if (moves) {
-    MORAINE_TRY(Arrange(call, run));
-  } else {
-    MORAINE_TRY(Pack(call, run));
+  return moves ? Arrange(call, run) : Pack(call, run);
+}
+
+Status RewriteRows(Call& call, TaskRun* run) {
+  if (run->task().rewrite.empty()) return {};
+  Status status = FindAndArrange(call, run);
+  if (status.code() == Code::kExhausted) {
+    // The usual way takes many rows for small: once more with what the largest of them need.
+    call.log().Debug("a rewrite starts over with less in memory at a time",
+                     {{"table", run->task().table}, {"why", status.ToString()}});
+    run->StartOverLean();
+    status = FindAndArrange(call, run);
   }
+  MORAINE_TRY(status);
   tasks::RewriteOutput& output = run->output();
   MORAINE_TRY(CheckRows(run->task(), output));
   MORAINE_ASSIGN(output.positions, run->positions().Finish(call, run->task().rewrite.size(),

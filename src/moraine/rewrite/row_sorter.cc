@@ -19,6 +19,9 @@ namespace moraine::rewrite {
 namespace {
 
 constexpr int64_t kMaxBatchRows = 32 * 1024;
+// Rows that are gathered from a buffer at a time, column by column: the more there are, the more of
+// them lie side by side in the cache.
+constexpr int64_t kGatheredRows = 256 * 1024;
 
 Result<std::shared_ptr<arrow::Buffer>> Allocate(int64_t bytes, arrow::MemoryPool* pool) {
   MORAINE_ASSIGN(std::unique_ptr<arrow::Buffer> buffer, arrow::AllocateBuffer(bytes, pool));
@@ -124,16 +127,26 @@ TakeOptions RowSorter::OutputOptions() const {
   return take;
 }
 
+int64_t RowSorter::BlockBytes() const {
+  return std::clamp<int64_t>(options_.memory_bytes / 256, int64_t{64} << 10, int64_t{1} << 20);
+}
+
 TakeOptions RowSorter::SpillOptions() const {
   TakeOptions take;
-  take.batch_bytes =
-      std::clamp<int64_t>(options_.memory_bytes / 256, int64_t{64} << 10, int64_t{1} << 20);
+  take.batch_bytes = BlockBytes();
   take.batch_rows =
       std::clamp<int64_t>(take.batch_bytes / PerRow(packed_bytes_, rows_), 1, kMaxBatchRows);
   take.dictionaries = GatheredDictionaries::kPlain;
   take.pool = options_.pool;
   take.helpers = options_.helpers;
   take.helper_count = options_.helper_count;
+  return take;
+}
+
+TakeOptions RowSorter::GatherOptions(TakeOptions take) const {
+  take.batch_bytes = std::max(take.batch_bytes, options_.memory_bytes / 24);
+  take.batch_rows =
+      std::clamp<int64_t>(take.batch_bytes / PerRow(packed_bytes_, rows_), 1, kGatheredRows);
   return take;
 }
 
@@ -224,9 +237,14 @@ Result<SpillRun> RowSorter::WriteRun(Call& call, SortedRows* rows) {
   while (true) {
     MORAINE_ASSIGN(const BatchPtr batch, rows->Next(call));
     if (batch == nullptr) return run;
-    MORAINE_TRY(file_->Write(*batch, kSorterColumns, &run));
-    if (batch->num_rows() == 1)
-      largest_row_bytes_ = std::max(largest_row_bytes_, run.blocks.back().values.bytes);
+    MORAINE_ASSIGN(const auto blocks, CutIntoBlocks(batch, BlockBytes(), options_.pool));
+    int64_t first = 0;
+    for (const int64_t rows_of_block : blocks) {
+      MORAINE_TRY(file_->Write(*batch->Slice(first, rows_of_block), kSorterColumns, &run));
+      first += rows_of_block;
+      if (rows_of_block == 1)
+        largest_row_bytes_ = std::max(largest_row_bytes_, run.blocks.back().values.bytes);
+    }
   }
 }
 
@@ -234,7 +252,7 @@ Status RowSorter::Spill(Call& call, Buffer buffer) {
   TakeOptions take;
   {
     const std::lock_guard lock(mutex_);
-    take = SpillOptions();
+    take = GatherOptions(SpillOptions());
   }
   if (file_ == nullptr) {
     MORAINE_ASSIGN(file_, SpillFile::Make(options_.spill_folder, options_.pool));
@@ -248,7 +266,7 @@ Status RowSorter::Spill(Call& call, Buffer buffer) {
 
 /// A merge holds a block of each run: with too many runs, some are merged first.
 Status RowSorter::MergeUntilFew(Call& call) {
-  int64_t of_run = 2 * SpillOptions().batch_bytes;
+  int64_t of_run = 2 * BlockBytes();
   // Else only rows that are written now are read at all.
   if (options_.keys != nullptr && options_.keys->may_cut())
     of_run = std::max(of_run, largest_row_bytes_);
@@ -271,7 +289,7 @@ Status RowSorter::Finish(Call& call) {
   Buffer rest = std::exchange(buffer_, Buffer());
   if (spilled_.empty()) {
     if (rest.batches.empty()) return {};
-    MORAINE_ASSIGN(output_, SortBuffer(std::move(rest), OutputOptions()));
+    MORAINE_ASSIGN(output_, SortBuffer(std::move(rest), GatherOptions(OutputOptions())));
     return {};
   }
   if (!rest.batches.empty()) {
@@ -288,11 +306,20 @@ Status RowSorter::Finish(Call& call) {
 
 Result<BatchPtr> RowSorter::Next(Call& call) {
   if (output_ == nullptr) return BatchPtr();
-  MORAINE_ASSIGN(BatchPtr batch, output_->Next(call));
-  if (batch == nullptr) {
-    output_.reset();
-    return batch;
+  if (next_row_ == gathered_rows_) {
+    gathered_.reset();
+    MORAINE_ASSIGN(gathered_, output_->Next(call));
+    next_row_ = 0;
+    gathered_rows_ = gathered_ == nullptr ? 0 : gathered_->num_rows();
+    if (gathered_ == nullptr) {
+      output_.reset();
+      return BatchPtr();
+    }
   }
+  const int64_t count = std::min(OutputOptions().batch_rows, gathered_rows_ - next_row_);
+  const BatchPtr batch = gathered_->Slice(next_row_, count);
+  next_row_ += count;
+  if (next_row_ == gathered_rows_) gathered_.reset();
   return packer_.Unpack(batch);
 }
 

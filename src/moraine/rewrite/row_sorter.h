@@ -76,6 +76,8 @@ class RowSorter {
   Status MergeUntilFew(Call& call);
   TakeOptions OutputOptions() const;
   TakeOptions SpillOptions() const;
+  int64_t BlockBytes() const;
+  TakeOptions GatherOptions(TakeOptions take) const;
   MergeContext Context() const;
   bool IsFull() const;
 
@@ -94,6 +96,9 @@ class RowSorter {
   int64_t largest_row_bytes_ = 0;  // of rows in runs that are blocks of their own
   size_t runs_ = 0;
   std::unique_ptr<SortedRows> output_;
+  BatchPtr gathered_;  // of output_: what Next gives next is a part of it
+  int64_t gathered_rows_ = 0;
+  int64_t next_row_ = 0;
 };
 
 }  // namespace moraine::rewrite

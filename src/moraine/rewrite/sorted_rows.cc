@@ -94,6 +94,32 @@ size_t BatchTaker::CountThatFits(std::span<const RowPick> picks) const {
   return count;
 }
 
+Result<std::vector<int64_t>> CutIntoBlocks(const BatchPtr& rows, int64_t block_bytes,
+                                           arrow::MemoryPool* pool) {
+  std::vector<RowPick> picks(static_cast<size_t>(rows->num_rows()));
+  for (uint32_t row = 0; row < picks.size(); ++row) picks[row].row = row;
+  int64_t row_bytes = 0;
+  std::vector<int64_t> bytes(picks.size(), 0);
+  for (const ArrayPtr& column : rows->columns()) {
+    MORAINE_ASSIGN(const auto gatherer,
+                   MakeColumnGatherer({column}, GatheredDictionaries::kPlain, pool));
+    row_bytes += gatherer->row_bytes();
+    gatherer->AddBytes(picks, bytes.data());
+  }
+  std::vector<int64_t> blocks;
+  int64_t left = 0;
+  for (const int64_t varying : bytes) {
+    const int64_t size = row_bytes + varying;
+    if (blocks.empty() || size > left) {
+      blocks.push_back(0);
+      left = block_bytes;
+    }
+    left -= size;
+    ++blocks.back();
+  }
+  return blocks;
+}
+
 Result<BatchPtr> BatchTaker::Take(std::span<const RowPick> picks) const {
   picks = picks.first(CountThatFits(picks));
   while (true) {

@@ -56,6 +56,11 @@ class BatchTaker {
   std::shared_ptr<arrow::Schema> schema_;
 };
 
+/// How many rows each block has if the rows of a batch become blocks that are no larger than that,
+/// but for single rows that are.
+Result<std::vector<int64_t>> CutIntoBlocks(const BatchPtr& rows, int64_t block_bytes,
+                                           arrow::MemoryPool* pool);
+
 /// The rows of the batches in the order of the picks (RowPick values in a buffer).
 Result<std::unique_ptr<SortedRows>> MakeMemoryRows(std::vector<BatchPtr> batches,
                                                    std::shared_ptr<arrow::Buffer> picks,

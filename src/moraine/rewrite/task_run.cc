@@ -22,7 +22,8 @@ TaskRun::TaskRun(io::FileSystem& files, const tasks::RewriteTask& task,
       progress_(progress),
       budget_(Divide(options.memory_bytes)),
       counted_pool_(arrow::default_memory_pool()),
-      pool_(&counted_pool_, options.memory_bytes - budget_.deletes) {
+      pool_(&counted_pool_, options.memory_bytes - budget_.deletes),
+      lean_pool_(&counted_pool_, options.memory_bytes) {
   StartOver();
 }
 
@@ -35,6 +36,11 @@ void TaskRun::StartOver() {
     output_.bytes_read += input.file.content_size_in_bytes.value_or(input.file.file_size_in_bytes);
   }
   positions_.emplace(files_, tasks::PositionMapLocation(task_.OutputPrefix()));
+}
+
+void TaskRun::StartOverLean() {
+  is_lean_ = true;
+  StartOver();
 }
 
 Status TaskRun::Prepare(Call& call) {
@@ -75,9 +81,10 @@ iceberg::WriteOptions TaskRun::MakeWriteOptions() {
   write.properties = task_.properties;
   write.sort_order_id = 0;
   write.memory_bytes = budget_.writer;
-  write.pool = &pool_;
+  write.pool = pool();
   write.pool_bytes = (options_.memory_bytes - budget_.deletes) / 4 * 3;
-  if (helpers_) {
+  if (is_lean_) write.memory_bytes = budget_.writer / 4;
+  if (helpers_ && !is_lean_) {
     write.executor = &*helpers_;
     write.helpers = static_cast<size_t>(options_.threads - 1);
   }
@@ -90,7 +97,7 @@ RowSource::Options TaskRun::SourceOptions() {
   options.mapping = mapping_ ? &*mapping_ : nullptr;
   options.memory_bytes = budget_.reader;
   options.dictionaries = iceberg::Dictionaries::kKeep;
-  options.pool = &pool_;
+  options.pool = pool();
   options.superseded = superseded();
   return options;
 }

@@ -46,7 +46,7 @@ class TaskRun {
   const iceberg::DeleteFilter& filter() const { return *filter_; }
   const iceberg::NameMapping* mapping() const { return mapping_ ? &*mapping_ : nullptr; }
   RewriteProgress& progress() const { return *progress_; }
-  arrow::MemoryPool* pool() { return &pool_; }
+  arrow::MemoryPool* pool() { return is_lean_ ? &lean_pool_ : &pool_; }
   /// Threads beside the caller's, or nullptr.
   Executor* helpers() { return helpers_ ? &*helpers_ : nullptr; }
   tasks::RewriteOutput& output() { return output_; }
@@ -54,6 +54,10 @@ class TaskRun {
   tasks::PositionMapBuilder& positions() { return *positions_; }
   /// Forgets what outputs and progress have, for another way of doing the same.
   void StartOver();
+  /// Starts over with one thread and as little in memory at a time as can be, for rows that are
+  /// large beside the task's memory.
+  void StartOverLean();
+  bool is_lean() const { return is_lean_; }
 
   /// For files of the table's schema and properties.
   iceberg::WriteOptions MakeWriteOptions();
@@ -78,8 +82,10 @@ class TaskRun {
   const RewriteOptions options_;
   RewriteProgress* progress_;
   const Budget budget_;
+  bool is_lean_ = false;
   arrow::ProxyMemoryPool counted_pool_;
   arrow::CappedMemoryPool pool_;
+  arrow::CappedMemoryPool lean_pool_;  // what deletes do not use is not kept free
   std::optional<ThreadPool> helpers_;
   std::optional<iceberg::NameMapping> mapping_;
   std::optional<iceberg::DeleteFilter> filter_;
