@@ -196,7 +196,7 @@ def test_a_sort_of_wide_strings_in_many_runs(tmp_path):
 def test_a_sort_with_a_few_huge_rows(tmp_path, columns):
     """Strings of 30 MB in every file, among small ones: more of them than memory has room for."""
     files, large = [], random.Random(5).randbytes(15 * MIB).hex()
-    for i in range(8 if FULL else 5):
+    for i in range(8 if FULL else 3):
         table = pa.table({"k": [(j * 7919 + i) % 1009 for j in range(1000)], "text": [f"{i} small {j}" if j % 400 != 7 else f"{j} {large}{i}" for j in range(1000)]})
         files.append(tmp_path / f"{i}.parquet")
         pq.write_table(with_ids(table), files[-1], compression="zstd", use_dictionary=False, write_batch_size=1)
