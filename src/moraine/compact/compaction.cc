@@ -249,7 +249,7 @@ class Compaction {
     }
     MORAINE_TRY(Count(call_, *table));
     MORAINE_ASSIGN(auto landing, planning::MakeLanding(call_, files_, *table, sum_, run_, finished,
-                                                       options_.memory_bytes));
+                                                       options_.memory_bytes, nullptr));
     const CommitDecision& decision = landing.decision;
     if (decision.empty()) {
       final_ = true;

@@ -20,6 +20,7 @@ constexpr int kFailuresPerTick = 3;
 /// About a month at the longest wait: then a person, or the search for orphans, has to see to it.
 constexpr int64_t kLastTry = 120;
 constexpr char kProof[] = "attempt-refused";
+constexpr char kHeld[] = "carried";  // no proof of anything yet
 
 std::vector<Value> Where(const tasks::TaskKey& key) {
   return {key.process_id, int64_t{key.task_id}, int64_t{key.attempt}};
@@ -30,6 +31,7 @@ std::vector<Value> Where(const tasks::TaskKey& key) {
 struct AttemptCleaner::Item {
   tasks::TaskKey key;
   std::string prefix;
+  std::string keep;  ///< empty: nothing
   int64_t last_ms = 0;
   int64_t tries = 0;
 };
@@ -60,6 +62,54 @@ Status RecordDeadAttempts(Transaction& t, int64_t table_id,
   return {};
 }
 
+Status HoldCarried(Transaction& t, int64_t table_id, const std::vector<DeadAttempt>& attempts,
+                   int64_t now_ms) {
+  for (const auto& attempt : attempts) {
+    // Beside the row of the attempt itself.
+    tasks::TaskKey key = attempt.key;
+    key.attempt = -key.attempt;
+    MORAINE_ASSIGN(auto known, t.Query("SELECT task_id FROM deletion WHERE process_id = ? AND"
+                                       " task_id = ? AND attempt = ?",
+                                       Where(key)));
+    if (!known.empty()) continue;
+    std::vector<Value> values = Where(key);
+    for (Value value : std::vector<Value>{table_id, std::string(kHeld), attempt.prefix, now_ms,
+                                          now_ms, now_ms, int64_t{0}, std::string()}) {
+      values.push_back(std::move(value));
+    }
+    MORAINE_TRY(
+        t.Execute("INSERT INTO deletion (process_id, task_id, attempt, table_id, proof,"
+                  " prefix, created_ms, due_ms, last_ms, tries, error)"
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  values));
+  }
+  return {};
+}
+
+Status SettleCarried(Transaction& t, const std::string& process_id,
+                     const std::vector<std::string>& landed, int64_t now_ms) {
+  for (const std::string& keep : landed) {
+    MORAINE_ASSIGN(auto rows,
+                   t.Query("SELECT task_id, attempt, prefix FROM deletion WHERE process_id = ? AND"
+                           " proof = ?",
+                           {process_id, std::string(kHeld)}));
+    for (const auto& row : rows) {
+      MORAINE_ASSIGN(int64_t task_id, row.Int(0));
+      MORAINE_ASSIGN(int64_t attempt, row.Int(1));
+      MORAINE_ASSIGN(auto prefix, row.Text(2));
+      if (!keep.starts_with(prefix)) continue;
+      MORAINE_TRY(
+          t.Execute("UPDATE deletion SET proof = ?, keep = ?, due_ms = ?, last_ms = ? WHERE"
+                    " process_id = ? AND task_id = ? AND attempt = ?",
+                    {std::string(kProof), keep, now_ms, now_ms, process_id, task_id, attempt}));
+    }
+  }
+  return t
+      .Execute("DELETE FROM deletion WHERE process_id = ? AND proof = ?",
+               {process_id, std::string(kHeld)})
+      .status();
+}
+
 Status LookForFilesOf(Transaction& t, const tasks::TaskKey& key, int64_t now_ms) {
   std::vector<Value> values = {now_ms};
   for (auto& value : Where(key)) values.push_back(std::move(value));
@@ -86,10 +136,11 @@ Status AttemptCleaner::Tick(Call& call) {
   MORAINE_ASSIGN(
       auto items,
       RunFor(call, database_, Access::kRead, [&](Transaction& t) -> Result<std::vector<Item>> {
-        MORAINE_ASSIGN(auto rows,
-                       t.Query("SELECT process_id, task_id, attempt, prefix, last_ms, tries FROM"
-                               " deletion WHERE due_ms <= ? AND proof = ? ORDER BY due_ms LIMIT ?",
-                               {now_ms, std::string(kProof), kItemsPerTick}));
+        MORAINE_ASSIGN(
+            auto rows,
+            t.Query("SELECT process_id, task_id, attempt, prefix, last_ms, tries, keep"
+                    " FROM deletion WHERE due_ms <= ? AND proof = ? ORDER BY due_ms LIMIT ?",
+                    {now_ms, std::string(kProof), kItemsPerTick}));
         std::vector<Item> due;
         for (const auto& row : rows) {
           Item item;
@@ -101,6 +152,8 @@ Status AttemptCleaner::Tick(Call& call) {
           MORAINE_ASSIGN(item.prefix, row.Text(3));
           MORAINE_ASSIGN(item.last_ms, row.Int(4));
           MORAINE_ASSIGN(item.tries, row.Int(5));
+          MORAINE_ASSIGN(auto keep, row.OptText(6));
+          item.keep = keep.value_or("");
           due.push_back(std::move(item));
         }
         return due;
@@ -108,7 +161,7 @@ Status AttemptCleaner::Tick(Call& call) {
   int failed = 0;
   for (const auto& item : items) {
     MORAINE_TRY(call.Check());
-    Status removed = Remove(call, item.prefix);
+    Status removed = Remove(call, item);
     bool give_up = !removed.ok() && item.tries + 1 >= kLastTry;
     if (!removed.ok()) {
       call.log().Warn(give_up ? "files of a refused attempt stay"
@@ -144,8 +197,8 @@ Status AttemptCleaner::Tick(Call& call) {
   return {};
 }
 
-Status AttemptCleaner::Remove(Call& call, const std::string& prefix) {
-  return iceberg::DeleteAttempt(call, files_, prefix).status();
+Status AttemptCleaner::Remove(Call& call, const Item& item) {
+  return iceberg::DeleteAttemptBut(call, files_, item.prefix, item.keep).status();
 }
 
 }  // namespace moraine::optimizing

@@ -26,6 +26,16 @@ struct DeadAttempt {
 /// Writes down that the files of these attempts are to go.
 Status RecordDeadAttempts(store::Transaction& t, int64_t table_id,
                           const std::vector<DeadAttempt>& attempts, int64_t now_ms);
+/// Tries at the commit are going to write deletes that are carried over below these attempts (their
+/// keys, with the prefix of such files). While the rows are held nothing is removed: it is not
+/// known which try lands. Rows that are there already stay.
+Status HoldCarried(store::Transaction& t, int64_t table_id,
+                   const std::vector<DeadAttempt>& attempts, int64_t now_ms);
+/// In the transaction that ends the process: what tries have written is removed, but for files of
+/// the one that landed, which start with one of these prefixes. An attempt that has none of them
+/// goes as a whole, or is not known to be refused: then its files stay.
+Status SettleCarried(store::Transaction& t, const std::string& process_id,
+                     const std::vector<std::string>& landed, int64_t now_ms);
 /// Somebody reports for an attempt that is gone: its files are looked for at once.
 Status LookForFilesOf(store::Transaction& t, const tasks::TaskKey& key, int64_t now_ms);
 /// Prefixes that still have a row, sorted.
@@ -42,7 +52,7 @@ class AttemptCleaner {
 
  private:
   struct Item;
-  Status Remove(Call& call, const std::string& prefix);
+  Status Remove(Call& call, const Item& item);
 
   io::FileSystem& files_;
   store::Database& database_;

@@ -9,7 +9,9 @@
 #include "moraine/iceberg/commit/file_deletion.h"
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
+#include "moraine/optimizing/table_state.h"
 #include "moraine/planning/landing.h"
+#include "moraine/planning/vector_check.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -21,6 +23,7 @@ using store::RunFor;
 using store::Transaction;
 
 constexpr int kRacesToLose = 2;
+constexpr Millis kCleanUpLimit{10'000};
 
 planning::PlannedRun RunOf(const Process& process) {
   return {process.process_id, process.type, process.snapshot_id, process.sequence_number};
@@ -124,7 +127,25 @@ Status Committer::Finish(Call& call, Process process) {
     return Fail(call, std::move(process), work, finished.status().ToString());
   }
   work.finished = std::move(*finished);
+  MORAINE_TRY(CheckReports(call, &work));
   return CommitWork(call, std::move(process), work);
+}
+
+Status Committer::CheckReports(Call& call, ProcessWork* work) {
+  std::vector<planning::FinishedWork> finished;
+  for (const auto& item : work->finished) finished.push_back({&item.task, &item.output});
+  MORAINE_ASSIGN(const auto refused,
+                 planning::CheckVectors(call, files_, finished, options_.carry_memory_bytes));
+  std::vector<FinishedTask> believed;
+  for (size_t i = 0; i < work->finished.size(); ++i) {
+    if (const auto why = refused.find(i); why != refused.end()) {
+      work->refused.push_back({work->finished[i].task.task_id, why->second});
+    } else {
+      believed.push_back(std::move(work->finished[i]));
+    }
+  }
+  work->finished = std::move(believed);
+  return {};
 }
 
 Status Committer::CommitWork(Call& call, Process process, const ProcessWork& work) {
@@ -164,17 +185,14 @@ Result<bool> Committer::TryCommit(Call& call, Call& attempt_call, Process* proce
     return true;
   };
   auto loaded = catalog_.LoadById(attempt_call, process->table_id);
-  if (loaded.status().code() == Code::kNotFound) {
-    process->state = ProcessState::kCancelled;
-    process->error = fmt::format("the table is gone: {}", loaded.status().message());
-    MORAINE_TRY(End(call, *process, AllAttempts(work, options_)));
-    return true;
-  }
+  if (loaded.status().code() == Code::kNotFound)
+    return WithoutTable(call, process, work, loaded.status());
   if (!loaded.ok())
     return IsPassing(loaded.status()) ? loaded.status() : fail(loaded.status().ToString());
   const auto& metadata = *(*loaded)->metadata;
   if (auto landed = planning::LandedSnapshot(metadata, process->process_id)) {
     process->committed_snapshot_id = *landed;
+    process->error.clear();
     process->state = ProcessState::kSucceeded;
     MORAINE_TRY(End(call, *process, LeftoversOfAnyTask(work, options_)));
     return true;
@@ -200,14 +218,55 @@ Result<bool> Committer::TryCommit(Call& call, Call& attempt_call, Process* proce
   return IsPassing(tries->last) ? tries->last : fail(tries->last.ToString());
 }
 
+Result<bool> Committer::WithoutTable(Call& call, Process* process, const ProcessWork& work,
+                                     const Status& why) {
+  // The feed takes the row of a dropped table away.
+  MORAINE_ASSIGN(auto state, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                   return FindTableState(t, process->table_id);
+                 }));
+  if (!state) {
+    process->state = ProcessState::kCancelled;
+    process->error = fmt::format("the table is gone: {}", why.message());
+    MORAINE_TRY(End(call, *process, AllAttempts(work, options_)));
+    return true;
+  }
+  // The store may be out of reach for a while; the work is as good as before.
+  const std::string error = fmt::format("waits for the table: {}", why.message());
+  const int64_t age_ms = ToMillis(call.clock().Wall()) - process->created_ms;
+  if (age_ms >= options_.commit_give_up.count()) {
+    MORAINE_TRY(Fail(call, *process, work, why.ToString()));
+    return true;
+  }
+  if (process->error != error) {
+    process->error = error;
+    MORAINE_TRY(database_.Run(call, Access::kWrite,
+                              [&](Transaction& t) { return SaveProcess(t, *process); }));
+  }
+  return Unavailable(error);
+}
+
 Result<planning::Landing> Committer::Decide(Call& call, const Process& process,
                                             const iceberg::TableMetadata& metadata,
                                             const ProcessWork& work) {
   MORAINE_ASSIGN(auto sum, monitor_.SumOf(call, process.table_id, metadata));
   std::vector<planning::FinishedWork> finished;
   for (const auto& item : work.finished) finished.push_back({&item.task, &item.output});
-  return planning::MakeLanding(call, files_, metadata, *sum, RunOf(process), finished,
-                               options_.carry_memory_bytes);
+  const auto hold = [&](const std::vector<const tasks::RewriteTask*>& tasks) {
+    std::vector<DeadAttempt> attempts;
+    for (const tasks::RewriteTask* task : tasks) {
+      attempts.push_back(
+          {{process.process_id, task->task_id, task->attempt}, planning::CarriedPrefix(*task), 0});
+    }
+    const int64_t now_ms = ToMillis(call.clock().Wall());
+    return database_.Run(call, Access::kWrite, [&](Transaction& t) {
+      return HoldCarried(t, process.table_id, attempts, now_ms);
+    });
+  };
+  MORAINE_ASSIGN(auto landing, planning::MakeLanding(call, files_, metadata, *sum, RunOf(process),
+                                                     finished, options_.carry_memory_bytes, hold));
+  auto& dropped = landing.decision.dropped;
+  dropped.insert(dropped.begin(), work.refused.begin(), work.refused.end());
+  return landing;
 }
 
 Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process process,
@@ -236,7 +295,10 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
     status = catalog_
                  .Commit(
                      call, table.warehouse, table.name, prepared->request,
-                     [&](Transaction& t) { return EndRows(t, process, dead, options_); }, turn)
+                     [&](Transaction& t) {
+                       return EndRows(t, process, dead, landing.carried_prefixes, options_);
+                     },
+                     turn)
                  .status();
     if (status.code() == Code::kConflict) ++*lost_races;
   }
@@ -254,7 +316,8 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
   if (auto proof = DeletionProof::CommitRefused(status); proof.ok()) {
     std::vector<std::string> written = producer.written_files();
     written.insert(written.end(), landing.written.begin(), landing.written.end());
-    auto removed = iceberg::DeleteFiles(call, files_, *proof, written);
+    Call cleaning(call.env(), kCleanUpLimit);  // also after a stop, or when time is over
+    auto removed = iceberg::DeleteFiles(cleaning, files_, *proof, written);
     if (!removed.ok())
       call.log().Warn("files of a refused commit stay", {{"error", removed.status().ToString()}});
   }
@@ -271,7 +334,7 @@ Status Committer::End(Call& call, const Process& process, const std::vector<Dead
   Process ended = process;
   ended.finished_ms = ToMillis(call.clock().Wall());
   MORAINE_TRY(database_.Run(call, Access::kWrite,
-                            [&](Transaction& t) { return EndRows(t, ended, dead, options_); }));
+                            [&](Transaction& t) { return EndRows(t, ended, dead, {}, options_); }));
   metrics_.Ended(ended);
   call.log().Info("process ended", {{"table", process.table_name},
                                     {"process", process.process_id},
@@ -295,7 +358,7 @@ Status Committer::Cancel(Call& call, const std::string& process_id) {
     process->error = "cancelled by a person";
     MORAINE_ASSIGN(process->finished_ms, t.NowMs());
     ended = *process;
-    return EndRows(t, *process, AllAttempts(work, options_), options_);
+    return EndRows(t, *process, AllAttempts(work, options_), {}, options_);
   }));
   metrics_.Ended(ended);
   return {};

@@ -42,6 +42,11 @@ class Committer {
   /// On the table as it is now. True: the process has ended; false: to be tried again.
   Result<bool> TryCommit(Call& call, Call& attempt_call, Process* process, const ProcessWork& work,
                          const catalog::TableTurns::Turn* turn, Tries* tries);
+  /// Takes out what can't be believed.
+  Status CheckReports(Call& call, ProcessWork* work);
+  /// A table that can't be found: it was dropped, or only its metadata file is out of sight.
+  Result<bool> WithoutTable(Call& call, Process* process, const ProcessWork& work,
+                            const Status& why);
   Result<planning::Landing> Decide(Call& call, const Process& process,
                                    const iceberg::TableMetadata& metadata, const ProcessWork& work);
   Status Land(Call& call, const catalog::LoadedTable& table, Process process,

@@ -190,10 +190,44 @@ TEST_F(CommitterTest, EndsWhenTheTableIsDroppedOrRolledBack) {
   other.RunTasks();
   Call call = other.call();
   ASSERT_TRUE(other.engine().Drop(call, "w", {{"ns"}, kTable}, catalog::Catalog::Purge::kNo).ok());
-  ASSERT_TRUE(other.parts().committer.CommitTick(call).ok());
+  ASSERT_TRUE(other.Tick().ok());
   EXPECT_EQ(other.LastProcess()->state, ProcessState::kCancelled);
   ASSERT_TRUE(other.Tick().ok());
   EXPECT_FALSE(other.State(other.LastProcess()->table_id));
+}
+
+/// Not dropped: the store does not show the file, for a while or for good.
+TEST_F(CommitterTest, WaitsForATableWhoseMetadataFileIsOutOfSight) {
+  for (bool comes_back : {true, false}) {
+    SCOPED_TRACE(comes_back);
+    OptimizingWorld world;
+    world.MakeTable(kTable);
+    ASSERT_TRUE(world.Append(kTable, {"a", "b"}).ok());
+    world.token();
+    ASSERT_TRUE(world.Tick().ok());
+    ASSERT_EQ(world.RunTasks(), 1u);
+    Call call = world.call();
+    const std::string location = world.Load(kTable)->metadata_location;
+    const std::string bytes = io::ReadFile(call, world.disk(), location, 1 << 20).value();
+    world.disk().Remove(location);
+    world.Restart();  // nothing is in memory
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(world.parts().committer.CommitTick(call).value(), 0u);
+    EXPECT_EQ(world.LastProcess()->state, ProcessState::kCommitting);
+    EXPECT_THAT(world.LastProcess()->error, HasSubstr("waits for the table"));
+    EXPECT_THAT(world.LastProcess()->error, HasSubstr(location));
+    if (comes_back) {
+      world.disk().Put(location, bytes, 0);
+    } else {
+      world.Advance(world.options().commit_give_up);
+    }
+    Call later = world.call();
+    EXPECT_EQ(world.parts().committer.CommitTick(later).value(), 1u);
+    EXPECT_EQ(world.LastProcess()->state,
+              comes_back ? ProcessState::kSucceeded : ProcessState::kFailed);
+    if (comes_back) {
+      EXPECT_EQ(world.LastProcess()->error, "");
+    }
+  }
 }
 
 TEST_F(CommitterTest, AfterALostReplyNothingIsDeletedAndItIsCommittedOnce) {

@@ -81,10 +81,11 @@ std::vector<DeadAttempt> LeftoversOfAnyTask(const ProcessWork& work, const Optio
 }
 
 Status EndRows(store::Transaction& t, const Process& process, const std::vector<DeadAttempt>& dead,
-               const Options& options) {
+               const std::vector<std::string>& carried, const Options& options) {
   int64_t now_ms = process.finished_ms;
   MORAINE_TRY(EndProcess(t, process));
   MORAINE_TRY(RecordDeadAttempts(t, process.table_id, dead, now_ms));
+  MORAINE_TRY(SettleCarried(t, process.process_id, carried, now_ms));
   MORAINE_ASSIGN(auto state, FindTableState(t, process.table_id));
   if (!state) return {};
   state->due_ms = now_ms;

@@ -10,6 +10,7 @@
 #include "moraine/optimizing/attempt_cleaner.h"
 #include "moraine/optimizing/options.h"
 #include "moraine/optimizing/process_store.h"
+#include "moraine/planning/commit_decision.h"
 
 namespace moraine::optimizing {
 
@@ -17,6 +18,7 @@ namespace moraine::optimizing {
 struct ProcessWork {
   std::vector<FinishedTask> finished;
   std::vector<Attempt> attempts;
+  std::vector<planning::DroppedTask> refused;  ///< finished, but not to be believed
 };
 
 /// Every attempt: nothing of the process was committed.
@@ -29,8 +31,9 @@ std::vector<DeadAttempt> Leftovers(const ProcessWork& work, const std::set<int32
 /// every attempt that succeeded stays.
 std::vector<DeadAttempt> LeftoversOfAnyTask(const ProcessWork& work, const Options& options);
 
-/// process has its last state, error and finished_ms.
+/// process has its last state, error and finished_ms. carried: what the names of carried deletes
+/// start with that landed.
 Status EndRows(store::Transaction& t, const Process& process, const std::vector<DeadAttempt>& dead,
-               const Options& options);
+               const std::vector<std::string>& carried, const Options& options);
 
 }  // namespace moraine::optimizing

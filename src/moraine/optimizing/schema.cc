@@ -131,6 +131,9 @@ ALTER TABLE task ADD COLUMN not_before_ms {bigint} NOT NULL DEFAULT 0;
 )"},
       {4, "a layout that was asked for", R"(
 ALTER TABLE optimizing_table ADD COLUMN requested_layout {text};
+)"},
+      {5, "files of a try at the commit that was not the one", R"(
+ALTER TABLE deletion ADD COLUMN keep {text};
 )"}};
   return migrations;
 }

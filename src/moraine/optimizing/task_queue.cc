@@ -146,10 +146,39 @@ struct Received {
   bool failed = false;  ///< the attempt
 };
 
-Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, Millis first_wait) {
+/// What a report is about, and what it says, looked at before its transaction: that takes a while,
+/// and a task's input never changes.
+struct LookedAt {
+  std::string prefix;  ///< of the attempt's files; empty: the task's row is gone or unreadable
+  Status taken;        ///< a success that can be believed
+};
+
+Result<LookedAt> LookAt(Call& call, store::Database& database, const tasks::TaskReport& report) {
+  MORAINE_ASSIGN(auto packed,
+                 RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<std::string> {
+                   MORAINE_ASSIGN(auto rows,
+                                  t.Query("SELECT input FROM task WHERE process_id = ? AND"
+                                          " task_id = ?",
+                                          {report.key.process_id, int64_t{report.key.task_id}}));
+                   if (rows.empty()) return std::string();
+                   return rows[0].Text(0);
+                 }));
+  if (packed.empty()) return LookedAt{"", NotFound("the task's row is gone")};
+  auto task = tasks::UnpackTask(packed);
+  if (!task.ok()) return LookedAt{"", task.status()};
+  task->attempt = report.key.attempt;
+  LookedAt looked{task->OutputPrefix(), {}};
+  if (!report.output_json) return looked;
+  auto output = tasks::RewriteOutputFromJson(*report.output_json, *task);
+  looked.taken = output.ok() ? tasks::CheckOutput(*task, *output) : output.status();
+  return looked;
+}
+
+Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, const LookedAt& looked,
+                         Millis first_wait) {
   const TaskKey& key = report.key;
   MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
-  MORAINE_ASSIGN(auto rows, t.Query("SELECT k.input, k.state, k.attempt, k.optimizer, p.table_id"
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT k.state, k.attempt, k.optimizer, p.table_id"
                                     " FROM task k JOIN process p ON p.process_id = k.process_id"
                                     " WHERE k.process_id = ? AND k.task_id = ?",
                                     {key.process_id, int64_t{key.task_id}}));
@@ -157,20 +186,17 @@ Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, Millis
     MORAINE_TRY(LookForFilesOf(t, key, now_ms));
     return Received{NotFound(fmt::format("no such task: {}", NameOf(key)))};
   }
-  MORAINE_ASSIGN(auto packed, rows[0].Text(0));
-  MORAINE_ASSIGN(auto state, rows[0].Text(1));
-  MORAINE_ASSIGN(int64_t attempt, rows[0].Int(2));
-  MORAINE_ASSIGN(auto holder, rows[0].Text(3));
-  MORAINE_ASSIGN(int64_t table_id, rows[0].Int(4));
+  MORAINE_ASSIGN(auto state, rows[0].Text(0));
+  MORAINE_ASSIGN(int64_t attempt, rows[0].Int(1));
+  MORAINE_ASSIGN(auto holder, rows[0].Text(2));
+  MORAINE_ASSIGN(int64_t table_id, rows[0].Int(3));
   bool current = key.attempt == attempt;
   // The reply to its first report was lost: the attempt counts, its files stay.
   if (current && state == "succeeded" && holder == report.token && report.output_json)
     return Received{};
-  auto task = tasks::UnpackTask(packed);
-  if (task.ok()) task->attempt = key.attempt;
   auto remove_files = [&]() -> Status {
-    if (!task.ok()) return {};
-    return RecordDeadAttempts(t, table_id, {{key, task->OutputPrefix(), 0}}, now_ms);
+    if (looked.prefix.empty()) return {};
+    return RecordDeadAttempts(t, table_id, {{key, looked.prefix, 0}}, now_ms);
   };
   MORAINE_ASSIGN(bool held, IsHeld(t, report.token, key));
   if (!held) {
@@ -185,16 +211,11 @@ Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, Millis
     MORAINE_TRY(FailTask(t, report, first_wait, now_ms));
     return Received{{}, true};
   }
-  Status taken = task.status();
-  if (taken.ok()) {
-    auto output = tasks::RewriteOutputFromJson(*report.output_json, *task);
-    taken = output.ok() ? tasks::CheckOutput(*task, *output) : output.status();
-  }
-  if (!taken.ok()) {
+  if (!looked.taken.ok()) {
     // Another optimizer may do better: it counts as a failure of the attempt, not of the task.
     tasks::TaskReport failure = report;
     failure.error_code = CodeName(Code::kInternal);
-    failure.error = fmt::format("the report of success can't be taken: {}", taken.message());
+    failure.error = fmt::format("the report of success can't be taken: {}", looked.taken.message());
     MORAINE_TRY(remove_files());
     MORAINE_TRY(FailTask(t, failure, first_wait, now_ms));
     return Received{InvalidArgument(failure.error), true};
@@ -323,9 +344,10 @@ Result<tasks::HeartbeatReply> TaskQueue::Heartbeat(Call& call,
 }
 
 Status TaskQueue::Report(Call& call, const tasks::TaskReport& report) {
+  MORAINE_ASSIGN(const LookedAt looked, LookAt(call, database_, report));
   Received received;
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(received, Receive(t, report, options_.task_retry_first));
+    MORAINE_ASSIGN(received, Receive(t, report, looked, options_.task_retry_first));
     return {};
   }));
   if (received.failed) {

@@ -16,13 +16,6 @@ using iceberg::DataFile;
 using iceberg::DeleteFilter;
 using iceberg::PositionSet;
 
-/// What lies in the bytes read or the memory given, and no later try heals: files are read as
-/// PassingFiles.
-bool IsLasting(Code code) {
-  return code == Code::kCorruption || code == Code::kExhausted || code == Code::kUnsupported ||
-         code == Code::kInvalidArgument;
-}
-
 /// Of one task.
 class Carrier {
  public:
@@ -37,8 +30,8 @@ class Carrier {
 
   Status Carry(const CarryOver& carry, CarriedDeletes* carried) {
     MORAINE_TRY(ReadMapped(carry));
-    const std::string prefix =
-        task_.OutputPrefix() + fmt::format("carried-{}", MakeUuid(call_.random()));
+    const std::string prefix = CarriedPrefix(task_) + MakeUuid(call_.random());
+    carried->prefixes[carry.work] = prefix;
     return table_.format_version >= 3 ? WriteVectors(prefix + ".puffin", carry, carried)
                                       : WriteFiles(prefix, carried);
   }
@@ -144,6 +137,10 @@ class Carrier {
 };
 
 }  // namespace
+
+std::string CarriedPrefix(const tasks::RewriteTask& task) {
+  return task.OutputPrefix() + "carried-";
+}
 
 Status CarryOverDeletes(Call& call, io::FileSystem& files, const iceberg::TableMetadata& table,
                         const CommitDecision& decision, const std::vector<FinishedWork>& finished,

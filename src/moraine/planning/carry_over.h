@@ -4,6 +4,7 @@
 // to be carried was decided by DecideCommit; here it is done, for landing.h.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,10 +17,17 @@
 
 namespace moraine::planning {
 
+/// Every file with carried deletes of this attempt starts so.
+std::string CarriedPrefix(const tasks::RewriteTask& task);
+
+/// Told before carried deletes are written for these tasks; nothing is if it fails.
+using BeforeCarrying = std::function<Status(const std::vector<const tasks::RewriteTask*>&)>;
+
 struct CarriedDeletes {
-  std::vector<iceberg::DataFile> added;   ///< to commit with the outputs, at the commit's sequence
-  std::vector<std::string> written;       ///< files: nobody's if the commit is refused
-  std::map<size_t, std::string> refused;  ///< finished work that can't be carried, with the reason
+  std::vector<iceberg::DataFile> added;    ///< to commit with the outputs, at the commit's sequence
+  std::vector<std::string> written;        ///< files: nobody's if the commit is refused
+  std::map<size_t, std::string> prefixes;  ///< of what was written, by finished work
+  std::map<size_t, std::string> refused;   ///< finished work that can't be carried, with the reason
 };
 
 /// One position delete file (version 2) or deletion vector (version 3) for each output that needs

@@ -8,12 +8,13 @@
 
 #include "moraine/iceberg/commit/conflict_check.h"
 #include "moraine/iceberg/commit/file_deletion.h"
-#include "moraine/planning/carry_over.h"
 #include "moraine/planning/digest.h"
 #include "moraine/planning/table_files.h"
 
 namespace moraine::planning {
 namespace {
+
+constexpr Millis kCleanUpLimit{10'000};
 
 std::set<std::string> PartitionsOf(const std::vector<FinishedWork>& finished) {
   std::set<std::string> keys;
@@ -80,6 +81,14 @@ std::vector<FinishedWork> Select(const std::vector<FinishedWork>& finished,
   return selected;
 }
 
+Status Announce(const CommitDecision& decision, const std::vector<FinishedWork>& finished,
+                const BeforeCarrying& before) {
+  if (decision.carried.empty() || !before) return {};
+  std::vector<const tasks::RewriteTask*> tasks;
+  for (const CarryOver& carry : decision.carried) tasks.push_back(finished[carry.work].task);
+  return before(tasks);
+}
+
 bool ResolvesKeys(const tasks::RewriteTask& task) {
   if (task.rewrite_positions.empty()) return false;
   return std::any_of(task.deletes.begin(), task.deletes.end(), [](const auto& input) {
@@ -113,8 +122,10 @@ iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const Planned
   return changes;
 }
 
-/// No commit has named them yet. What can't be deleted is left to the search for orphans.
-void RemoveWritten(Call& call, io::FileSystem& files, const CarriedDeletes& carried) {
+/// No commit has named them yet. Also after a stop, or when time is over.
+void RemoveWritten(Call& spent, io::FileSystem& files, const CarriedDeletes& carried) {
+  if (carried.written.empty()) return;
+  Call call(spent.env(), kCleanUpLimit);
   auto proof = iceberg::DeletionProof::CommitRefused(Conflict("never asked for"));
   if (proof.ok()) (void)iceberg::DeleteFiles(call, files, *proof, carried.written);
 }
@@ -144,7 +155,7 @@ bool IsAncestor(const iceberg::TableMetadata& metadata, int64_t snapshot_id) {
 Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
                             const iceberg::TableMetadata& metadata, const HealthSum& sum,
                             const PlannedRun& run, const std::vector<FinishedWork>& finished,
-                            int64_t memory_bytes) {
+                            int64_t memory_bytes, const BeforeCarrying& before) {
   const TableFilesRequest request{.partitions = PartitionsOf(finished),
                                   .delete_partitions = TargetsOf(finished),
                                   .max_files = INT64_MAX};
@@ -159,6 +170,7 @@ Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
     MORAINE_ASSIGN(auto refused, Refused(call, files, metadata, run, works, decision));
     CarriedDeletes carried;
     if (refused.empty()) {
+      MORAINE_TRY(Announce(decision, works, before));
       Status status =
           CarryOverDeletes(call, files, metadata, decision, works, memory_bytes, &carried);
       if (!status.ok() || !carried.refused.empty()) RemoveWritten(call, files, carried);
@@ -174,6 +186,8 @@ Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
       landing.changes = ToChanges(decision, run, finished);
       landing.decision = std::move(decision);
       landing.written = std::move(carried.written);
+      for (auto& [i, prefix] : carried.prefixes)
+        landing.carried_prefixes.push_back(std::move(prefix));
       return landing;
     }
     std::vector<size_t> fewer;

@@ -12,6 +12,7 @@
 #include "moraine/iceberg/commit/snapshot_changes.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/io/file_system.h"
+#include "moraine/planning/carry_over.h"
 #include "moraine/planning/commit_decision.h"
 #include "moraine/planning/evaluator.h"
 #include "moraine/planning/health.h"
@@ -46,15 +47,17 @@ struct Landing {
   /// Delete files that were written for the changes. Once the commit is refused, its caller deletes
   /// them with the producer's files; after CommitUnknown nobody does.
   std::vector<std::string> written;
+  /// What their names start with, of each kept task that has some.
+  std::vector<std::string> carried_prefixes;
 };
 
 /// What of the finished work may be committed on this metadata: our own rules, then the format's;
 /// deletes that came meanwhile are carried over to the new files, within memory_bytes. sum: of its
-/// current snapshot. Errors (what was written is gone then): as LoadTableFiles, CheckGroups and
-/// CarryOverDeletes.
+/// current snapshot. before: may be empty. Errors (what was written is gone then, or is left if the
+/// store fails): as LoadTableFiles, CheckGroups, CarryOverDeletes and before.
 Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
                             const iceberg::TableMetadata& metadata, const HealthSum& sum,
                             const PlannedRun& run, const std::vector<FinishedWork>& finished,
-                            int64_t memory_bytes);
+                            int64_t memory_bytes, const BeforeCarrying& before);
 
 }  // namespace moraine::planning

@@ -14,6 +14,13 @@
 
 namespace moraine::planning {
 
+/// What lies in the bytes read or the memory given, and no later try heals: of work on
+/// PassingFiles.
+inline bool IsLasting(Code code) {
+  return code == Code::kCorruption || code == Code::kExhausted || code == Code::kUnsupported ||
+         code == Code::kInvalidArgument;
+}
+
 /// inner must outlive it and its files. Thread-safe.
 class PassingFiles final : public io::FileSystem {
  public:

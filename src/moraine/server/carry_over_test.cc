@@ -13,6 +13,7 @@
 #include "moraine/base/testing/faults.h"
 #include "moraine/base/text.h"
 #include "moraine/iceberg/commit/snapshot_producer.h"
+#include "moraine/iceberg/data/delete_writer.h"
 #include "moraine/iceberg/testing/row_delta.h"
 #include "moraine/iceberg/testing/rows.h"
 #include "moraine/iceberg/testing/table_rows.h"
@@ -90,6 +91,17 @@ class Writer {
     ++deletes_;
     for (int64_t v : gone) alive_.erase(v);
     return true;
+  }
+
+  /// Of the only data file.
+  void DeletePositions(const std::vector<int64_t>& positions) {
+    const auto table = world_.Load(kTable)->metadata;
+    const auto live = iceberg::LiveEntries(world_.disk(), *table).value();
+    RowDeltaPart part;
+    part.positions[live[0].file.file_path] = positions;
+    for (int64_t at : positions)
+      alive_.erase(Rows(live[0].file.file_path)[static_cast<size_t>(at)]);
+    EXPECT_TRUE(Commit({part}, world_.call()).ok());
   }
 
   void DeleteKeys(const std::vector<int64_t>& keys) {
@@ -476,6 +488,109 @@ TEST(CarryOverUpgrade, WorkOfTheOldVersionLandsAsFarAsTheNewOneTakesIt) {
     for (const auto& entry : scene.Live()) {
       EXPECT_TRUE(entry.file.content == FileContent::kData || entry.file.is_deletion_vector());
     }
+  }
+}
+
+/// The server dies, or can't reach its store, between carried deletes and their commit.
+TEST_P(CarryOver, WhatATryLeftBehindIsFoundWhenAnotherLanded) {
+  for (bool restart : {false, true}) {
+    SCOPED_TRACE(restart);
+    testing::FaultInjector faults;
+    Scene scene(shape(), &faults);
+    ASSERT_TRUE(scene.Report(scene.RewriteTwoFiles()).ok());
+    scene.Delete();
+    faults.Arm({"create", "-m0.avro", 1, {}});
+    faults.Arm({"delete", "", 1, {}});  // of the manifests and them
+    ASSERT_TRUE(scene.CommitTick().ok());
+    EXPECT_EQ(scene.Last().state, ProcessState::kCommitting) << scene.Last().error;
+    EXPECT_EQ(faults.fired(), 2u);
+    ASSERT_EQ(scene.CountFiles("carried-"), 1u);
+    if (restart) scene.world.Restart();
+    ASSERT_TRUE(scene.CommitTick().ok());
+    EXPECT_EQ(scene.Last().state, ProcessState::kSucceeded) << scene.Last().error;
+    EXPECT_EQ(scene.CountFiles("carried-"), 1u);
+    scene.writer.ExpectRows();
+  }
+}
+
+TEST_P(CarryOver, WhatATryLeftBehindGoesWithAProcessThatFails) {
+  testing::FaultInjector faults;
+  Scene scene(shape(), &faults);
+  ASSERT_TRUE(scene.Report(scene.RewriteTwoFiles()).ok());
+  scene.Delete();
+  faults.Arm({"create", "-m0.avro", 1, {}});
+  faults.Arm({"delete", "", 1, {}});  // of the manifests and them
+  ASSERT_TRUE(scene.CommitTick().ok());
+  ASSERT_EQ(scene.CountFiles("carried-"), 1u);
+  faults.Arm({"create", "-m0.avro", 1, {.code = Code::kCorruption}});
+  ASSERT_TRUE(scene.CommitTick().ok());
+  EXPECT_EQ(scene.Last().state, ProcessState::kFailed);
+  EXPECT_EQ(scene.CountFiles(scene.task.OutputPrefix()), 0u);
+  scene.writer.ExpectRows();
+}
+
+TEST_P(CarryOver, AnUnknownOutcomeDeletesNothing) {
+  for (testing::FaultKind kind : {testing::FaultKind::kBefore, testing::FaultKind::kAfter}) {
+    for (size_t nth = 1; nth <= 4; ++nth) {
+      SCOPED_TRACE(testing::FaultKindName(kind));
+      SCOPED_TRACE(nth);
+      testing::FaultInjector faults;
+      Scene scene(shape(), &faults);
+      ASSERT_TRUE(scene.Report(scene.RewriteTwoFiles()).ok());
+      scene.Delete();
+      const auto before = scene.world.disk().Locations();
+      faults.Arm({"commit", "write", nth, {.kind = kind}});
+      (void)scene.CommitTick();
+      const auto live = scene.Live();
+      for (const auto& entry : live) EXPECT_TRUE(scene.world.disk().Has(entry.file.file_path));
+      scene.writer.ExpectRows();
+      scene.world.Restart();
+      ASSERT_TRUE(scene.CommitTick().ok());
+      EXPECT_EQ(scene.Last().state, ProcessState::kSucceeded) << scene.Last().error;
+      scene.writer.ExpectRows();
+      EXPECT_EQ(scene.CountFiles("carried-"), 1u);
+    }
+  }
+}
+
+/// An optimizer of somebody else's making.
+TEST(CarryOverReports, AVectorThatLacksRowsIsRefused) {
+  for (const char* lie : {"", "other rows", "gone"}) {
+    SCOPED_TRACE(lie);
+    Scene scene({3, false, "900"});
+    scene.writer.Append(60);
+    scene.writer.DeletePositions({1, 2, 3});
+    scene.writer.DeleteKeys({7, 17});
+    scene.writer.DeleteKeys({50});
+    ASSERT_TRUE(scene.world.Tick().ok());
+    auto report = scene.RunTask().value();
+    ASSERT_EQ(scene.output.delete_files.size(), 1u);
+    if (std::string_view(lie) == "other rows") {
+      iceberg::PositionSet other;
+      other.AddMany(std::vector<int64_t>{1, 2, 7, 8, 9, 50});
+      Call call = scene.world.call();
+      iceberg::DeletionVectorWriter vectors(scene.world.disk(),
+                                            scene.task.OutputPrefix() + "lie.puffin");
+      ASSERT_TRUE(
+          vectors.Add(call, *scene.output.delete_files[0].referenced_data_file, other).ok());
+      auto made = vectors.Close(call).value();
+      made[0].spec_id = scene.output.delete_files[0].spec_id;
+      scene.output.delete_files = made;
+      report.output_json = tasks::RewriteOutputToJson(scene.output, scene.task);
+    } else if (std::string_view(lie) == "gone") {
+      scene.world.disk().Remove(scene.output.delete_files[0].file_path);
+    }
+    ASSERT_TRUE(scene.Report(report).ok());
+    ASSERT_TRUE(scene.CommitTick().ok());
+    const bool lied = *lie != '\0';
+    EXPECT_EQ(scene.Last().state, lied ? ProcessState::kFailed : ProcessState::kSucceeded)
+        << scene.Last().error;
+    if (lied) {
+      EXPECT_NE(scene.Last().error.find("what its optimizer reported can't be taken"),
+                std::string::npos)
+          << scene.Last().error;
+    }
+    scene.writer.ExpectRows();
   }
 }
 

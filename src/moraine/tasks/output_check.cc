@@ -42,11 +42,10 @@ Status CheckFile(const RewriteTask& task, const DataFile& file, FileContent cont
   name.remove_prefix(prefix.size());
   if (name.empty() || name.find_first_of("/\\") != name.npos)
     return Refuse("not a file name after the attempt's prefix", file);
-  // Deletion vectors share a file; each is of another data file.
-  const std::string output_name =
-      file.is_deletion_vector()
-          ? fmt::format("{} of {}", file.file_path, file.referenced_data_file.value_or(""))
-          : file.file_path;
+  // Deletion vectors share a file; a data file has one.
+  const std::string output_name = file.is_deletion_vector()
+                                      ? "vector of " + file.referenced_data_file.value_or("")
+                                      : file.file_path;
   if (!seen->insert(output_name).second) return Refuse("an output is named twice", file);
   if (file.content != content) return Refuse("data and deletes are mixed up", file);
   const bool moves = content == FileContent::kData && task.target_spec != nullptr;
@@ -85,6 +84,36 @@ Status CheckDeletes(const RewriteTask& task, const DataFile& file,
   if (!is_whole) return Refuse("a deletion vector without its data file or place", file);
   if (file.record_count > target->second) return Refuse("more deletes than rows", file);
   return {};
+}
+
+/// The rows of a file that stays which were deleted before, by deletes that are about it alone, are
+/// deleted by the new ones, too: those before go. As far as numbers tell; planning/vector_check.h
+/// looks into the vectors.
+Status CheckKept(const RewriteTask& task, const InputFile& input,
+                 const std::vector<DataFile>& outputs) {
+  const std::string& path = input.file.file_path;
+  int64_t least = 0;
+  for (const int32_t index : input.deletes) {
+    const DataFile& before = task.deletes[static_cast<size_t>(index)].file;
+    if (before.content != FileContent::kPositionDeletes || before.referenced_data_file != path)
+      continue;
+    // A position delete file may name a row twice, and rows that are not there.
+    const bool counts =
+        before.is_deletion_vector() && before.record_count <= input.file.record_count;
+    least = std::max(least, counts ? before.record_count : int64_t{before.record_count > 0});
+  }
+  if (least == 0) return {};
+  int64_t now = 0;
+  for (const DataFile& file : outputs) {
+    // One that names no data file may be about any.
+    if (file.referenced_data_file.value_or(path) == path)
+      now = iceberg::AddCapped(now, file.record_count);
+  }
+  if (now >= least) return {};
+  return InvalidArgument(
+      fmt::format("rows that were deleted would come back: {} of {} at least, {}"
+                  " are deleted by the outputs: {}",
+                  least, input.file.record_count, now, path));
 }
 
 /// Rows may go by deletes and as duplicates alone, and none may come.
@@ -139,6 +168,8 @@ Status CheckOutput(const RewriteTask& task, const RewriteOutput& output) {
     MORAINE_TRY(CheckFile(task, file, FileContent::kPositionDeletes, &seen));
     MORAINE_TRY(CheckDeletes(task, file, rows_of_targets));
   }
+  for (const InputFile& input : task.rewrite_positions)
+    MORAINE_TRY(CheckKept(task, input, output.delete_files));
   MORAINE_TRY(CheckRows(task, output));
   return output.positions ? CheckMap(task, output) : Status();
 }

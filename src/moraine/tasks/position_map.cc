@@ -92,12 +92,47 @@ Result<std::string> Uncompress(std::string_view stored) {
   return raw;
 }
 
+/// Rows of the inputs that were mapped, a bit for each; nothing of inputs with too many rows.
+class MappedRows {
+ public:
+  explicit MappedRows(const MapShape& shape) : input_rows_(shape.input_rows) {
+    int64_t rows = 0;
+    for (int64_t count : input_rows_)
+      rows = __builtin_add_overflow(rows, count, &rows) ? INT64_MAX : rows;
+    if (rows <= kMaxCheckedRows) words_.resize(input_rows_.size());
+  }
+
+  /// False if one of them was there before.
+  bool Add(size_t input, int64_t first, int64_t count) {
+    if (words_.empty()) return true;
+    std::vector<uint64_t>& words = words_[input];
+    if (words.empty()) words.resize(static_cast<size_t>(input_rows_[input] / kBits + 1));
+    const int64_t end = first + count;
+    for (int64_t at = first; at < end;) {
+      const int64_t word_end = std::min(end, (at / kBits + 1) * kBits);
+      const auto length = static_cast<int>(word_end - at);
+      const uint64_t mask = (~uint64_t{0} >> (kBits - length)) << (at % kBits);
+      uint64_t& word = words[static_cast<size_t>(at / kBits)];
+      if ((word & mask) != 0) return false;
+      word |= mask;
+      at = word_end;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr int64_t kBits = 64;
+  const std::vector<int64_t>& input_rows_;
+  std::vector<std::vector<uint64_t>> words_;  // by input, made when it is first mapped from
+};
+
 /// Follows the instructions, and that they stay within the shape.
 class Decoder {
  public:
   Decoder(const MapShape& shape, const Visit& visit)
       : shape_(shape),
         visit_(visit),
+        mapped_(shape),
         output_rows_(shape.output_rows.size()),
         input_rows_(shape.input_rows.size()) {}
 
@@ -181,6 +216,8 @@ class Decoder {
           fmt::format("output {} has only {} rows", *output_, shape_.output_rows[*output_]));
     }
     const auto count = static_cast<int64_t>(n);
+    if (!mapped_.Add(input, next, count))
+      return Broken(fmt::format("a row of input {} from {} on is mapped twice", input, next));
     MORAINE_TRY(visit_({input, next, count, *output_, rows}));
     next += count;
     rows += count;
@@ -211,6 +248,7 @@ class Decoder {
 
   const MapShape& shape_;
   const Visit& visit_;
+  MappedRows mapped_;
   uint64_t chunks_ = 0;
   std::vector<int64_t> output_rows_;  // mapped so far
   std::vector<int64_t> input_rows_;

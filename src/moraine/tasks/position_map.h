@@ -25,6 +25,9 @@ namespace moraine::tasks {
 /// Encoded maps up to this size stand in the output itself.
 inline constexpr int64_t kMaxInlineMapBytes = int64_t{64} << 10;
 
+/// Of all inputs of a map.
+inline constexpr int64_t kMaxCheckedRows = int64_t{1} << 27;
+
 /// A finished map: its bytes, or the file that has them.
 struct PositionMap {
   std::string bytes;     ///< empty: they are in the file
@@ -53,8 +56,9 @@ struct MappedRun {
 using PositionsByFile = std::map<size_t, iceberg::PositionSet>;
 
 /// Visits all runs, each output's in order, with memory for a few chunks. Every row of every output
-/// is visited exactly once when this returns OK. Errors: Corruption for a map that does not fit the
-/// shape or is damaged; as io; what visit returns.
+/// is visited exactly once when this returns OK, and no row of an input twice, which takes a bit
+/// for each and is believed of inputs of more than kMaxCheckedRows. Errors: Corruption for a map
+/// that does not fit the shape or is damaged; as io; what visit returns.
 Status VisitPositionMap(Call& call, io::FileSystem& files, const PositionMap& map,
                         const MapShape& shape,
                         const std::function<Status(const MappedRun&)>& visit);

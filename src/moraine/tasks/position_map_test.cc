@@ -250,6 +250,35 @@ TEST_F(PositionMapTest, AMapOfOtherFilesIsCorruption) {
     EXPECT_EQ(CheckPositionMap(map, shape).code(), Code::kCorruption);
 }
 
+TEST_F(PositionMapTest, ARowThatIsMappedTwiceIsCorruption) {
+  struct Case {
+    const char* what;
+    std::vector<MappedRun> runs;
+  };
+  for (const Case& c : {
+           Case{"the same run", {{0, 0, 50, 0, 0}, {0, 0, 50, 0, 50}}},
+           Case{"one row", {{0, 99, 1, 0, 0}, {0, 0, 100, 0, 1}}},
+           Case{"in another output", {{0, 10, 60, 0, 0}, {1, 0, 1, 0, 60}, {0, 69, 2, 1, 0}}},
+           Case{"across words", {{0, 64, 1, 0, 0}, {0, 1, 63, 0, 1}, {0, 60, 5, 0, 64}}},
+       }) {
+    SCOPED_TRACE(c.what);
+    PositionMapBuilder builder = Builder();
+    MapShape shape{{200, 200}, {0, 0}};
+    for (const MappedRun& run : c.runs) {
+      ASSERT_TRUE(builder.AddRun(call_, run).ok());
+      shape.output_rows[run.output] += run.count;
+    }
+    const PositionMap map = Finish(&builder, shape);
+    EXPECT_EQ(CheckPositionMap(map, shape).code(), Code::kCorruption);
+    const iceberg::PositionSet some = Set({0, 64});
+    EXPECT_EQ(MapPositions(call_, disk_, map, shape, {{0, &some}}, kNoLimit).status().code(),
+              Code::kCorruption);
+    // Of more rows than are looked at.
+    shape.input_rows[1] = kMaxCheckedRows;
+    EXPECT_TRUE(CheckPositionMap(map, shape).ok());
+  }
+}
+
 TEST_F(PositionMapTest, EveryDamagedByteIsFound) {
   PositionMapBuilder builder = Builder();
   ASSERT_TRUE(builder.AddRun(call_, {0, 0, 100, 0, 0}, Set({1, 5, 6, 50})).ok());

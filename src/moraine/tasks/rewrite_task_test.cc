@@ -268,6 +268,55 @@ TEST(RewriteTask, PositionMapsOfOthersAreRefused) {
   EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument);
 }
 
+/// A file that stays, of five rows, two of which are deleted; the task gathers its deletes.
+TEST(RewriteTask, DeletesOfAFileThatStaysDoNotGetLost) {
+  for (int version : {2, 3}) {
+    SCOPED_TRACE(version);
+    RewriteTask task = MakeTask();
+    task.format_version = version;
+    task.spec = std::make_shared<const iceberg::PartitionSpec>();
+    task.partition.clear();
+    task.rewrite.clear();
+    task.rewrite_positions.clear();
+    InputFile input{.file = {}, .sequence_number = 1, .deletes = {0}};
+    input.file.file_path = "file:///t/data/x.parquet";
+    input.file.record_count = 5;
+    task.rewrite_positions = {input};
+    DataFile before;
+    before.content = iceberg::FileContent::kPositionDeletes;
+    before.file_path = "file:///t/data/before";
+    before.referenced_data_file = input.file.file_path;
+    before.record_count = 2;
+    before.file_size_in_bytes = 100;
+    if (version >= 3) {
+      before.format = iceberg::FileFormat::kPuffin;
+      before.content_offset = 4;
+      before.content_size_in_bytes = 40;
+    }
+    task.deletes = {{before, 1}};
+    RewriteOutput output;
+    EXPECT_EQ(CheckOutput(task, output).code(), Code::kInvalidArgument) << "none";
+    output.delete_files = {before};
+    output.delete_files[0].file_path = task.OutputPrefix() + "deletes";
+    EXPECT_TRUE(CheckOutput(task, output).ok()) << CheckOutput(task, output).ToString();
+    RewriteOutput fewer = output;
+    fewer.delete_files[0].record_count = 1;
+    EXPECT_EQ(CheckOutput(task, fewer).ok(), version < 3);
+    fewer.delete_files[0].record_count = 0;
+    EXPECT_FALSE(CheckOutput(task, fewer).ok());
+    // Two vectors of one file, in two Puffin files.
+    RewriteOutput two = output;
+    two.delete_files.push_back(two.delete_files[0]);
+    two.delete_files[1].file_path = task.OutputPrefix() + "more";
+    EXPECT_EQ(CheckOutput(task, two).ok(), version < 3);
+    // Deletes that are not about the file alone, or by key, may have hit none of its rows.
+    task.deletes[0].file.referenced_data_file.reset();
+    EXPECT_TRUE(CheckOutput(task, RewriteOutput()).ok());
+    task.deletes[0].file.content = iceberg::FileContent::kEqualityDeletes;
+    EXPECT_TRUE(CheckOutput(task, RewriteOutput()).ok());
+  }
+}
+
 TEST(RewriteTask, TextsOfTheFormatBeforeAreRead) {
   const RewriteTask task = MakeTask();
   std::string text = RewriteTaskToJson(task);

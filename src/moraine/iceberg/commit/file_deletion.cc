@@ -25,6 +25,12 @@ DeletionProof DeletionProof::AttemptRefused(std::string output_prefix) {
   return proof;
 }
 
+DeletionProof DeletionProof::AttemptRefusedBut(std::string output_prefix, std::string keep) {
+  DeletionProof proof = AttemptRefused(std::move(output_prefix));
+  proof.keep_ = std::move(keep);
+  return proof;
+}
+
 DeletionProof DeletionProof::MetadataLogTrimmed(TablePtr committed,
                                                 std::string current_metadata_location) {
   DeletionProof proof(Kind::kMetadataLogTrimmed);
@@ -49,6 +55,8 @@ Status DeletionProof::Covers(const std::string& path) const {
       return PermissionDenied(
           fmt::format("not an output of the refused attempt {}: {}", prefix_, path));
     }
+    if (!keep_.empty() && path.starts_with(keep_))
+      return PermissionDenied(fmt::format("of the try that was committed: {}", path));
   }
   if (kind_ == Kind::kMetadataLogTrimmed) {
     const auto& log = table_->metadata_log;
@@ -97,19 +105,26 @@ Result<DeletionOutcome> DeleteFiles(Call& call, io::FileSystem& files, const Del
 }
 
 Result<size_t> DeleteAttempt(Call& call, io::FileSystem& files, const std::string& output_prefix) {
-  auto proof = DeletionProof::AttemptRefused(output_prefix);
+  return DeleteAttemptBut(call, files, output_prefix, "");
+}
+
+Result<size_t> DeleteAttemptBut(Call& call, io::FileSystem& files, const std::string& output_prefix,
+                                const std::string& keep) {
+  auto proof = DeletionProof::AttemptRefusedBut(output_prefix, keep);
   size_t deleted = 0;
   std::string after;
   while (true) {
     MORAINE_ASSIGN(auto listing, files.List(call, output_prefix, after, kBatch));
     if (listing.files.empty()) return deleted;
     std::vector<std::string> paths;
-    for (const auto& file : listing.files) paths.push_back(file.location);
+    for (const auto& file : listing.files) {
+      if (keep.empty() || !file.location.starts_with(keep)) paths.push_back(file.location);
+    }
+    after = listing.files.back().location;
     MORAINE_ASSIGN(auto outcome, DeleteFiles(call, files, proof, paths));
     deleted += outcome.deleted;
     if (!outcome.failed.empty()) return outcome.failed[0].second;
     if (listing.complete) return deleted;
-    after = paths.back();
   }
 }
 

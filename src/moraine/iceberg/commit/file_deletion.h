@@ -28,6 +28,9 @@ class DeletionProof {
   /// An attempt of a task was refused (timed out, superseded, failed): its output prefix, which no
   /// commit has used and none will. Only files whose location starts with it may go.
   static DeletionProof AttemptRefused(std::string output_prefix);
+  /// The same, of an attempt that holds files of several tries: those whose location starts with
+  /// keep are of the one that was committed, and stay.
+  static DeletionProof AttemptRefusedBut(std::string output_prefix, std::string keep);
   /// Metadata files that a committed table's log no longer names. Errors: none; paths still named
   /// are refused by DeleteFiles.
   static DeletionProof MetadataLogTrimmed(TablePtr committed,
@@ -47,6 +50,7 @@ class DeletionProof {
 
   Kind kind_;
   std::string prefix_;
+  std::string keep_;
   TablePtr table_;
   std::string location_;
   int64_t version_ = 0;
@@ -69,5 +73,8 @@ Result<DeletionOutcome> DeleteFiles(Call& call, io::FileSystem& files, const Del
 /// Returns how many. Errors: PermissionDenied for a prefix that is empty or a folder; as io, the
 /// rest is then still there.
 Result<size_t> DeleteAttempt(Call& call, io::FileSystem& files, const std::string& output_prefix);
+/// The same but for files whose location starts with keep, if that is not empty.
+Result<size_t> DeleteAttemptBut(Call& call, io::FileSystem& files, const std::string& output_prefix,
+                                const std::string& keep);
 
 }  // namespace moraine::iceberg

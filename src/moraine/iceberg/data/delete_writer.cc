@@ -58,12 +58,15 @@ Result<DataFile> WritePositionDeletes(Call& call, io::FileSystem& files,
   MORAINE_ASSIGN(auto writer, ParquetWriter::Open(call, files, location, own));
   const Field& path_field = own.schema->fields()[0];
   arrow::MemoryPool* pool = own.pool != nullptr ? own.pool : arrow::default_memory_pool();
+  std::vector<int64_t> some;
   for (const auto& [path, set] : positions) {  // a map sorts as UTF-8 bytes do
-    const std::vector<int64_t> all = set.ToVector();
-    for (size_t at = 0; at < all.size(); at += kBatchRows) {
-      const size_t count = std::min(kBatchRows, all.size() - at);
-      MORAINE_TRY(
-          WriteRun(call, path_field, path, std::span(all).subspan(at, count), pool, writer.get()));
+    for (int64_t next = 0;;) {
+      some.clear();
+      set.AppendFrom(next, kBatchRows, &some);
+      if (some.empty()) break;
+      MORAINE_TRY(WriteRun(call, path_field, path, some, pool, writer.get()));
+      if (some.size() < kBatchRows) break;
+      next = some.back() + 1;
     }
   }
   MORAINE_ASSIGN(DataFile file, writer->Close(call));

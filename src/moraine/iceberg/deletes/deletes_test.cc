@@ -28,6 +28,35 @@ bool IsKept(const std::vector<uint8_t>& keep, int64_t row) {
   return (keep[row / 8] >> (row % 8) & 1) != 0;
 }
 
+TEST(PositionSet, IsReadInParts) {
+  PositionSet set;
+  const std::vector<int64_t> all = {
+      0, 5, 65535, 65536, (int64_t{1} << 32) - 1, int64_t{1} << 32, int64_t{7} << 40};
+  set.AddMany(all);
+  for (size_t limit : {1u, 2u, 3u, 7u, 9u}) {
+    std::vector<int64_t> read;
+    for (size_t before = 1; before != read.size();) {
+      before = read.size();
+      set.AppendFrom(read.empty() ? 0 : read.back() + 1, limit, &read);
+      ASSERT_LE(read.size() - before, limit);
+    }
+    EXPECT_EQ(read, all) << limit;
+  }
+}
+
+TEST(PositionSet, KnowsWhetherItHasAllOfAnother) {
+  PositionSet set, part, other;
+  EXPECT_TRUE(set.ContainsAll(part));
+  set.AddMany(std::vector<int64_t>{1, 2, int64_t{1} << 33});
+  part.AddMany(std::vector<int64_t>{2, int64_t{1} << 33});
+  other.AddMany(std::vector<int64_t>{2, int64_t{1} << 34});
+  EXPECT_TRUE(set.ContainsAll(part));
+  EXPECT_FALSE(part.ContainsAll(set));
+  EXPECT_FALSE(set.ContainsAll(other));
+  other.CutAt(3);
+  EXPECT_TRUE(set.ContainsAll(other));
+}
+
 TEST(PositionSet, AgreesWithASetOfNumbers) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     std::mt19937_64 random(seed);

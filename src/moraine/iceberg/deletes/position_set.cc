@@ -146,6 +146,29 @@ void PositionSet::AppendWithin(int64_t first, int64_t length, std::vector<int64_
   bitmaps_->VisitWithin(first, length, [to](int64_t position) { to->push_back(position); });
 }
 
+void PositionSet::AppendFrom(int64_t first, size_t limit, std::vector<int64_t>* to) const {
+  for (auto it = bitmaps_->by_high.lower_bound(High(first)); it != bitmaps_->by_high.end(); ++it) {
+    const int64_t base = int64_t{it->first} << 32;
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(&it->second.roaring, &at);
+    if (first > base) roaring_move_uint32_iterator_equalorlarger(&at, Low(first));
+    for (; at.has_value; roaring_advance_uint32_iterator(&at)) {
+      if (limit-- == 0) return;
+      to->push_back(base + at.current_value);
+    }
+  }
+}
+
+bool PositionSet::ContainsAll(const PositionSet& other) const {
+  const auto& mine = bitmaps_->by_high;
+  return std::all_of(other.bitmaps_->by_high.begin(), other.bitmaps_->by_high.end(),
+                     [&](const auto& theirs) {
+                       if (theirs.second.isEmpty()) return true;
+                       const auto it = mine.find(theirs.first);
+                       return it != mine.end() && theirs.second.isSubset(it->second);
+                     });
+}
+
 int64_t PositionSet::ClearKept(int64_t first, int64_t length, uint8_t* keep) const {
   int64_t cleared = 0;
   bitmaps_->VisitWithin(first, length,

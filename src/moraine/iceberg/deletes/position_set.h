@@ -37,6 +37,10 @@ class PositionSet {
   /// Those of the rows first .. first + length - 1, ascending.
   void AppendWithin(int64_t first, int64_t length, std::vector<int64_t>* to) const;
 
+  /// Those from first on, ascending; at most limit.
+  void AppendFrom(int64_t first, size_t limit, std::vector<int64_t>* to) const;
+  bool ContainsAll(const PositionSet& other) const;
+
   /// keep has one bit for each row, least significant first: clears those of the rows first ..
   /// first + length - 1 that are in the set. Returns how many of them were set before.
   int64_t ClearKept(int64_t first, int64_t length, uint8_t* keep) const;
