@@ -329,6 +329,35 @@ TEST(Compaction, RowsThatMoveAreNotReachedByDeletesThatWereNotMeantForThem) {
   }
 }
 
+/// Position deletes that are of another spec than the data file which they name.
+TEST(Compaction, DeletesByPathOfAnotherSpecAreApplied) {
+  for (bool late : {false, true}) {
+    World world;
+    iceberg::PartitionSpec by_hundreds{
+        1, {{{1}, 1001, "hundreds", iceberg::Transform::FromString("truncate[100]").value()}}};
+    iceberg::CommitRequest request;
+    request.updates = {iceberg::update::AddPartitionSpec{by_hundreds},
+                       iceberg::update::SetDefaultSpec{-1}};
+    ASSERT_TRUE(world.table.Apply(request).ok());
+    const auto delete_rows = [&] {
+      Call call = world.MakeCall();
+      iceberg::RowDeltaPart part{.spec_id = 1,
+                                 .partition = {iceberg::Value(int64_t{0})},
+                                 .positions = {{InputOfDayOne(world).file_path, {1, 2}}}};
+      auto delta = iceberg::WriteRowDelta(call, world.disk, *world.table.metadata(), {part},
+                                          world.table.current().snapshot_id);
+      ASSERT_TRUE(delta.ok() && world.table.Commit(call, *delta).ok());
+    };
+    const auto before = world.Rows();
+    if (late) world.table.before_commit = delete_rows;
+    if (!late) delete_rows();
+    auto report = world.Compact(world.disk);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_EQ(world.Rows().size(), before.size() - 2);
+    EXPECT_EQ(report->left_out.size(), 0u);
+  }
+}
+
 TEST(Compaction, WhatOthersMadeVoidIsLeftOutAndRemoved) {
   World world;
   auto rows = world.Rows();

@@ -125,6 +125,10 @@ class Loader {
           "the smallest partition that needs work holds {} files; a plan takes at most {}",
           wanted[0].first, request_.max_files));
     }
+    for (const auto& key : chosen_) {
+      MORAINE_ASSIGN(const PartitionId id, PartitionIdFromKey(key));
+      chosen_specs_.insert(id.spec_id);
+    }
     loaded_.files.current_spec_id = metadata_.default_spec_id;
     loaded_.files.format_version = metadata_.format_version;
     loaded_.files.unpartitioned_specs = UnpartitionedSpecs(metadata_);
@@ -150,6 +154,19 @@ class Loader {
     });
   }
 
+  /// Whether it may hold deletes that are about a chosen data file by its path, though they are of
+  /// another spec: readers apply those. Within a spec, writers keep to the partition.
+  bool MayCross(const ManifestFile& manifest) const {
+    if (chosen_specs_.empty() ||
+        (chosen_specs_.size() == 1 && chosen_specs_.contains(manifest.partition_spec_id))) {
+      return false;
+    }
+    const auto* digest = sum_.Find(manifest.manifest_path);
+    return digest == nullptr || std::any_of(digest->begin(), digest->end(), [](const auto& entry) {
+             return entry.second.position_delete_files > 0;
+           });
+  }
+
   bool WantsDeletesOf(const std::string& key) const {
     return chosen_.contains(key) || request_.delete_partitions.contains(key);
   }
@@ -171,13 +188,15 @@ class Loader {
       if (manifest.content != ManifestContent::kDeletes || !manifest.has_live()) continue;
       MORAINE_ASSIGN(auto spec, SpecOf(manifest));
       bool global = spec->is_unpartitioned();
-      if (!global && !Concerns(manifest)) continue;
+      const bool crosses = MayCross(manifest);
+      if (!global && !crosses && !Concerns(manifest)) continue;
       MORAINE_TRY(iceberg::ReadManifest(
           call_, files_, manifest, *spec, metadata_.CurrentSchema(), options,
           [&](ManifestEntry& entry) {
             if (!entry.is_live()) return Status();
             auto key = PartitionKey(entry.file.spec_id, entry.file.partition);
-            if (global || WantsDeletesOf(key)) {
+            const bool by_path = crosses && !iceberg::ReferencedDataFile(entry.file).empty();
+            if (global || by_path || WantsDeletesOf(key)) {
               entries.push_back(std::make_shared<const ManifestEntry>(std::move(entry)));
             }
             return Status();
@@ -265,6 +284,7 @@ class Loader {
   const TableFilesRequest& request_;
   std::unordered_map<int64_t, int64_t> writer_times_;
   std::set<std::string> chosen_;
+  std::set<int32_t> chosen_specs_;
   iceberg::ExpressionPtr filter_;
   iceberg::DeleteIndex index_;
   std::unordered_map<const ManifestEntry*, int32_t> delete_numbers_;

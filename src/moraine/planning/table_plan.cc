@@ -36,13 +36,19 @@ class TaskBuilder {
     DropMetrics(&copy.file);  // they were for the plan
     for (int32_t& index : copy.deletes) {
       auto [place, is_new] = numbers_.emplace(index, static_cast<int32_t>(task_.deletes.size()));
-      if (is_new) task_.deletes.push_back(table_.deletes[static_cast<size_t>(index)]);
+      if (is_new) AddDelete(table_.deletes[static_cast<size_t>(index)]);
       index = place->second;
     }
     list->push_back(std::move(copy));
   }
 
  private:
+  void AddDelete(tasks::DeleteInput deletes) {
+    // The task knows the types of its own spec alone, and needs no tuple of another.
+    if (deletes.file.spec_id != task_.spec->spec_id) deletes.file.partition.clear();
+    task_.deletes.push_back(std::move(deletes));
+  }
+
   const TableFiles& table_;
   RewriteTask& task_;
   std::map<int32_t, int32_t> numbers_;
