@@ -195,6 +195,24 @@ TEST(HttpClient, TellsALostAnswerFromARefusal) {
   EXPECT_EQ(server.requests(), 3);
 }
 
+/// libcurl tries again when a kept connection dies, and then tells of that try alone.
+TEST(HttpClient, AChangeThatWasSentOnAKeptConnectionIsNotSaidToBeUnsent) {
+  for (Method method : {Method::kGet, Method::kPost, Method::kDelete}) {
+    SCOPED_TRACE(MethodName(method));
+    auto client = MakeHttpClient({});
+    Call call = MakeCall();
+    Request request{.method = method, .path = "/x"};
+    if (method == Method::kPost) request.body = "{}";
+    RawServer server({RawServer::Step::kAnswer, RawServer::Step::kGone});
+    ASSERT_TRUE(client->Send(call, server.base_url(), request).ok());
+    Status lost = client->Send(call, server.base_url(), request).status();
+    EXPECT_EQ(lost.code(), method == Method::kGet ? Code::kUnavailable : Code::kCommitUnknown)
+        << lost.ToString();
+    EXPECT_EQ(server.requests(), 2);
+    EXPECT_EQ(client->Send(call, server.base_url(), request).status().code(), Code::kUnavailable);
+  }
+}
+
 TEST(HttpClient, NeverSendsAChangeTwice) {
   // libcurl would: a kept connection that dies without an answer makes it try on a new one.
   auto client = MakeHttpClient({});

@@ -50,7 +50,9 @@ void RawServer::Serve() {
     ++requests_;
     std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     if (step == Step::kHalfAnswer) answer.remove_suffix(1);
-    if (step != Step::kCloseAfterRequest)
+    // A listening socket that is shut down refuses.
+    if (step == Step::kGone) shutdown(listener_, SHUT_RDWR);
+    if (step == Step::kAnswer || step == Step::kHalfAnswer)
       send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
     if (step != Step::kAnswer) close(std::exchange(connection, -1));
   }

@@ -18,6 +18,7 @@ class RawServer {
     kAnswer,             ///< 200 with a small body; the connection is kept
     kCloseAfterRequest,  ///< reads the request, answers nothing, closes
     kHalfAnswer,         ///< closes within the body
+    kGone,               ///< reads the request and is gone: whoever comes again is refused
   };
   explicit RawServer(std::vector<Step> steps);
   ~RawServer();
