@@ -22,6 +22,7 @@ void WriteProcess(const Process& process, JsonWriter* out) {
       .Field("state", ProcessStateName(process.state))
       .Field("reason", process.reason)
       .Field("started-by", process.started_by)
+      .Field("branch", process.branch)
       .Field("snapshot-id", process.snapshot_id)
       .Field("committed-snapshot-id", process.committed_snapshot_id)
       .Field("created-ms", process.created_ms)
@@ -31,6 +32,7 @@ void WriteProcess(const Process& process, JsonWriter* out) {
       .Field("input-bytes", process.input_bytes)
       .Field("output-files", process.output_files)
       .Field("output-bytes", process.output_bytes)
+      .Field("deduplicated-rows", process.deduplicated_rows)
       .Field("error", process.error);
 }
 

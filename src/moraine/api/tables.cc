@@ -179,6 +179,25 @@ Result<std::string> FilesText(Call& call, io::FileSystem& files, const LoadedTab
   return text;
 }
 
+/// Body of POST .../optimize.
+Result<optimizing::RunRequest> RunRequestOf(const JsonCursor& json) {
+  optimizing::RunRequest run;
+  MORAINE_ASSIGN(auto type, json.OptString("type"));
+  MORAINE_ASSIGN(auto layout, json.OptString("layout"));
+  MORAINE_ASSIGN(auto branch, json.OptString("branch"));
+  MORAINE_ASSIGN(auto dedup, json.Find("dedup"));
+  run.layout = layout.value_or("");
+  run.branch = branch.value_or("");
+  if (dedup) {
+    MORAINE_ASSIGN(run.dedup_key, dedup->String("key"));
+    if (run.dedup_key.empty()) return dedup->Error("key: expected columns, or *");
+    MORAINE_ASSIGN(auto by, dedup->OptString("keep-last-by"));
+    run.dedup_by = by.value_or("");
+  }
+  run.type = type.value_or(layout || dedup ? "full" : "major");
+  return run;
+}
+
 }  // namespace
 
 void Service::Impl::AddTables(net::Router& router) {
@@ -259,12 +278,9 @@ void Service::Impl::AddTables(net::Router& router) {
              [this](Call& call, const Request& request, const PathParams& params) {
                return AnswerEmpty([&]() -> Status {
                  MORAINE_ASSIGN(auto body, BodyOf(request));
-                 MORAINE_ASSIGN(auto type, JsonCursor(body).OptString("type"));
-                 MORAINE_ASSIGN(auto layout, JsonCursor(body).OptString("layout"));
+                 MORAINE_ASSIGN(auto run, RunRequestOf(JsonCursor(body)));
                  MORAINE_ASSIGN(auto table, LoadFrom(call, catalog, params));
-                 return optimizing.Request(call, table->table_id,
-                                           type.value_or(layout ? "full" : "major"),
-                                           layout.value_or(""));
+                 return optimizing.Request(call, table->table_id, run);
                });
              });
 }

@@ -162,15 +162,29 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
       commands.Add(
           group, "optimize", "Ask for a run now, whatever the table's timers say",
           "  moraine table optimize db.t --watch\n  moraine table optimize db.t --type full\n"
-          "  moraine table optimize db.t --layout 'zorder(a, b)' --watch\n",
+          "  moraine table optimize db.t --layout 'zorder(a, b)' --watch\n"
+          "  moraine table optimize db.t --dedup-key id --dedup-by updated_at\n"
+          "  moraine table optimize db.t --branch audit --type full\n",
           [options](Session& s) { return OptimizeTable(s, *options); }),
       options);
   optimize
       ->add_option("--type", options->type,
-                   "minor, major or full; the default is major, with --layout full")
+                   "minor, major or full; the default is major, with --layout or --dedup-key full")
       ->check(CLI::IsMember({"minor", "major", "full"}))
       ->type_name("TYPE");
   AddLayout(optimize, &options->layout, "");
+  auto* key = optimize->add_option("--dedup-key", options->dedup_key,
+                                   "Leave out rows of a partition with the key of a later one: "
+                                   "columns as in 'a, b', or '*' for the identifier fields");
+  key->type_name("COLUMNS");
+  optimize
+      ->add_option("--dedup-by", options->dedup_by,
+                   "The row with the largest value of this column stays, instead of the one that "
+                   "was written last")
+      ->type_name("COLUMN")
+      ->needs(key);
+  optimize->add_option("--branch", options->branch, "Optimize this branch instead of main")
+      ->type_name("BRANCH");
   optimize->add_flag("--watch", options->watch, "Follow the run until it ends");
 }
 

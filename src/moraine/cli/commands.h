@@ -35,6 +35,9 @@ struct TableOptions {
   int64_t tables = 0;    ///< at most so many; 0: all
   std::string type;      ///< of optimizing; empty: the server decides
   std::string layout;    ///< likewise
+  std::string dedup_key;
+  std::string dedup_by;
+  std::string branch;  ///< empty: main
   bool watch = false;
 };
 Status ListTables(Session& session, const TableOptions& options);

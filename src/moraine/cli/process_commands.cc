@@ -27,6 +27,11 @@ std::string TookOf(const Json& process, int64_t now_ms) {
   return FormatDuration(Millis(std::max<int64_t>(0, end_ms - IntOf(process, "created-ms"))));
 }
 
+std::string DuplicatesText(const Json& process) {
+  const int64_t rows = IntOf(process, "deduplicated-rows");
+  return rows > 0 ? fmt::format("; {} duplicates left out", FormatCount(rows)) : std::string();
+}
+
 std::string PathOf(const std::string& process_id) {
   return "/api/v1/processes/" + net::EncodePart(process_id);
 }
@@ -96,7 +101,7 @@ Status ListProcesses(Session& session, const ProcessOptions& options) {
                FormatCount(IntOf(process, "tasks")),
                files,
                FormatMebibytes(IntOf(process, "input-bytes")),
-               error.empty() ? TextOf(process, "reason") : error});
+               error.empty() ? TextOf(process, "reason") + DuplicatesText(process) : error});
   }
   session.console.out(table.empty() ? "No processes.\n" : table.Text(session.console));
   return {};
@@ -114,6 +119,8 @@ Status ShowProcess(Session& session, const ProcessOptions& options) {
   facts.Add("process", {TextOf(process, "process-id"), Colour::kBold});
   facts.Add("table", TextOf(process, "table"));
   facts.Add("type", TextOf(process, "type"));
+  if (const std::string branch = TextOf(process, "branch"); !branch.empty() && branch != "main")
+    facts.Add("branch", branch);
   facts.Add("group", TextOf(process, "group"));
   facts.Add("state", {state, ColourOfState(state)});
   facts.Add("reason", TextOf(process, "reason"));
@@ -131,6 +138,8 @@ Status ShowProcess(Session& session, const ProcessOptions& options) {
     facts.Add("output", fmt::format("{}, {}", FormatFiles(IntOf(process, "output-files")),
                                     FormatMebibytes(IntOf(process, "output-bytes"))));
   }
+  if (int64_t rows = IntOf(process, "deduplicated-rows"); rows > 0)
+    facts.Add("duplicates left out", FormatCount(rows));
   if (!HasEnded(process)) facts.Add("progress", ProgressLine(process));
   session.console.out(facts.Text(session.console) + TasksText(process, session.console));
   return {};

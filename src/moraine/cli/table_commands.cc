@@ -374,11 +374,18 @@ Status OptimizeTable(Session& session, const TableOptions& options) {
     if (!processes.empty()) newest = TextOf(processes[0], "process-id");
   }
   std::string type = options.type;
-  if (type.empty()) type = options.layout.empty() ? "major" : "full";
+  const bool arranges = !options.layout.empty() || !options.dedup_key.empty();
+  if (type.empty()) type = arranges ? "full" : "major";
   std::string body;
   JsonWriter out(&body);
   out.BeginObject().Field("type", type);
   if (!options.layout.empty()) out.Field("layout", options.layout);
+  if (!options.branch.empty()) out.Field("branch", options.branch);
+  if (!options.dedup_key.empty()) {
+    out.Key("dedup").BeginObject().Field("key", options.dedup_key);
+    if (!options.dedup_by.empty()) out.Field("keep-last-by", options.dedup_by);
+    out.EndObject();
+  }
   out.EndObject();
   MORAINE_TRY(session.client.Post(path + "/optimize", std::move(body)));
   if (options.watch) return WatchRequest(session, path, table_id, newest);

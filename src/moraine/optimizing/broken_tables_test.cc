@@ -131,7 +131,7 @@ TEST_F(BrokenTablesTest, AWishForADamagedTableIsConsumedByOneLook) {
   ASSERT_TRUE(world_.Tick().ok());
   Call call = world_.call();
   Service service(world_.engine(), world_.disk(), world_.store(), world_.options());
-  ASSERT_TRUE(service.Request(call, broken_, "full", "").ok());
+  ASSERT_TRUE(service.Request(call, broken_, {.type = "full"}).ok());
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(world_.Tick().ok());
   TableState state = world_.State(broken_).value();
   EXPECT_EQ(state.status, TableStatus::kFailed);
@@ -190,7 +190,7 @@ TEST_F(BrokenTablesTest, EncryptedTablesAreServedAndLeftAlone) {
   EXPECT_THAT(state.health_json, HasSubstr("\"data-files\":2"));
   Call call = world_.call();
   Service service(world_.engine(), world_.disk(), world_.store(), world_.options());
-  Status asked = service.Request(call, broken_, "full", "");
+  Status asked = service.Request(call, broken_, {.type = "full"});
   EXPECT_EQ(asked.code(), Code::kConflict);
   EXPECT_THAT(asked.message(), HasSubstr("encrypted"));
 }

@@ -10,6 +10,8 @@
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/optimizing/table_state.h"
+#include "moraine/planning/branch.h"
+#include "moraine/planning/dedup_rules.h"
 #include "moraine/planning/landing.h"
 #include "moraine/planning/vector_check.h"
 
@@ -26,7 +28,8 @@ constexpr int kRacesToLose = 2;
 constexpr Millis kCleanUpLimit{10'000};
 
 planning::PlannedRun RunOf(const Process& process) {
-  return {process.process_id, process.type, process.snapshot_id, process.sequence_number};
+  return {process.process_id, process.type, process.snapshot_id, process.sequence_number,
+          process.branch};
 }
 
 int64_t SumBytes(const std::vector<iceberg::DataFile>& files) {
@@ -189,14 +192,17 @@ Result<bool> Committer::TryCommit(Call& call, Call& attempt_call, Process* proce
     return WithoutTable(call, process, work, loaded.status());
   if (!loaded.ok())
     return IsPassing(loaded.status()) ? loaded.status() : fail(loaded.status().ToString());
-  const auto& metadata = *(*loaded)->metadata;
-  if (auto landed = planning::LandedSnapshot(metadata, process->process_id)) {
+  if (auto landed = planning::LandedSnapshot(*(*loaded)->metadata, process->process_id)) {
     process->committed_snapshot_id = *landed;
     process->error.clear();
+    process->deduplicated_rows = planning::DeduplicatedRows(*(*loaded)->metadata, *landed);
     process->state = ProcessState::kSucceeded;
     MORAINE_TRY(End(call, *process, LeftoversOfAnyTask(work, options_)));
     return true;
   }
+  const auto at_branch = planning::AtBranch((*loaded)->metadata, process->branch);
+  if (!at_branch.ok()) return fail(std::string(at_branch.status().message()));
+  const auto& metadata = **at_branch;
   if (!planning::IsAncestor(metadata, process->snapshot_id)) {
     return fail(
         "the table was rolled back behind the planned snapshot, or its history since then has"
@@ -206,6 +212,7 @@ Result<bool> Committer::TryCommit(Call& call, Call& attempt_call, Process* proce
   tries->last = landing.status();
   if (landing.ok()) {
     const auto& dropped = landing->decision.dropped;
+    process->lost_to_others = landing->decision.empty() && !dropped.empty();
     if (landing->decision.empty())
       return fail(dropped.empty() ? "no task has a result" : dropped[0].reason);
     process->commit_attempts += 1;
@@ -248,7 +255,7 @@ Result<bool> Committer::WithoutTable(Call& call, Process* process, const Process
 Result<planning::Landing> Committer::Decide(Call& call, const Process& process,
                                             const iceberg::TableMetadata& metadata,
                                             const ProcessWork& work) {
-  MORAINE_ASSIGN(auto sum, monitor_.SumOf(call, process.table_id, metadata));
+  MORAINE_ASSIGN(auto sum, monitor_.SumOfBranch(call, process.table_id, metadata, process.branch));
   std::vector<planning::FinishedWork> finished;
   for (const auto& item : work.finished) finished.push_back({&item.task, &item.output});
   const auto hold = [&](const std::vector<const tasks::RewriteTask*>& tasks) {
@@ -288,7 +295,12 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
   Status status = prepared.status();
   if (status.ok()) {
     std::set<int32_t> kept;
-    for (size_t i : decision.kept) kept.insert(work.finished[i].task.task_id);
+    process.deduplicated_rows = 0;
+    for (size_t i : decision.kept) {
+      const FinishedTask& item = work.finished[i];
+      kept.insert(item.task.task_id);
+      process.deduplicated_rows += planning::RowsDropped(item.task, item.output);
+    }
     const std::vector<DeadAttempt> dead = Leftovers(work, kept, options_);
     process.committed_snapshot_id = prepared->snapshot.snapshot_id;
     process.finished_ms = ToMillis(call.clock().Wall());

@@ -36,6 +36,11 @@ Status SetCursor(Transaction& t, int64_t feed_seq) {
   return {};
 }
 
+/// An obstacle that says nothing of the branch that a person waits for.
+bool IsOfMain(const TableState& state, std::string_view obstacle) {
+  return !state.requested_branch.empty() && obstacle == planning::kNoSnapshotYet;
+}
+
 }  // namespace
 
 std::string HealthToJson(const planning::Health& health) {
@@ -174,8 +179,7 @@ Status HealthMonitor::MarkUnreadable(Call& call, const TableState& before, const
   int64_t now_ms = ToMillis(call.clock().Wall());
   TableState next = before;
   NoteFailure(&next, kUnreadable, why.ToString(), FailureKind::kPassing, options_, now_ms);
-  next.requested_layout.clear();
-  next.requested_type.clear();  // a wish is consumed by one look
+  next.ForgetRequest();  // a wish is consumed by one look
   bool passing = why.code() == Code::kUnavailable || why.code() == Code::kDeadline ||
                  why.code() == Code::kExhausted;
   if (!passing) {  // of a damaged table there is no health
@@ -233,7 +237,7 @@ Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* probl
     *problem = sum.status();
     if (!sum.ok()) return {};
     bool full_due = planning::FullIntervalReached(config, before.times, now_ms) ||
-                    !before.requested_type.empty() || !config.layout.is_none();
+                    !before.requested_type.empty() || config.asks_every_partition();
     health = planning::DecideHealth(
         **sum, (*sum)->ReachedByGlobalDeletes(planning::UnpartitionedSpecs(metadata)), config,
         full_due, options_.max_candidate_partitions);
@@ -252,7 +256,7 @@ Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* probl
   }
   next = DecideState(next, health, config, process ? HasProcess::kYes : HasProcess::kNo, now_ms);
   if (std::string obstacle = planning::Obstacle(metadata, config, table.origin == "registered");
-      !obstacle.empty() && !process) {
+      !obstacle.empty() && !process && !IsOfMain(before, obstacle)) {
     bool empty_table = obstacle == planning::kNoSnapshotYet;
     next.status = empty_table ? TableStatus::kIdle : TableStatus::kSkipped;
     next.reason = obstacle;
@@ -277,12 +281,12 @@ TableState DecideState(const TableState& before, const planning::Health& health,
     if (next.retry_ms != kWaitForPerson) next.due_ms = next.retry_ms;
     return next;
   }
-  if (health.candidate_count == 0) {
+  // What main holds says nothing of a branch.
+  if (health.candidate_count == 0 && next.requested_branch.empty()) {
     next.status = TableStatus::kIdle;
     next.reason = health.explanation;
     next.pending_since_ms = 0;
-    next.requested_type.clear();
-    next.requested_layout.clear();
+    next.ForgetRequest();
     if (config.full_trigger_interval.count() >= 0 && health.total.data_files > 0) {
       next.due_ms = next.times.last_full_ms + config.full_trigger_interval.count() + 1;
     }
@@ -353,6 +357,28 @@ Result<std::shared_ptr<planning::HealthSum>> HealthMonitor::SumOf(
     }
     return Status();
   }));
+  return sum;
+}
+
+Result<std::shared_ptr<planning::HealthSum>> HealthMonitor::SumOfBranch(
+    Call& call, int64_t table_id, const iceberg::TableMetadata& metadata,
+    const std::string& branch) {
+  if (branch == iceberg::kMainBranch) return SumOf(call, table_id, metadata);
+  const auto known = cache_.Get(table_id);
+  auto sum = std::make_shared<planning::HealthSum>();
+  const auto* snapshot = metadata.CurrentSnapshot();
+  if (snapshot == nullptr || snapshot->manifest_list.empty())
+    return Unsupported("the branch's snapshot has no manifest list");
+  MORAINE_ASSIGN(auto manifests, iceberg::ReadManifestList(call, files_, snapshot->manifest_list));
+  const std::unordered_map<std::string, std::string> none;
+  MORAINE_TRY(sum->Update(
+      manifests,
+      [&](const iceberg::ManifestFile& manifest) -> Result<planning::HealthSum::DigestPtr> {
+        MORAINE_TRY(call.Check());
+        if (const auto* digest = known->Find(manifest.manifest_path))
+          return std::make_shared<const planning::ManifestDigest>(*digest);
+        return LoadDigest(call, metadata, manifest, none);
+      }));
   return sum;
 }
 

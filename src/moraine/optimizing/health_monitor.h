@@ -57,6 +57,11 @@ class HealthMonitor {
   /// Brings the sum of a table up to its current snapshot, from stored digests and new manifests.
   Result<std::shared_ptr<planning::HealthSum>> SumOf(Call& call, int64_t table_id,
                                                      const iceberg::TableMetadata& metadata);
+  /// The sum of a branch's head (metadata as planning::AtBranch gives it), made for this call
+  /// alone; digests of manifests that main has, too, are not read again. main: as SumOf.
+  Result<std::shared_ptr<planning::HealthSum>> SumOfBranch(Call& call, int64_t table_id,
+                                                           const iceberg::TableMetadata& metadata,
+                                                           const std::string& branch);
 
  private:
   Status RefreshTable(Call& call, const TableState& before);

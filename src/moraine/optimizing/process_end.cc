@@ -34,16 +34,25 @@ void AddUsedMap(const FinishedTask& item, std::vector<DeadAttempt>* dead) {
       {{task.process_id, task.task_id, task.attempt}, item.output.positions->location, 0});
 }
 
+/// What happens to a branch says nothing of main, which the table's row is about.
+bool IsOnMain(const Process& process) { return process.branch == iceberg::kMainBranch; }
+
 /// What a person reads of an ended process, until the table is looked at again.
 std::string Outcome(const Process& process) {
   auto type = planning::OptimizingTypeName(process.type);
+  const std::string where =
+      IsOnMain(process) ? std::string() : fmt::format(" of the branch {}", process.branch);
   if (process.state == ProcessState::kSucceeded) {
-    std::string left_out = process.error.empty() ? "" : "; " + process.error;
-    return fmt::format("the {} process was committed: {} files ({}) became {} ({}){}", type,
-                       process.input_files, FormatByteSize(process.input_bytes),
-                       process.output_files, FormatByteSize(process.output_bytes), left_out);
+    std::string more = process.error.empty() ? "" : "; " + process.error;
+    if (process.deduplicated_rows > 0)
+      more += fmt::format("; {} duplicate rows were left out", process.deduplicated_rows);
+    return fmt::format("the {} process{} was committed: {} files ({}) became {} ({}){}", type,
+                       where, process.input_files, FormatByteSize(process.input_bytes),
+                       process.output_files, FormatByteSize(process.output_bytes), more);
   }
-  return fmt::format("the {} process was cancelled: {}", type, process.error);
+  return fmt::format("the {} process{} {}: {}", type, where,
+                     process.state == ProcessState::kFailed ? "failed" : "was cancelled",
+                     process.error);
 }
 
 std::string WithExplanation(const std::string& health_json, const std::string& explanation) {
@@ -89,18 +98,19 @@ Status EndRows(store::Transaction& t, const Process& process, const std::vector<
   MORAINE_ASSIGN(auto state, FindTableState(t, process.table_id));
   if (!state) return {};
   state->due_ms = now_ms;
-  if (process.state == ProcessState::kFailed) {
+  if (process.state == ProcessState::kFailed && IsOnMain(process)) {
     state->status = TableStatus::kFailed;
-    NoteFailure(&*state,
-                fmt::format("the {} process failed", planning::OptimizingTypeName(process.type)),
-                process.error, FailureKind::kLasting, options, now_ms);
+    NoteFailure(
+        &*state, fmt::format("the {} process failed", planning::OptimizingTypeName(process.type)),
+        process.error, process.lost_to_others ? FailureKind::kPassing : FailureKind::kLasting,
+        options, now_ms);
   } else {
     state->status = TableStatus::kIdle;
     state->reason = Outcome(process);
   }
-  if (process.state == ProcessState::kSucceeded) {
+  if (process.state == ProcessState::kSucceeded) state->written_bytes += process.output_bytes;
+  if (process.state == ProcessState::kSucceeded && IsOnMain(process)) {
     ForgetFailures(&*state);
-    state->written_bytes += process.output_bytes;
     state->times.last_minor_ms = now_ms;
     if (process.type >= planning::OptimizingType::kMajor) state->times.last_major_ms = now_ms;
     if (process.type >= planning::OptimizingType::kFull) state->times.last_full_ms = now_ms;

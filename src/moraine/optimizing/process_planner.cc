@@ -8,6 +8,7 @@
 #include "moraine/base/text.h"
 #include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/process_store.h"
+#include "moraine/planning/branch.h"
 #include "moraine/planning/table_plan.h"
 
 namespace moraine::optimizing {
@@ -42,6 +43,15 @@ Result<int64_t> ThreadsInUse(Transaction& t, const std::string& group) {
 
 std::string NoOptimizer(const std::string& group) {
   return fmt::format("no optimizer of the group {} is running", group);
+}
+
+std::string ReasonOfRequest(const planning::ProcessPlan& plan, const std::string& branch) {
+  if (plan.tasks.empty()) return fmt::format("was asked for by a person, but: {}", plan.reason);
+  const std::string where =
+      branch == iceberg::kMainBranch ? std::string() : fmt::format(" of the branch {}", branch);
+  return fmt::format("asked for by a person: {} file{} in {} partition{}{}", plan.input_files,
+                     plan.input_files == 1 ? "" : "s", plan.partitions,
+                     plan.partitions == 1 ? "" : "s", where);
 }
 
 }  // namespace
@@ -137,6 +147,16 @@ Status ProcessPlanner::ExplainRunning(Call& call) {
   return {};
 }
 
+/// What was asked for can't be done any more; that is no failure of the table.
+Result<bool> ProcessPlanner::DropRequest(Call& call, TableState state, const Status& why) {
+  state.ForgetRequest();
+  state.status = TableStatus::kIdle;
+  state.reason = fmt::format("was asked for by a person, but: {}", why.message());
+  state.due_ms = ToMillis(call.clock().Wall());
+  MORAINE_TRY(Save(call, state));
+  return false;
+}
+
 Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t group_threads) {
   int64_t now_ms = ToMillis(call.clock().Wall());
   auto loaded = catalog_.LoadById(call, state.table_id);
@@ -148,14 +168,16 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
     bool passing = why.code() == Code::kUnavailable || why.code() == Code::kDeadline;
     NoteFailure(&state, kPlanningFailed, why.ToString(),
                 passing ? FailureKind::kPassing : FailureKind::kLasting, options_, now_ms);
-    state.requested_type.clear();
-    state.requested_layout.clear();
+    state.ForgetRequest();
     MORAINE_TRY(Save(call, state));
     return false;
   };
   if (!loaded.ok()) return give_up(loaded.status());
   const bool asked_for = !state.requested_type.empty();
-  const auto& metadata = *(*loaded)->metadata;
+  const std::string branch = RequestedBranch(state);
+  auto table = planning::AtBranch((*loaded)->metadata, branch);
+  if (!table.ok()) return DropRequest(call, std::move(state), table.status());
+  const auto& metadata = **table;
   auto config = planning::ConfigOf(metadata);
   int64_t may_plan_ms = state.last_planned_ms + config.min_plan_interval.count();
   if (state.requested_type.empty() && now_ms < may_plan_ms) {
@@ -175,24 +197,23 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
       if (!layout.ok()) return give_up(layout.status());
       request.config.layout = std::move(*layout);
     }
+    if (!state.requested_dedup_key.empty()) {
+      Status dedup = planning::SetDedup(state.requested_dedup_key, state.requested_dedup_by,
+                                        metadata, &request.config);
+      if (!dedup.ok()) return DropRequest(call, std::move(state), dedup);
+    }
   }
   request.every_partition = asked_for;
   request.max_candidates = options_.max_candidate_partitions;
   request.max_files = options_.max_files_per_plan;
   request.limits.budget_bytes =
       options_.max_input_per_thread_bytes * std::max<int64_t>(1, group_threads);
-  auto sum = monitor_.SumOf(call, state.table_id, metadata);
+  auto sum = monitor_.SumOfBranch(call, state.table_id, metadata, branch);
   if (!sum.ok()) return give_up(sum.status());
   auto made = planning::PlanTable(call, files_, metadata, **sum, request);
   if (!made.ok()) return give_up(made.status());
   auto& plan = made->process;
-  if (asked_for) {
-    plan.reason = plan.tasks.empty()
-                      ? fmt::format("was asked for by a person, but: {}", plan.reason)
-                      : fmt::format("asked for by a person: {} file{} in {} partition{}",
-                                    plan.input_files, plan.input_files == 1 ? "" : "s",
-                                    plan.partitions, plan.partitions == 1 ? "" : "s");
-  }
+  if (asked_for) plan.reason = ReasonOfRequest(plan, branch);
   const bool arranges = std::any_of(plan.tasks.begin(), plan.tasks.end(),
                                     [](const auto& task) { return task.arranged; });
   if (arranges) {
@@ -201,8 +222,7 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   }
   state.last_planned_ms = now_ms;
   state.due_ms = plan.due_ms;
-  state.requested_type.clear();
-  state.requested_layout.clear();
+  state.ForgetRequest();
   ForgetFailures(&state, kPlanningFailed);
   if (plan.tasks.empty()) {
     state.status = TableStatus::kIdle;
@@ -219,6 +239,7 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   process.type = plan.type;
   process.reason = plan.reason;
   process.started_by = asked_for ? kByPerson : kByRules;
+  process.branch = branch;
   process.snapshot_id = made->files.snapshot_id;
   process.sequence_number = made->files.sequence_number;
   process.quota_threads = planning::QuotaThreads(config, group_threads);

@@ -21,6 +21,7 @@ class ProcessPlanner {
 
  private:
   Result<bool> PlanTable(Call& call, TableState state, int64_t group_threads);
+  Result<bool> DropRequest(Call& call, TableState state, const Status& why);
   Status ExplainRunning(Call& call);
   Status Save(Call& call, const TableState& state);
 

@@ -17,7 +17,9 @@ constexpr std::string_view kColumns =
     "sequence_number,"
     " quota_threads, num_retries, partial_commit, created_ms, finished_ms, tasks, input_files, "
     "input_bytes,"
-    " output_files, output_bytes, committed_snapshot_id, commit_attempts, error, started_by";
+    " output_files, output_bytes, committed_snapshot_id, commit_attempts, error, started_by, "
+    "branch,"
+    " deduplicated_rows";
 
 Result<Process> FromRow(const Row& row) {
   Process p;
@@ -54,6 +56,9 @@ Result<Process> FromRow(const Row& row) {
   MORAINE_ASSIGN(p.error, row.Text(21));
   MORAINE_ASSIGN(auto started_by, row.OptText(22));
   p.started_by = started_by.value_or(kByRules);
+  MORAINE_ASSIGN(auto branch, row.OptText(23));
+  p.branch = branch.value_or(iceberg::kMainBranch);
+  MORAINE_ASSIGN(p.deduplicated_rows, row.Int(24));
   return p;
 }
 
@@ -81,7 +86,7 @@ Status InsertProcess(Transaction& t, const Process& p,
                         {p.table_id, p.process_id}));
   MORAINE_TRY(t.Execute(fmt::format("INSERT INTO process ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
                                     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-                                    " ?, ?, ?)",
+                                    " ?, ?, ?, ?, ?)",
                                     kColumns),
                         {p.process_id,
                          p.table_id,
@@ -105,7 +110,9 @@ Status InsertProcess(Transaction& t, const Process& p,
                          p.committed_snapshot_id,
                          p.commit_attempts,
                          p.error,
-                         p.started_by}));
+                         p.started_by,
+                         p.branch,
+                         p.deduplicated_rows}));
   for (const auto& task : tasks) {
     MORAINE_ASSIGN(auto packed, tasks::PackTask(task));
     MORAINE_TRY(t.Execute(
@@ -121,9 +128,10 @@ Status InsertProcess(Transaction& t, const Process& p,
 Status SaveProcess(Transaction& t, const Process& p) {
   MORAINE_TRY(t.Execute(
       "UPDATE process SET state = ?, finished_ms = ?, output_files = ?, output_bytes = ?,"
-      " committed_snapshot_id = ?, commit_attempts = ?, error = ? WHERE process_id = ?",
+      " committed_snapshot_id = ?, commit_attempts = ?, error = ?, deduplicated_rows = ? WHERE"
+      " process_id = ?",
       {std::string(ProcessStateName(p.state)), p.finished_ms, p.output_files, p.output_bytes,
-       p.committed_snapshot_id, p.commit_attempts, p.error, p.process_id}));
+       p.committed_snapshot_id, p.commit_attempts, p.error, p.deduplicated_rows, p.process_id}));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/planning/evaluator.h"
 #include "moraine/store/database.h"
 #include "moraine/tasks/optimizer_protocol.h"
@@ -44,6 +45,9 @@ struct Process {
   int64_t committed_snapshot_id = -1;
   int64_t commit_attempts = 0;
   std::string error;
+  std::string branch = iceberg::kMainBranch;  ///< that was planned, and is committed to
+  int64_t deduplicated_rows = 0;              ///< left out because other rows have their keys
+  bool lost_to_others = false;  ///< not stored: it failed because others changed what it read
 };
 
 struct TaskRow {

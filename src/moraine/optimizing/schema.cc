@@ -134,6 +134,13 @@ ALTER TABLE optimizing_table ADD COLUMN requested_layout {text};
 )"},
       {5, "files of a try at the commit that was not the one", R"(
 ALTER TABLE deletion ADD COLUMN keep {text};
+)"},
+      {6, "branches, rows that were left out as duplicates", R"(
+ALTER TABLE optimizing_table ADD COLUMN requested_dedup_key {text};
+ALTER TABLE optimizing_table ADD COLUMN requested_dedup_by {text};
+ALTER TABLE optimizing_table ADD COLUMN requested_branch {text};
+ALTER TABLE process ADD COLUMN branch {text};
+ALTER TABLE process ADD COLUMN deduplicated_rows {bigint} NOT NULL DEFAULT 0;
 )"}};
   return migrations;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "moraine/optimizing/schema.h"
+#include "moraine/planning/branch.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -14,6 +15,33 @@ using store::Transaction;
 constexpr size_t kRefreshBatch = 100;
 constexpr Millis kTickLimit{10 * 60'000};
 constexpr int64_t kTrimEveryMs = 3'600'000;
+
+/// What is wrong whatever the table is like.
+Status CheckRequest(const RunRequest& request) {
+  const std::string& type = request.type;
+  if (type != "minor" && type != "major" && type != "full")
+    return InvalidArgument(fmt::format("type: expected minor, major or full, got {}", type));
+  if (!request.layout.empty() && type == "minor")
+    return InvalidArgument("type: a layout is for major and full runs, not for minor ones");
+  if (!request.dedup_key.empty() && type != "full")
+    return InvalidArgument("type: duplicates are left out by full runs alone");
+  if (request.dedup_key.empty() && !request.dedup_by.empty())
+    return InvalidArgument("dedup: keep-last-by needs a key");
+  return {};
+}
+
+Status CheckArrangement(const RunRequest& request, const iceberg::TableMetadata& table) {
+  if (!request.layout.empty()) {
+    Status readable = planning::LayoutOf(request.layout, table).status();
+    if (!readable.ok()) return std::move(readable).Annotate("layout");
+  }
+  if (!request.dedup_key.empty()) {
+    planning::OptimizingConfig config;
+    Status readable = planning::SetDedup(request.dedup_key, request.dedup_by, table, &config);
+    if (!readable.ok()) return std::move(readable).Annotate("dedup");
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -145,14 +173,8 @@ Result<ProcessDetail> Service::ProcessById(Call& call, const std::string& proces
   });
 }
 
-Status Service::Request(Call& call, int64_t table_id, const std::string& type,
-                        const std::string& layout) {
-  if (type != "minor" && type != "major" && type != "full") {
-    return InvalidArgument(fmt::format("type: expected minor, major or full, got {}", type));
-  }
-  if (!layout.empty() && type == "minor") {
-    return InvalidArgument("type: a layout is for major and full runs, not for minor ones");
-  }
+Status Service::Request(Call& call, int64_t table_id, const RunRequest& request) {
+  MORAINE_TRY(CheckRequest(request));
   auto found = catalog_.LoadById(call, table_id);
   if (!found.ok()) {
     // A table that can't be read is marked by the next look at it.
@@ -162,25 +184,27 @@ Status Service::Request(Call& call, int64_t table_id, const std::string& type,
     return found.status();
   }
   const auto& loaded = *found;
-  if (!layout.empty()) {
-    Status readable = planning::LayoutOf(layout, *loaded->metadata).status();
-    if (!readable.ok()) return std::move(readable).Annotate("layout");
-  }
-  auto config = planning::ConfigOf(*loaded->metadata);
+  const bool on_main = request.branch.empty() || request.branch == iceberg::kMainBranch;
+  MORAINE_ASSIGN(
+      const auto table,
+      planning::AtBranch(loaded->metadata, on_main ? iceberg::kMainBranch : request.branch));
+  MORAINE_TRY(CheckArrangement(request, *table));
   std::string obstacle =
-      planning::Obstacle(*loaded->metadata, config, loaded->origin == "registered");
+      planning::Obstacle(*table, planning::ConfigOf(*table), loaded->origin == "registered");
   if (!obstacle.empty()) return Conflict(fmt::format("the table can't be optimized: {}", obstacle));
   int64_t now_ms = ToMillis(call.clock().Wall());
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_TRY(MakeDue(t, table_id, 0));
     MORAINE_TRY(
-        t.Execute("UPDATE optimizing_table SET requested_type = ?, requested_layout = ?, failures "
-                  "= 0, equal_failures = 0, "
+        t.Execute("UPDATE optimizing_table SET requested_type = ?, requested_layout = ?,"
+                  " requested_dedup_key = ?, requested_dedup_by = ?, requested_branch = ?,"
+                  " failures = 0, equal_failures = 0, "
                   "retry_ms = 0, failed_schema_id = -1, last_refreshed_ms = 0, row_version = "
                   "row_version + 1,"
                   " state = CASE WHEN state = 'failed' THEN 'pending' ELSE state END, "
                   "pending_since_ms = ? WHERE table_id = ?",
-                  {type, layout, now_ms, table_id}));
+                  {request.type, request.layout, request.dedup_key, request.dedup_by,
+                   on_main ? std::string() : request.branch, now_ms, table_id}));
     return Status();
   }));
   Wake();

@@ -24,6 +24,15 @@ struct ProcessDetail {
   std::vector<TaskRow> tasks;
 };
 
+/// What a person asks for. Empty: as the table's properties say, and main.
+struct RunRequest {
+  std::string type;       ///< "minor", "major" or "full"
+  std::string layout;     ///< as planning::LayoutOf
+  std::string dedup_key;  ///< as planning::SetDedup
+  std::string dedup_by;
+  std::string branch;
+};
+
 /// Thread-safe.
 class Service {
  public:
@@ -50,10 +59,9 @@ class Service {
                                   const catalog::TableName& name, const Status& why);
   Result<std::vector<Process>> Processes(Call& call, int64_t table_id, size_t limit);
   Result<ProcessDetail> ProcessById(Call& call, const std::string& process_id);
-  /// Asks for a run now: "minor", "major" or "full"; layout, if not empty, is that of this run, and
-  /// the table's otherwise. Errors: NotFound, InvalidArgument; Conflict when the table can't be
-  /// optimized (with the reason).
-  Status Request(Call& call, int64_t table_id, const std::string& type, const std::string& layout);
+  /// Asks for a run now. Errors: NotFound (the table, the branch), InvalidArgument; Conflict when
+  /// the table can't be optimized (with the reason).
+  Status Request(Call& call, int64_t table_id, const RunRequest& request);
   Status Cancel(Call& call, const std::string& process_id);
 
  private:

@@ -26,7 +26,7 @@ class ServiceTest : public testing::Test {
   }
   void Request(int64_t id, const std::string& type, const std::string& layout = "") {
     Call call = world_.call();
-    Status status = service_.Request(call, id, type, layout);
+    Status status = service_.Request(call, id, {.type = type, .layout = layout});
     ASSERT_TRUE(status.ok()) << status.ToString();
   }
   static iceberg::StringMap Patient() {
@@ -103,8 +103,10 @@ TEST_F(ServiceTest, ALayoutThatAPersonAsksForIsThatOfTheRun) {
   world_.token();
   Tick();
   Call call = world_.call();
-  EXPECT_EQ(service_.Request(call, id, "full", "zorder(nothing)").code(), Code::kInvalidArgument);
-  EXPECT_EQ(service_.Request(call, id, "minor", "zorder(id)").code(), Code::kInvalidArgument);
+  EXPECT_EQ(service_.Request(call, id, {.type = "full", .layout = "zorder(nothing)"}).code(),
+            Code::kInvalidArgument);
+  EXPECT_EQ(service_.Request(call, id, {.type = "minor", .layout = "zorder(id)"}).code(),
+            Code::kInvalidArgument);
   Request(id, "full", "zorder(id)");
   EXPECT_EQ(world_.State(id)->requested_layout, "zorder(id)");
   Tick();

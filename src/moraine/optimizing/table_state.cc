@@ -1,6 +1,11 @@
 #include "moraine/optimizing/table_state.h"
 
+#include <iterator>
+#include <utility>
+
 #include <fmt/format.h>
+
+#include "moraine/iceberg/metadata/table_metadata.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -17,7 +22,8 @@ constexpr std::string_view kColumns =
     "health,"
     " candidates, pending_since_ms, requested_type, last_minor_ms, last_major_ms, last_full_ms,"
     " last_planned_ms, last_refreshed_ms, failures, last_failure, retry_ms, written_bytes, due_ms,"
-    " equal_failures, failed_schema_id, requested_layout, row_version";
+    " equal_failures, failed_schema_id, requested_layout, requested_dedup_key, requested_dedup_by,"
+    " requested_branch, row_version";
 
 Result<TableStatus> StatusFromName(std::string_view name) {
   for (size_t i = 0; i < std::size(kStatusNames); ++i) {
@@ -54,9 +60,13 @@ Result<TableState> FromRow(const Row& row) {
   MORAINE_ASSIGN(s.due_ms, row.OptInt(22));
   MORAINE_ASSIGN(s.equal_failures, row.Int(23));
   MORAINE_ASSIGN(s.failed_schema_id, row.Int(24));
-  MORAINE_ASSIGN(const auto layout, row.OptText(25));
-  s.requested_layout = layout.value_or("");
-  MORAINE_ASSIGN(s.row_version, row.Int(26));
+  std::string* const wishes[] = {&s.requested_layout, &s.requested_dedup_key, &s.requested_dedup_by,
+                                 &s.requested_branch};
+  for (size_t i = 0; i < std::size(wishes); ++i) {
+    MORAINE_ASSIGN(auto text, row.OptText(25 + i));
+    *wishes[i] = std::move(text).value_or("");
+  }
+  MORAINE_ASSIGN(s.row_version, row.Int(29));
   return s;
 }
 
@@ -99,7 +109,10 @@ std::vector<Value> ValuesOf(const TableState& s) {
           s.due_ms ? Value(*s.due_ms) : Value(nullptr),
           s.equal_failures,
           s.failed_schema_id,
-          s.requested_layout};
+          s.requested_layout,
+          s.requested_dedup_key,
+          s.requested_dedup_by,
+          s.requested_branch};
 }
 
 Status InsertTableState(Transaction& t, const TableState& s) {
@@ -108,13 +121,25 @@ Status InsertTableState(Transaction& t, const TableState& s) {
   values.emplace_back(int64_t{0});
   return t
       .Execute(fmt::format("INSERT INTO optimizing_table ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,"
-                           " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                           " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                            kColumns),
                values)
       .status();
 }
 
 }  // namespace
+
+void TableState::ForgetRequest() {
+  requested_type.clear();
+  requested_layout.clear();
+  requested_dedup_key.clear();
+  requested_dedup_by.clear();
+  requested_branch.clear();
+}
+
+std::string RequestedBranch(const TableState& state) {
+  return state.requested_branch.empty() ? iceberg::kMainBranch : state.requested_branch;
+}
 
 std::string_view TableStatusName(TableStatus status) {
   return kStatusNames[static_cast<size_t>(status)];
@@ -146,8 +171,9 @@ Result<bool> SaveTableState(Transaction& t, const TableState& s) {
           " candidates = ?, pending_since_ms = ?, requested_type = ?, last_minor_ms = ?,"
           " last_major_ms = ?, last_full_ms = ?, last_planned_ms = ?, last_refreshed_ms = ?,"
           " failures = ?, last_failure = ?, retry_ms = ?, written_bytes = ?, due_ms = ?,"
-          " equal_failures = ?, failed_schema_id = ?, requested_layout = ?, row_version = "
-          "row_version + 1"
+          " equal_failures = ?, failed_schema_id = ?, requested_layout = ?, requested_dedup_key = "
+          "?,"
+          " requested_dedup_by = ?, requested_branch = ?, row_version = row_version + 1"
           " WHERE table_id = ? AND row_version = ?",
           values));
   return changed > 0;

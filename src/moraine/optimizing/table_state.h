@@ -33,6 +33,9 @@ struct TableState {
   int64_t pending_since_ms = 0;
   std::string requested_type;    ///< a person asked: "minor", "major", "full"; else empty
   std::string requested_layout;  ///< and in which layout, as planning::LayoutOf takes it; or empty
+  std::string requested_dedup_key;  ///< likewise, as planning::SetDedup takes it
+  std::string requested_dedup_by;
+  std::string requested_branch;  ///< empty: main
   planning::OptimizingTimes times;
   int64_t last_planned_ms = 0;
   int64_t last_refreshed_ms = 0;
@@ -44,7 +47,12 @@ struct TableState {
   int64_t written_bytes = 0;      ///< by optimizing, ever: write amplification
   std::optional<int64_t> due_ms;  ///< when to look again
   int64_t row_version = 0;        ///< of the row that was read: SaveTableState compares
+
+  /// What a person asked for has been done, or can't be.
+  void ForgetRequest();
 };
+/// The branch that a person asked for, or main.
+std::string RequestedBranch(const TableState& state);
 /// retry_ms of a table that has failed too often in the same way.
 inline constexpr int64_t kWaitForPerson = INT64_MAX;
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "moraine/iceberg/commit/snapshot_changes.h"
+#include "moraine/planning/dedup_rules.h"
 #include "moraine/planning/digest.h"
 #include "moraine/planning/planner.h"
 #include "moraine/planning/range_groups.h"
@@ -105,6 +106,8 @@ class Examiner {
       const tasks::DeleteInput& deletes = current_.deletes[static_cast<size_t>(index)];
       const std::string key = DeleteKey(deletes.file);
       if (applied_.contains(key)) continue;
+      if (!task_.dedup.is_none() && !DeletesWholeKeys(deletes.file, task_.dedup))
+        return Object("deleted rows, of which others are duplicates, of", now.file.file_path);
       if (deletes.file.content == FileContent::kEqualityDeletes) {
         const bool is_global = current_.unpartitioned_specs.contains(deletes.file.spec_id);
         if (!is_global && HasOutputsElsewhere(now.file))

@@ -35,6 +35,8 @@ const std::vector<std::string>& KnownNames() {
       "full.rewrite-all-files",
       "full.move-to-current-spec",
       "layout",
+      "dedup.key",
+      "dedup.keep-last-by",
       "filter",
       "min-plan-interval",
       "hot-partition-delay",
@@ -164,6 +166,8 @@ OptimizingConfig ConfigOf(const iceberg::StringMap& properties) {
   read.Bool("full.rewrite-all-files", &config.full_rewrite_all_files);
   read.Bool("full.move-to-current-spec", &config.full_moves_to_current_spec);
   read.Text("layout", &config.layout_text);
+  read.Text("dedup.key", &config.dedup_key_text);
+  read.Text("dedup.keep-last-by", &config.dedup_by_text);
   read.Text("filter", &config.filter);
   read.Interval("min-plan-interval", &config.min_plan_interval);
   read.Interval("hot-partition-delay", &config.hot_partition_delay);
@@ -186,6 +190,35 @@ Result<tasks::Layout> LayoutOf(std::string_view text, const iceberg::TableMetada
                             metadata.default_sort_order_id);
 }
 
+Status SetDedup(std::string_view key, std::string_view by, const iceberg::TableMetadata& metadata,
+                OptimizingConfig* config) {
+  constexpr int kFirstVersionWithLineage = 3;
+  MORAINE_ASSIGN(config->dedup, tasks::ParseDedup(key, by, metadata.CurrentSchema()));
+  config->dedup_by_file_age =
+      !config->dedup.order_by && metadata.format_version < kFirstVersionWithLineage;
+  return {};
+}
+
+namespace {
+
+void ReadDedup(const iceberg::TableMetadata& metadata, OptimizingConfig* config) {
+  const std::string& key = config->dedup_key_text;
+  if (key.empty()) {
+    if (!config->dedup_by_text.empty())
+      config->problems.push_back(
+          fmt::format("{0}dedup.keep-last-by is set and {0}dedup.key is not: rows stay", kPrefix));
+    return;
+  }
+  Status status = SetDedup(key, config->dedup_by_text, metadata, config);
+  if (status.ok()) return;
+  config->problems.push_back(fmt::format(
+      "{}dedup.key is '{}', to keep the last by '{}': {}; rows "
+      "stay",
+      kPrefix, key.substr(0, 60), config->dedup_by_text.substr(0, 60), status.message()));
+}
+
+}  // namespace
+
 OptimizingConfig ConfigOf(const iceberg::TableMetadata& metadata) {
   OptimizingConfig config = ConfigOf(metadata.properties);
   auto layout = LayoutOf(config.layout_text, metadata);
@@ -196,6 +229,7 @@ OptimizingConfig ConfigOf(const iceberg::TableMetadata& metadata) {
                                           config.layout_text.substr(0, 60),
                                           layout.status().message()));
   }
+  ReadDedup(metadata, &config);
   return config;
 }
 

@@ -31,6 +31,11 @@ struct OptimizingConfig {
   bool full_rewrite_all_files = true;
   std::string layout_text = "none";  ///< as the property has it
   tasks::Layout layout;              ///< of what major and full write; ConfigOf(metadata) reads it
+  std::string dedup_key_text;        ///< as the properties have it; empty: rows stay
+  std::string dedup_by_text;
+  tasks::Dedup dedup;  ///< one row for each key stays; ConfigOf(metadata) reads it
+  /// The last row of a key is told by its file alone: rewrites must not mix files of several ages.
+  bool dedup_by_file_age = false;
   /// A full run moves the files of older partition specs to the current one.
   bool full_moves_to_current_spec = false;
   std::string filter;
@@ -40,6 +45,8 @@ struct OptimizingConfig {
   /// default.
   std::vector<std::string> problems;
 
+  /// Health does not know whether a partition needs it: all are looked at.
+  bool asks_every_partition() const { return !layout.is_none() || !dedup.is_none(); }
   int64_t fragment_size() const { return target_size / fragment_ratio; }
   int64_t undersized_size() const {
     return static_cast<int64_t>(static_cast<double>(target_size) * min_target_size_ratio);
@@ -52,6 +59,10 @@ OptimizingConfig ConfigOf(const iceberg::StringMap& properties);
 OptimizingConfig ConfigOf(const iceberg::TableMetadata& metadata);
 /// Errors: as tasks::ParseLayout.
 Result<tasks::Layout> LayoutOf(std::string_view text, const iceberg::TableMetadata& metadata);
+
+/// Errors: as tasks::ParseDedup.
+Status SetDedup(std::string_view key, std::string_view by, const iceberg::TableMetadata& metadata,
+                OptimizingConfig* config);
 
 /// The threads that a table may use of a group: quota > 1 is a number, else a part of them, at
 /// least 1.

@@ -7,6 +7,7 @@
 
 #include "moraine/base/text.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
+#include "moraine/planning/dedup_rules.h"
 
 namespace moraine::planning {
 namespace {
@@ -117,8 +118,11 @@ PartitionNeeds DecideNeeds(const TableFiles& table, const PartitionFiles& partit
   needs.full = full;
   out->moves = full && config.full_moves_to_current_spec && !partition.files.empty() &&
                partition.spec_id != table.current_spec_id;
+  out->duplicable_files = CountDuplicable(partition, config);
   // A partition that lies as it should is not written again each time.
-  const bool settled = !mark.empty() && out->unarranged_files == 0 && !any_delete;
+  const bool asks = !mark.empty() || !config.dedup.is_none();
+  const bool settled =
+      asks && out->unarranged_files == 0 && out->duplicable_files == 0 && !any_delete;
   needs.every_file = (config.full_rewrite_all_files && !settled) || out->moves;
   needs.layout = out->unarranged_files > 0 && (full || out->unarranged_bytes >= config.target_size);
   return needs;
@@ -226,6 +230,12 @@ std::optional<std::string> MinorReason(PartitionEvaluation& e, const Tally& tall
   return std::nullopt;
 }
 
+std::string WhyIdle(const PartitionEvaluation& e) {
+  if (!e.due_ms) return "nothing to do";
+  return fmt::format("{} fragments and {} equality delete files wait for the minor interval",
+                     e.fragment_files, e.equality_delete_files);
+}
+
 }  // namespace
 
 std::string_view OptimizingTypeName(OptimizingType type) {
@@ -264,10 +274,12 @@ PartitionEvaluation EvaluatePartition(const TableFiles& table, const PartitionFi
     evaluation.type = OptimizingType::kMajor;
     evaluation.reason = std::move(*major);
   }
+  AddDedup(partition, config, times, now_ms, &evaluation);
   if (hot && evaluation.type != OptimizingType::kNone) {
     // Rewriting large files under a writer makes its updates fail; small ones alone are a minor
     // matter.
     evaluation.hot = true;
+    evaluation.deduplicates = false;
     evaluation.type = OptimizingType::kNone;
     evaluation.due_ms = cool_ms;
     for (size_t i = 0; i < partition.files.size(); ++i) {
@@ -282,12 +294,8 @@ PartitionEvaluation EvaluatePartition(const TableFiles& table, const PartitionFi
       evaluation.reason = std::move(*minor);
     } else if (evaluation.hot) {
       evaluation.reason = "it was written a moment ago: large files wait until it is quiet";
-    } else if (evaluation.due_ms) {
-      evaluation.reason =
-          fmt::format("{} fragments and {} equality delete files wait for the minor interval",
-                      evaluation.fragment_files, evaluation.equality_delete_files);
-    } else {
-      evaluation.reason = "nothing to do";
+    } else if (evaluation.reason.empty()) {
+      evaluation.reason = WhyIdle(evaluation);
     }
     if (due_ms)
       evaluation.due_ms = evaluation.due_ms ? std::min(*evaluation.due_ms, *due_ms) : due_ms;

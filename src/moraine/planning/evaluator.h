@@ -65,6 +65,10 @@ struct PartitionEvaluation {
   int64_t undersized_files = 0;
   int64_t undersized_bytes = 0;
   bool moves = false;            ///< its rows go to partitions of the current spec
+  bool deduplicates = false;     ///< it is written whole, one row for each key
+  bool keeps_age = false;        ///< what is rewritten is newer than what stays (dedup_rules.h)
+  bool too_large = false;        ///< to be deduplicated
+  int64_t duplicable_files = 0;  ///< that may hold duplicates: all but those of its last dedup
   int64_t unarranged_files = 0;  ///< that the layout asked for is not that of
   int64_t unarranged_bytes = 0;
   int64_t rewrite_segment_files = 0;

@@ -6,8 +6,10 @@
 #include <set>
 #include <utility>
 
+#include "moraine/base/text.h"
 #include "moraine/iceberg/commit/conflict_check.h"
 #include "moraine/iceberg/commit/file_deletion.h"
+#include "moraine/planning/dedup_rules.h"
 #include "moraine/planning/digest.h"
 #include "moraine/planning/table_files.h"
 
@@ -66,8 +68,8 @@ Result<std::map<size_t, std::string>> Refused(Call& call, io::FileSystem& files,
     groups[carry.work].carried_deletes = CarriedKeys(carry);
   std::vector<iceberg::RewriteGroup> list;
   for (auto& [i, group] : groups) list.push_back(std::move(group));
-  MORAINE_ASSIGN(auto verdicts, iceberg::CheckGroups(call, files, metadata, iceberg::kMainBranch,
-                                                     run.snapshot_id, list));
+  MORAINE_ASSIGN(auto verdicts,
+                 iceberg::CheckGroups(call, files, metadata, run.branch, run.snapshot_id, list));
   for (size_t k = 0; k < decision.kept.size(); ++k) {
     if (!verdicts[k].valid) refused.emplace(decision.kept[k], verdicts[k].reason);
   }
@@ -103,6 +105,10 @@ iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const Planned
   changes.operation = iceberg::SnapshotOperation::kRewriteFiles;
   changes.resolves_keys = std::any_of(decision.kept.begin(), decision.kept.end(),
                                       [&](size_t i) { return ResolvesKeys(*finished[i].task); });
+  changes.branch = run.branch;
+  int64_t dropped = 0;
+  for (size_t i : decision.kept) dropped += RowsDropped(*finished[i].task, *finished[i].output);
+  changes.drops_rows = dropped > 0;
   for (const auto& file : decision.added_data_files)
     changes.added.push_back({file, run.sequence_number});
   for (const auto& file : decision.added_delete_files)
@@ -119,6 +125,7 @@ iceberg::SnapshotChanges ToChanges(const CommitDecision& decision, const Planned
   changes.summary = {{kProducerKey, kProducerValue},
                      {kProcessKey, run.process_id},
                      {"optimizing.type", std::string(OptimizingTypeName(run.type))}};
+  if (dropped > 0) changes.summary[kDeduplicatedKey] = std::to_string(dropped);
   return changes;
 }
 
@@ -139,6 +146,15 @@ std::optional<int64_t> LandedSnapshot(const iceberg::TableMetadata& metadata,
     if (mark != snapshot->summary.end() && mark->second == process_id) return snapshot->snapshot_id;
   }
   return std::nullopt;
+}
+
+int64_t DeduplicatedRows(const iceberg::TableMetadata& metadata, int64_t snapshot_id) {
+  const auto* snapshot = metadata.FindSnapshot(snapshot_id);
+  if (snapshot == nullptr) return 0;
+  const auto found = snapshot->summary.find(kDeduplicatedKey);
+  if (found == snapshot->summary.end()) return 0;
+  auto rows = ParseInt64(found->second);
+  return rows.ok() && *rows > 0 ? *rows : 0;
 }
 
 bool IsAncestor(const iceberg::TableMetadata& metadata, int64_t snapshot_id) {

@@ -23,6 +23,7 @@ namespace moraine::planning {
 inline constexpr char kProducerKey[] = "snapshot.producer";
 inline constexpr char kProducerValue[] = "OPTIMIZE";
 inline constexpr char kProcessKey[] = "optimizing.process-id";
+inline constexpr char kDeduplicatedKey[] = "optimizing.deduplicated-records";
 
 /// What a run was planned from.
 struct PlannedRun {
@@ -30,11 +31,15 @@ struct PlannedRun {
   OptimizingType type = OptimizingType::kNone;
   int64_t snapshot_id = 0;
   int64_t sequence_number = 0;  ///< of the snapshot: that of the new data files
+  std::string branch = iceberg::kMainBranch;
 };
 
 /// The snapshot that a commit of this process made, if it has landed.
 std::optional<int64_t> LandedSnapshot(const iceberg::TableMetadata& metadata,
                                       const std::string& process_id);
+
+/// Of an optimizing commit: rows that were left out as duplicates, as its summary says.
+int64_t DeduplicatedRows(const iceberg::TableMetadata& metadata, int64_t snapshot_id);
 
 /// Whether the planned snapshot is the current one or an ancestor of it. If not, the run is lost:
 /// the table was rolled back behind it, or its history since then has expired.
@@ -51,10 +56,11 @@ struct Landing {
   std::vector<std::string> carried_prefixes;
 };
 
-/// What of the finished work may be committed on this metadata: our own rules, then the format's;
-/// deletes that came meanwhile are carried over to the new files, within memory_bytes. sum: of its
-/// current snapshot. before: may be empty. Errors (what was written is gone then, or is left if the
-/// store fails): as LoadTableFiles, CheckGroups, CarryOverDeletes and before.
+/// What of the finished work may be committed on this metadata (of the run's branch: AtBranch): our
+/// own rules, then the format's; deletes that came meanwhile are carried over to the new files,
+/// within memory_bytes. sum: of its current snapshot. before: may be empty. Errors (what was
+/// written is gone then, or is left if the store fails): as LoadTableFiles, CheckGroups,
+/// CarryOverDeletes and before.
 Result<Landing> MakeLanding(Call& call, io::FileSystem& files,
                             const iceberg::TableMetadata& metadata, const HealthSum& sum,
                             const PlannedRun& run, const std::vector<FinishedWork>& finished,

@@ -3,9 +3,10 @@
 //
 //   plan
 //   set minor.trigger.file-count 3        a self-optimizing.* property
+//   dedup 1 2 by 3                        one row for each key; "version 3" before it counts
 //   last minor 2h                         how long ago; else: just now
 //   partition day=1 written 10s           begins a partition; its last commit
-//   data a b 1MiB rows 100                files of this size (1000 rows unless said)
+//   data a b 1MiB rows 100 seq 5          files of this size (1000 rows unless said)
 //   positions p of a rows 5               position deletes; of one file: it names that file
 //   vector v of a rows 5                  a deletion vector
 //   equality e of a b                     equality deletes; "global": of an unpartitioned spec; of
@@ -26,6 +27,7 @@
 #include <gtest/gtest.h>
 
 #include "moraine/base/text.h"
+#include "moraine/planning/dedup_rules.h"
 #include "moraine/planning/planner.h"
 
 namespace moraine::planning {
@@ -57,10 +59,14 @@ class Scene {
   }
 
   std::string Plan() {
-    const OptimizingConfig config = ConfigOf(properties_);
+    OptimizingConfig config = ConfigOf(properties_);
+    config.dedup = dedup_;
+    config.dedup_by_file_age = !dedup_.is_none() && !dedup_.order_by && version_ < 3;
     std::vector<PartitionEvaluation> evaluations;
     for (const auto& partition : table_.partitions)
       evaluations.push_back(EvaluatePartition(table_, partition, config, times_, kNow));
+    for (size_t i = 0; i < evaluations.size(); ++i)
+      KeepAge(table_.partitions[i], config, &evaluations[i]);
     const ProcessPlan plan = PlanProcess(table_, evaluations, config, limits_);
     std::vector<std::string> lines = {
         fmt::format("{}: {}", OptimizingTypeName(plan.type), plan.reason)};
@@ -92,6 +98,11 @@ class Scene {
       MORAINE_ASSIGN(limits_.budget_bytes, ParseByteSize(words[1]));
       return {};
     }
+    if (what == "version") {
+      MORAINE_ASSIGN(version_, ParseInt64(words[1]));
+      return {};
+    }
+    if (what == "dedup") return ReadDedup(words);
     if (what == "last" && words.size() == 3) return ReadTime(words[1], words[2]);
     if (what == "data") return ReadData(words);
     if (what == "positions" || what == "vector" || what == "equality") return ReadDeletes(words);
@@ -122,15 +133,33 @@ class Scene {
     return {};
   }
 
-  /// "rows N" at the end.
+  Status ReadDedup(const Words& words) {
+    bool is_key = true;
+    for (size_t i = 1; i < words.size(); ++i) {
+      if (words[i] == "by") {
+        is_key = false;
+        continue;
+      }
+      MORAINE_ASSIGN(const int64_t id, ParseInt64(words[i]));
+      if (is_key) dedup_.keys.push_back(static_cast<int32_t>(id));
+      if (!is_key) dedup_.order_by = static_cast<int32_t>(id);
+    }
+    return {};
+  }
+
   static Result<int64_t> TakeRows(Words* words, int64_t fallback) {
-    if (words->size() < 3 || (*words)[words->size() - 2] != "rows") return fallback;
+    return TakeNumber("rows", words, fallback);
+  }
+  /// "<what> N" at the end.
+  static Result<int64_t> TakeNumber(std::string_view what, Words* words, int64_t fallback) {
+    if (words->size() < 3 || (*words)[words->size() - 2] != what) return fallback;
     MORAINE_ASSIGN(const int64_t rows, ParseInt64(words->back()));
     words->resize(words->size() - 2);
     return rows;
   }
 
   Status ReadData(Words words) {
+    MORAINE_ASSIGN(const int64_t sequence, TakeNumber("seq", &words, 0));
     MORAINE_ASSIGN(const int64_t rows, TakeRows(&words, 1000));
     MORAINE_ASSIGN(const int64_t size, ParseByteSize(words.back()));
     if (table_.partitions.empty()) table_.partitions.emplace_back();
@@ -139,6 +168,7 @@ class Scene {
       input.file.file_path = words[i];
       input.file.file_size_in_bytes = size;
       input.file.record_count = rows;
+      input.sequence_number = sequence;
       input.file.partition = table_.partitions.back().partition;
       table_.partitions.back().files.push_back(std::move(input));
     }
@@ -181,6 +211,7 @@ class Scene {
   std::string TaskLine(const TaskPlan& task) const {
     const PartitionFiles& partition = table_.partitions[task.partition];
     std::string line = partition.path.empty() ? "task:" : fmt::format("task {}:", partition.path);
+    if (task.deduplicated) line.insert(0, "dedup ");
     const auto add = [&](std::string_view what, const std::vector<size_t>& files) {
       if (files.empty()) return;
       line += fmt::format("{} {}", line.back() == ':' ? "" : ";", what);
@@ -192,6 +223,8 @@ class Scene {
   }
 
   iceberg::StringMap properties_;
+  int64_t version_ = 2;
+  tasks::Dedup dedup_;
   OptimizingTimes times_{kNow, kNow, kNow};
   PlanLimits limits_;
   TableFiles table_{.whole_table = true};

@@ -52,10 +52,14 @@ class PartitionPlanner {
         config_(config),
         limits_(limits),
         work_(evaluation.work),
+        whole_(evaluation.deduplicates),
+        keeps_age_(evaluation.keeps_age),
         moves_(evaluation.moves && evaluation.type == OptimizingType::kFull),
         arranges_(evaluation.type >= OptimizingType::kMajor && !config.layout.is_none()) {}
 
   std::vector<TaskPlan> Plan() {
+    if (whole_) return PlanWhole();
+    if (keeps_age_) return PlanByAge();
     if (moves_ || arranges_) return PlanArranged();
     std::vector<size_t> undersized = FilesWith(FileWork::kUndersized);
     for (const auto& bin : PackBins(partition_, undersized, config_.bin_size())) {
@@ -78,6 +82,25 @@ class PartitionPlanner {
   }
 
  private:
+  /// Equal keys meet in one task.
+  std::vector<TaskPlan> PlanWhole() {
+    AddTask(FilesWith(FileWork::kRewrite));
+    tasks_.back().deduplicated = true;
+    tasks_.back().arranged = arranges_;
+    return std::move(tasks_);
+  }
+
+  /// What is merged becomes one file's age: all of it in one task.
+  std::vector<TaskPlan> PlanByAge() {
+    TakeSharersOfDeletes(table_, partition_, &work_);
+    const std::vector<size_t> merged = FilesWith(FileWork::kRewrite);
+    if (!merged.empty()) AddTask(merged);
+    for (const auto& bin :
+         PackBins(partition_, FilesWith(FileWork::kPositions), config_.bin_size()))
+      AddTask(bin);
+    return std::move(tasks_);
+  }
+
   /// All that is rewritten goes together, so that it gets one order.
   std::vector<TaskPlan> PlanArranged() {
     const std::string mark = moves_ ? "" : tasks::LayoutMark(config_.layout);
@@ -129,6 +152,8 @@ class PartitionPlanner {
   const OptimizingConfig& config_;
   const PlanLimits& limits_;
   std::vector<FileWork> work_;
+  const bool whole_;
+  const bool keeps_age_;
   const bool moves_;
   const bool arranges_;
   std::vector<TaskPlan> tasks_;
@@ -163,7 +188,7 @@ void NoteTimer(const PartitionEvaluation& evaluation, ProcessPlan* plan) {
 
 std::string WhyNot(const std::vector<PartitionEvaluation>& evaluations) {
   for (const auto& evaluation : evaluations) {
-    if (evaluation.hot || evaluation.due_ms) return evaluation.reason;
+    if (evaluation.hot || evaluation.due_ms || evaluation.too_large) return evaluation.reason;
   }
   return evaluations.empty() ? "no partition needs work" : "no partition reaches a trigger";
 }

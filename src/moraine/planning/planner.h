@@ -42,8 +42,9 @@ struct TaskPlan {
   std::vector<size_t> rewrite;  ///< indices into its files
   std::vector<size_t> rewrite_positions;
   int64_t input_bytes = 0;
-  bool arranged = false;  ///< in the configured layout
-  bool moved = false;     ///< to partitions of the current spec
+  bool arranged = false;      ///< in the configured layout
+  bool moved = false;         ///< to partitions of the current spec
+  bool deduplicated = false;  ///< the partition is written whole, one row for each key
   /// Set where the partition is too large for one task (range_plan.h).
   std::optional<PlannedRange> range = std::nullopt;
 };

@@ -8,6 +8,7 @@
 #include "moraine/iceberg/expression/expression.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/scan/delete_index.h"
+#include "moraine/planning/landing.h"
 
 namespace moraine::planning {
 namespace {
@@ -22,7 +23,9 @@ using iceberg::ManifestFile;
 std::unordered_map<int64_t, int64_t> WriterTimes(const iceberg::TableMetadata& metadata) {
   std::unordered_map<int64_t, int64_t> times;
   for (const auto& snapshot : metadata.snapshots) {
-    if (snapshot->operation() != "replace")
+    const auto producer = snapshot->summary.find(kProducerKey);
+    const bool own = producer != snapshot->summary.end() && producer->second == kProducerValue;
+    if (snapshot->operation() != "replace" && !own)
       times[snapshot->sequence_number] = snapshot->timestamp_ms;
   }
   return times;

@@ -1,9 +1,11 @@
 #include "moraine/planning/table_plan.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "moraine/io/location.h"
+#include "moraine/planning/dedup_rules.h"
 #include "moraine/planning/range_choice.h"
 #include "moraine/planning/range_plan.h"
 
@@ -12,7 +14,19 @@ namespace {
 
 using tasks::RewriteTask;
 
+/// A rewrite puts rows behind one another as they were written.
+std::vector<size_t> ByAge(const PartitionFiles& partition, std::vector<size_t> files) {
+  std::stable_sort(files.begin(), files.end(), [&](size_t a, size_t b) {
+    return WrittenBefore(partition.files[a], partition.files[b]);
+  });
+  return files;
+}
+
 void LeaveFilteredFiles(const std::vector<bool>& filtered_out, PartitionEvaluation* evaluation) {
+  const bool none =
+      std::find(filtered_out.begin(), filtered_out.end(), false) == filtered_out.end();
+  evaluation->deduplicates = evaluation->deduplicates && !none;
+  if (evaluation->deduplicates) return;  // equal keys may be in any file
   for (size_t i = 0; i < filtered_out.size(); ++i) {
     if (filtered_out[i]) evaluation->work[i] = FileWork::kLeave;
   }
@@ -78,8 +92,8 @@ Result<TablePlan> PlanTable(Call& call, io::FileSystem& files,
                             const iceberg::TableMetadata& metadata, const HealthSum& sum,
                             const TablePlanRequest& request) {
   const auto& config = request.config;
-  // Health does not know in which order the rows of a file are.
-  bool all = request.every_partition || !config.layout.is_none() ||
+  // Health does not know in which order the rows of a file are, nor their keys.
+  bool all = request.every_partition || config.asks_every_partition() ||
              FullIntervalReached(config, request.times, request.now_ms);
   auto health = DecideHealth(sum, sum.ReachedByGlobalDeletes(UnpartitionedSpecs(metadata)), config,
                              all, request.max_candidates);
@@ -93,6 +107,7 @@ Result<TablePlan> PlanTable(Call& call, io::FileSystem& files,
     evaluations.push_back(EvaluatePartition(loaded.files, loaded.files.partitions[i], config,
                                             request.times, request.now_ms));
     LeaveFilteredFiles(loaded.filtered_out[i], &evaluations.back());
+    KeepAge(loaded.files.partitions[i], config, &evaluations.back());
   }
   TablePlan plan;
   plan.process = PlanProcess(loaded.files, evaluations, config, request.limits);
@@ -123,12 +138,14 @@ std::vector<RewriteTask> MakeTasks(const iceberg::TableMetadata& metadata, const
         metadata.Property("write.data.path", io::JoinLocation(metadata.location, "data"));
     task.partition_path = partition.path;
     if (planned.arranged) task.layout = config.layout;
+    if (planned.deduplicated) task.dedup = config.dedup;
     if (planned.moved) {
       task.target_spec = metadata.FindSpec(metadata.default_spec_id);
       task.partition_path.clear();
     }
     TaskBuilder builder(plan.files, &task);
-    for (size_t file : planned.rewrite) builder.Add(partition.files[file], &task.rewrite);
+    for (size_t file : ByAge(partition, planned.rewrite))
+      builder.Add(partition.files[file], &task.rewrite);
     for (size_t file : planned.rewrite_positions)
       builder.Add(partition.files[file], &task.rewrite_positions);
     if (planned.range) task.range = RangeOf(*planned.range, task.task_id);

@@ -202,10 +202,9 @@ class SortedWriter {
   void OpenWriter() {
     iceberg::DataFileWriterOptions options = options_;
     options.location = [prefix = run_->task().OutputPrefix() + (run_->is_lean() ? "l" : ""),
-                        mark = tasks::LayoutMark(run_->task().layout),
+                        marks = tasks::FileMarks(run_->task().layout, run_->task().dedup),
                         first = run_->output().data_files.size()](int index) {
-      return prefix + fmt::format("{:05}{}{}.parquet", first + static_cast<size_t>(index),
-                                  mark.empty() ? "" : "-", mark);
+      return prefix + fmt::format("{:05}{}.parquet", first + static_cast<size_t>(index), marks);
     };
     writer_ = std::make_unique<iceberg::DataFileWriter>(run_->files(), std::move(options));
   }

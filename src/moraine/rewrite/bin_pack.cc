@@ -76,8 +76,9 @@ Status BinPack(Call& call, TaskRun* run) {
   options.target_size_bytes = is_one_file ? 0 : task.target_size_bytes;
   options.spec_id = task.spec->spec_id;
   options.partition = task.partition;
-  options.location = [prefix = task.OutputPrefix() + (run->is_lean() ? "l" : "")](int index) {
-    return prefix + fmt::format("d{:05}.parquet", index);
+  options.location = [prefix = task.OutputPrefix() + (run->is_lean() ? "l" : ""),
+                      marks = tasks::FileMarks(task.layout, task.dedup)](int index) {
+    return prefix + fmt::format("d{:05}{}.parquet", index, marks);
   };
   iceberg::DataFileWriter writer(run->files(), std::move(options));
   RowSource source = run->MakeSource();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include <arrow/array.h>
@@ -15,12 +16,16 @@
 namespace moraine::rewrite {
 namespace {
 
-/// Files from the oldest to the newest; files of one commit as the task has them.
+/// Files from the oldest to the newest. Those of one commit by their paths: the files of one
+/// rewrite are numbered.
 std::vector<size_t> ByAge(const tasks::RewriteTask& task) {
   std::vector<size_t> order(task.rewrite.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return task.rewrite[a].sequence_number < task.rewrite[b].sequence_number;
+    const auto& x = task.rewrite[a];
+    const auto& y = task.rewrite[b];
+    return std::tie(x.sequence_number, x.file.file_path) <
+           std::tie(y.sequence_number, y.file.file_path);
   });
   return order;
 }
@@ -64,17 +69,37 @@ class KeepLast {
   int64_t last_position_ = 0;
 };
 
+/// What rows are sorted by, and the columns to read for it: *fields holds all that are written.
+std::vector<int32_t> ChooseColumns(const TaskRun& run, std::vector<iceberg::Field>* fields) {
+  const tasks::Dedup& dedup = run.task().dedup;
+  std::vector<int32_t> ids = dedup.keys;
+  if (dedup.order_by) ids.push_back(*dedup.order_by);
+  std::vector<iceberg::Field> chosen = FieldsWith(run, ids);
+  if (!dedup.order_by) {
+    // A rewrite gives rows a new file; from format version 3 on they remember their own number.
+    const auto own = std::find_if(fields->begin(), fields->end(), [](const auto& field) {
+      return field.id == iceberg::kLastUpdatedSequenceNumberFieldId;
+    });
+    if (own != fields->end()) {
+      ids.push_back(own->id);
+      chosen.push_back(*own);
+    }
+  }
+  *fields = std::move(chosen);
+  return ids;
+}
+
 }  // namespace
 
 Result<std::vector<iceberg::PositionSet>> FindSuperseded(Call& call, TaskRun* run) {
   const tasks::RewriteTask& task = run->task();
   MORAINE_TRY(tasks::ValidateDedup(task.dedup, *task.schema));
-  std::vector<int32_t> ids = task.dedup.keys;
-  if (task.dedup.order_by) ids.push_back(*task.dedup.order_by);
   RowSource::Options source = run->SourceOptions();
-  source.fields = FieldsWith(*run, ids);
-  MORAINE_ASSIGN(const SortKeys order, SortKeys::Make(source.fields, AscendingBy(ids)));
-  MORAINE_ASSIGN(const SortKeys keys, SortKeys::Make(source.fields, AscendingBy(task.dedup.keys)));
+  const std::vector<int32_t> ids = ChooseColumns(*run, &source.fields);
+  MORAINE_ASSIGN(const SortKeys order,
+                 SortKeys::Make(source.fields, AscendingBy(ids), NaNs::kAllEqual));
+  MORAINE_ASSIGN(const SortKeys keys,
+                 SortKeys::Make(source.fields, AscendingBy(task.dedup.keys), NaNs::kAllEqual));
 
   // The sorter puts rows with equal keys in the order of their files: so that is their age.
   const std::vector<size_t> files = ByAge(task);

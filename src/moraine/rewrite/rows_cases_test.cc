@@ -4,6 +4,7 @@
 //   rows rewrite
 //   version 3                             of the table's format; 2 if it is not there
 //   columns 1 id long, 2 kind string      the table's
+//   dedup 1 2 by 3                        keys, and the column to keep the last row by
 //   data a seq 1                          a file; JSON rows follow
 //   [1, "x"]
 //   data b seq 1 with 1 id int            a file with columns of its own ("first N": with row ids)
@@ -102,7 +103,7 @@ class Scene {
   Status Read(std::string_view input) {
     std::vector<Block> blocks;
     for (std::string_view line : Split(input, '\n')) {
-      constexpr std::string_view kHeads[] = {"version ",   "columns ", "data ",
+      constexpr std::string_view kHeads[] = {"version ",   "columns ", "dedup ",   "data ",
                                              "positions ", "vectors ", "equality "};
       const bool head = std::any_of(std::begin(kHeads), std::end(kHeads),
                                     [&](std::string_view word) { return line.starts_with(word); });
@@ -127,6 +128,10 @@ class Scene {
     std::string text;
     for (const auto& file : output.data_files)
       text += iceberg::ReadText(files_, file.file_path, WrittenFields(task_));
+    if (output.rows_deduplicated > 0) {
+      return text + fmt::format("read {}, deleted {}, duplicates {}, written {}", output.rows_read,
+                                output.rows_deleted, output.rows_deduplicated, output.rows_written);
+    }
     return text + fmt::format("read {}, deleted {}, written {}", output.rows_read,
                               output.rows_deleted, output.rows_written);
   }
@@ -182,6 +187,7 @@ class Scene {
       task_.schema = iceberg::MakeSchema(std::move(fields));
       return {};
     }
+    if (block.head.starts_with("dedup ")) return AddDedup(block);
     if (task_.schema == nullptr) return InvalidArgument("columns come first");
     const std::string after = block.After("seq");
     MORAINE_ASSIGN(const int64_t sequence, ParseInt64(after.substr(0, after.find(' '))));
@@ -207,6 +213,20 @@ class Scene {
                                                    {iceberg::MakeRows(fields, block.json())}, ids,
                                                    OptionsFor(fields)));
     task_.deletes.push_back({std::move(file), sequence});
+    return {};
+  }
+
+  Status AddDedup(const Block& block) {
+    bool is_key = true;
+    for (std::string_view word : Split(block.head.substr(sizeof("dedup")), ' ')) {
+      if (word == "by") {
+        is_key = false;
+        continue;
+      }
+      MORAINE_ASSIGN(const int64_t id, ParseInt64(word));
+      if (is_key) task_.dedup.keys.push_back(static_cast<int32_t>(id));
+      if (!is_key) task_.dedup.order_by = static_cast<int32_t>(id);
+    }
     return {};
   }
 

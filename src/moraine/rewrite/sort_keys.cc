@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <concepts>
 #include <cstring>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -36,6 +38,7 @@ struct PartOrder {
   bool has_null_byte = true;
   bool descending = false;
   bool nulls_first = true;
+  NaNs nans = NaNs::kByBits;
 
   uint8_t null_byte() const { return nulls_first ? 0 : 1; }
   uint8_t value_byte() const { return nulls_first ? 1 : 0; }
@@ -123,6 +126,16 @@ template <typename Number, typename ArrayType>
 std::unique_ptr<KeyPart> MakePlain(PartOrder order) {
   return MakeNumbers<Number>(order, [](const arrow::Array& values, int64_t row) {
     return Ordered(static_cast<const ArrayType&>(values).Value(row));
+  });
+}
+
+template <typename Number, typename ArrayType>
+std::unique_ptr<KeyPart> MakeFloats(PartOrder order) {
+  using Float = typename ArrayType::value_type;
+  if (order.nans == NaNs::kByBits) return MakePlain<Number, ArrayType>(order);
+  return MakeNumbers<Number>(order, [](const arrow::Array& values, int64_t row) {
+    const Float value = static_cast<const ArrayType&>(values).Value(row);
+    return Ordered(std::isnan(value) ? std::numeric_limits<Float>::quiet_NaN() : value);
   });
 }
 
@@ -273,9 +286,9 @@ std::unique_ptr<KeyPart> MakeIdentity(const Type& type, PartOrder order) {
     case TypeKind::kTimestampTzNs:
       return MakePlain<uint64_t, arrow::TimestampArray>(order);
     case TypeKind::kFloat:
-      return MakePlain<uint32_t, arrow::FloatArray>(order);
+      return MakeFloats<uint32_t, arrow::FloatArray>(order);
     case TypeKind::kDouble:
-      return MakePlain<uint64_t, arrow::DoubleArray>(order);
+      return MakeFloats<uint64_t, arrow::DoubleArray>(order);
     case TypeKind::kDecimal:
       return MakeDecimals(order, type.precision(), DecimalAt);
     case TypeKind::kUuid:
@@ -370,12 +383,13 @@ Result<std::shared_ptr<arrow::Buffer>> Allocate(int64_t bytes, arrow::MemoryPool
 }  // namespace
 
 Result<SortKeys> SortKeys::Make(const std::vector<iceberg::Field>& fields,
-                                const std::vector<SortField>& order) {
+                                const std::vector<SortField>& order, NaNs nans) {
   SortKeys keys;
   std::vector<int32_t> ids;
   for (const SortField& sort : order) {
     if (sort.transform.kind() == Transform::Kind::kVoid) continue;  // always null
     PartOrder part;
+    part.nans = nans;
     const iceberg::Field* field = Find(fields, sort.source_id(), &part.has_null_byte);
     if (field == nullptr) {
       return InvalidArgument(fmt::format("no column to sort by has id {}", sort.source_id()));

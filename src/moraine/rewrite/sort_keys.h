@@ -40,13 +40,17 @@ class KeyPart {
   virtual int Compare(const arrow::Array& a, int64_t i, const arrow::Array& b, int64_t j) const = 0;
 };
 
+/// Whether NaNs of several bits are one value.
+enum class NaNs : uint8_t { kByBits, kAllEqual };
+
 /// Const calls are thread-safe.
 class SortKeys {
  public:
   /// fields: of the batches that will come. Errors: InvalidArgument for a column that is not there
   /// or has no order, a transform that is not known or does not take it.
   static Result<SortKeys> Make(const std::vector<iceberg::Field>& fields,
-                               const std::vector<iceberg::SortField>& order);
+                               const std::vector<iceberg::SortField>& order,
+                               NaNs nans = NaNs::kByBits);
 
   /// The columns that keys are made of, one array each; strings may stay dictionaries.
   Result<std::vector<ArrayPtr>> Extract(const arrow::RecordBatch& batch,

@@ -380,8 +380,9 @@ Status SplicePacking::MapRows(Call& call) {
 }
 
 Status SplicePacking::OpenOutput(Call& call) {
-  location_ =
-      run_->task().OutputPrefix() + fmt::format("{:05}.parquet", run_->output().data_files.size());
+  location_ = run_->task().OutputPrefix() +
+              fmt::format("{:05}{}.parquet", run_->output().data_files.size(),
+                          tasks::FileMarks(run_->task().layout, run_->task().dedup));
   MORAINE_ASSIGN(auto writer, run_->files().Create(call, location_));
   splice::FileMetadata shape = output_shape_;
   shape.created_by = kCreatedBy;

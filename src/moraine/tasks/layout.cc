@@ -113,6 +113,34 @@ bool HasLayoutMark(std::string_view file_path, std::string_view mark) {
   return !mark.empty() && file_path.ends_with(fmt::format("-{}.parquet", mark));
 }
 
+std::string DedupMark(const Dedup& dedup) {
+  if (dedup.is_none()) return "";
+  std::vector<int32_t> keys = dedup.keys;
+  std::sort(keys.begin(), keys.end());
+  std::string text = "dedup";
+  for (int32_t id : keys) text += fmt::format("#{}", id);
+  if (dedup.order_by) text += fmt::format(" by #{}", *dedup.order_by);
+  return fmt::format("dedup{:08x}", static_cast<uint32_t>(Fingerprint(text) >> 32));
+}
+
+bool HasDedupMark(std::string_view file_path, std::string_view mark) {
+  if (mark.empty()) return false;
+  const size_t folder = file_path.rfind('/');
+  const std::string_view name = file_path.substr(folder == file_path.npos ? 0 : folder + 1);
+  const size_t at = name.find(fmt::format("-{}", mark));
+  if (at == name.npos) return false;
+  const std::string_view rest = name.substr(at + 1 + mark.size());
+  return rest.starts_with('-') || rest == ".parquet";
+}
+
+std::string FileMarks(const Layout& layout, const Dedup& dedup) {
+  std::string marks;
+  for (const std::string& mark : {DedupMark(dedup), LayoutMark(layout)}) {
+    if (!mark.empty()) marks += "-" + mark;
+  }
+  return marks;
+}
+
 Status ValidateLayout(const Layout& layout, const iceberg::Schema& schema) {
   switch (layout.kind) {
     case Layout::Kind::kNone:
@@ -142,7 +170,13 @@ Status ValidateLayout(const Layout& layout, const iceberg::Schema& schema) {
 }
 
 Status ValidateDedup(const Dedup& dedup, const iceberg::Schema& schema) {
-  for (int32_t id : dedup.keys) MORAINE_TRY(CheckColumn(id, schema));
+  std::vector<int32_t> seen;
+  for (int32_t id : dedup.keys) {
+    MORAINE_TRY(CheckColumn(id, schema));
+    if (std::find(seen.begin(), seen.end(), id) != seen.end())
+      return InvalidArgument("column " + schema.FullName(id) + " is named twice");
+    seen.push_back(id);
+  }
   if (dedup.order_by) MORAINE_TRY(CheckColumn(*dedup.order_by, schema));
   return {};
 }

@@ -46,8 +46,9 @@ bool HasLayoutMark(std::string_view file_path, std::string_view mark);
 Status ValidateLayout(const Layout& layout, const iceberg::Schema& schema);
 
 /// Of rows with equal keys one stays, within one task: the one with the largest value of the column
-/// (null is less than any), else the one of the newest file (data sequence number), else the last
-/// in it. Null equals null in keys, as in equality deletes.
+/// (null is less than any, NaN more), else the one that was written last: by its own sequence
+/// number from format version 3 on, else by its file's, else by path, else the last in it. Keys are
+/// equal as in equality deletes: null equals null, NaN equals NaN.
 struct Dedup {
   std::vector<int32_t> keys;        ///< field ids; empty: all rows stay
   std::optional<int32_t> order_by;  ///< field id
@@ -55,6 +56,12 @@ struct Dedup {
   bool is_none() const { return keys.empty(); }
   bool operator==(const Dedup&) const = default;
 };
+/// A few characters that stand in the names of files which a dedup of a whole partition has
+/// written, before the layout's. Empty for none. The same for the same columns.
+std::string DedupMark(const Dedup& dedup);
+bool HasDedupMark(std::string_view file_path, std::string_view mark);
+/// What the names of a task's data files end with before ".parquet": "-dedup1a2b3c4d-sort1a2b3c4d".
+std::string FileMarks(const Layout& layout, const Dedup& dedup);
 /// Errors: as ValidateLayout.
 Status ValidateDedup(const Dedup& dedup, const iceberg::Schema& schema);
 

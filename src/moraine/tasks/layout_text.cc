@@ -59,6 +59,16 @@ class LayoutParser {
     return AtEnd(std::move(layout));
   }
 
+  Result<std::vector<std::string>> ParseColumns() {
+    std::vector<std::string> columns;
+    do {
+      MORAINE_TRY(Column(&columns.emplace_back()));
+    } while (Take(','));
+    SkipSpace();
+    if (at_ < text_.size()) return Expected("a comma, or nothing more");
+    return columns;
+  }
+
  private:
   Status Expected(std::string_view what) const {
     const std::string_view rest = text_.substr(std::min(at_, text_.size()));
@@ -185,6 +195,28 @@ Result<iceberg::SortField> ToField(const Term& term, const iceberg::Schema& sche
 }
 
 }  // namespace
+
+Result<Dedup> ParseDedup(std::string_view key, std::string_view by, const iceberg::Schema& schema) {
+  Dedup dedup;
+  if (Trim(key) == "*") {
+    dedup.keys = schema.identifier_field_ids();
+    if (dedup.keys.empty())
+      return InvalidArgument("the table has no identifier fields: name the columns of the key");
+  } else {
+    MORAINE_ASSIGN(const auto columns, LayoutParser(key).ParseColumns());
+    for (const std::string& column : columns) {
+      MORAINE_ASSIGN(const int32_t id, IdOf(column, schema));
+      dedup.keys.push_back(id);
+    }
+  }
+  if (!by.empty()) {
+    MORAINE_ASSIGN(const auto columns, LayoutParser(by).ParseColumns());
+    if (columns.size() != 1) return InvalidArgument("expected one column to keep the last row by");
+    MORAINE_ASSIGN(dedup.order_by, IdOf(columns[0], schema));
+  }
+  MORAINE_TRY(ValidateDedup(dedup, schema));
+  return dedup;
+}
 
 Status CheckLayoutText(std::string_view text) { return LayoutParser(text).Parse().status(); }
 

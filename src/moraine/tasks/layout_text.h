@@ -20,6 +20,11 @@ namespace moraine::tasks {
 Result<Layout> ParseLayout(std::string_view text, const iceberg::Schema& schema,
                            const std::vector<iceberg::SortOrder>& orders, int32_t default_order_id);
 
+/// Columns that are separated by commas, written as in a layout; "*" as key: the table's identifier
+/// fields. by: one column, or empty. Errors: InvalidArgument that says what was expected where, or
+/// as ValidateDedup.
+Result<Dedup> ParseDedup(std::string_view key, std::string_view by, const iceberg::Schema& schema);
+
 /// Whether the text can be a layout of some table: all but the names of columns. Errors:
 /// InvalidArgument.
 Status CheckLayoutText(std::string_view text);

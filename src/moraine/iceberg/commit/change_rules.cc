@@ -108,7 +108,7 @@ std::string OperationName(const SnapshotChanges& changes) {
       if (adds_data && !adds_deletes && !removes) return "append";
       return adds_deletes && !adds_data && changes.removed_data.empty() ? "delete" : "overwrite";
     case Kind::kRewriteFiles:
-      return changes.resolves_keys ? "overwrite" : "replace";
+      return changes.resolves_keys || changes.drops_rows ? "overwrite" : "replace";
     case Kind::kRewriteManifests:
       return "replace";
   }

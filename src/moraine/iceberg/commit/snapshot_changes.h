@@ -78,6 +78,9 @@ struct SnapshotChanges {
   /// says "overwrite" then: rewrites of those files by others look for new deletes there, and not
   /// in "replace".
   bool resolves_keys = false;
+  /// kRewriteFiles: not all rows are in the new files though nobody has deleted the others. The
+  /// snapshot says "overwrite", too: "replace" promises the same rows.
+  bool drops_rows = false;
   /// A removed path that is not live is a Conflict (always so for kRewriteFiles).
   bool removed_must_exist = false;
   ConflictChecks checks;
