@@ -192,8 +192,15 @@ Result<tasks::Layout> LayoutOf(std::string_view text, const iceberg::TableMetada
 
 Status SetDedup(std::string_view key, std::string_view by, const iceberg::TableMetadata& metadata,
                 OptimizingConfig* config) {
+  constexpr int kFirstVersionWithSequences = 2;
   constexpr int kFirstVersionWithLineage = 3;
-  MORAINE_ASSIGN(config->dedup, tasks::ParseDedup(key, by, metadata.CurrentSchema()));
+  MORAINE_ASSIGN(auto dedup, tasks::ParseDedup(key, by, metadata.CurrentSchema()));
+  if (!dedup.order_by && metadata.format_version < kFirstVersionWithSequences) {
+    return InvalidArgument(
+        "tables of format version 1 do not tell which row was written last: name a column to keep "
+        "the last row by");
+  }
+  config->dedup = std::move(dedup);
   config->dedup_by_file_age =
       !config->dedup.order_by && metadata.format_version < kFirstVersionWithLineage;
   return {};

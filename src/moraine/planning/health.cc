@@ -64,8 +64,9 @@ std::string Explain(const Health& health, const OptimizingConfig& config) {
     parts.push_back(fmt::format("{} position delete files", total.position_delete_files));
   }
   if (parts.empty()) {
-    parts.push_back(config.layout.is_none() ? "the full optimizing interval has passed"
-                                            : "files may lie in another order than is wanted");
+    parts.push_back(!config.layout.is_none()  ? "files may lie in another order than is wanted"
+                    : !config.dedup.is_none() ? "rows may have the keys of others"
+                                              : "the full optimizing interval has passed");
   }
   return fmt::format("{} in {} of {} partitions", fmt::join(parts, ", "), health.candidate_count,
                      health.partitions);

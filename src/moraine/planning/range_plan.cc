@@ -164,7 +164,8 @@ class Divider {
         capacity_(ArrangedTaskBytes(config, limits)) {}
 
   bool IsTooLarge(const TaskPlan& task) const {
-    return task.arranged && !task.moved && task.input_bytes > capacity_;
+    // Equal keys of a dedup need not be in one range.
+    return task.arranged && !task.moved && !task.deduplicated && task.input_bytes > capacity_;
   }
 
   Result<std::vector<TaskPlan>> Divide(Call& call, const TaskPlan& task) const {

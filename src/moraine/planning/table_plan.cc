@@ -144,7 +144,8 @@ std::vector<RewriteTask> MakeTasks(const iceberg::TableMetadata& metadata, const
       task.partition_path.clear();
     }
     TaskBuilder builder(plan.files, &task);
-    for (size_t file : ByAge(partition, planned.rewrite))
+    // Ranges go by the places of files in the plan.
+    for (size_t file : planned.range ? planned.rewrite : ByAge(partition, planned.rewrite))
       builder.Add(partition.files[file], &task.rewrite);
     for (size_t file : planned.rewrite_positions)
       builder.Add(partition.files[file], &task.rewrite_positions);

@@ -75,15 +75,13 @@ std::vector<int32_t> ChooseColumns(const TaskRun& run, std::vector<iceberg::Fiel
   std::vector<int32_t> ids = dedup.keys;
   if (dedup.order_by) ids.push_back(*dedup.order_by);
   std::vector<iceberg::Field> chosen = FieldsWith(run, ids);
-  if (!dedup.order_by) {
-    // A rewrite gives rows a new file; from format version 3 on they remember their own number.
-    const auto own = std::find_if(fields->begin(), fields->end(), [](const auto& field) {
-      return field.id == iceberg::kLastUpdatedSequenceNumberFieldId;
-    });
-    if (own != fields->end()) {
-      ids.push_back(own->id);
-      chosen.push_back(*own);
-    }
+  // A rewrite gives rows a new file; from format version 3 on they remember their own number.
+  const auto own = std::find_if(fields->begin(), fields->end(), [](const auto& field) {
+    return field.id == iceberg::kLastUpdatedSequenceNumberFieldId;
+  });
+  if (own != fields->end()) {
+    ids.push_back(own->id);
+    chosen.push_back(*own);
   }
   *fields = std::move(chosen);
   return ids;

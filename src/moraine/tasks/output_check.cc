@@ -129,7 +129,14 @@ Status CheckRows(const RewriteTask& task, const RewriteOutput& output) {
     return InvalidArgument(fmt::format("the inputs hold {} rows, the outputs {}{}", before, after,
                                        none_go ? ", and nothing was deleted" : ""));
   }
-  return {};
+  // What is said of duplicates goes into the table's history.
+  const int64_t gone = before - after;
+  const bool only_duplicates = task.deletes.empty() && !task.dedup.is_none();
+  if (output.rows_deduplicated >= 0 && output.rows_deduplicated <= gone &&
+      (!only_duplicates || output.rows_deduplicated == gone))
+    return {};
+  return InvalidArgument(fmt::format("{} rows are gone, {} are said to be duplicates", gone,
+                                     output.rows_deduplicated));
 }
 
 /// A map in a file is looked into by who needs it.
