@@ -227,7 +227,6 @@ Result<std::vector<ColumnProjection::Plan>> ColumnProjection::MatchFields(
   }
   for (size_t i = 0; i < plans.size(); ++i) {
     if (plans[i].source != Source::kFile) continue;
-    plans[i].place = static_cast<int>(file_index[i]);
     plans[i].child = static_cast<int>(
         std::count(is_read.begin(), is_read.begin() + static_cast<int64_t>(file_index[i]), true));
   }
@@ -248,7 +247,7 @@ Status ColumnProjection::MakeChildPlans(const Field& wanted, const FileColumn& c
     MORAINE_ASSIGN(Plan child, MakePlan(type.fields()[i], &column.children[i], {}, leaves));
     // Elements of unknown type: where they are, the file tells nonetheless.
     if (child.source != Source::kFile) leaves->push_back(FirstLeaf(column.children[i]));
-    child.child = child.place = static_cast<int>(i);
+    child.child = static_cast<int>(i);
     plan->children.push_back(std::move(child));
   }
   return {};
@@ -278,23 +277,12 @@ Result<ColumnProjection::Plan> ColumnProjection::MakePlan(const Field& wanted,
   return plan;
 }
 
-void ColumnProjection::ReadWhole(Plan* plan) {
-  for (Plan& child : plan->children) {
-    child.child = child.place;
-    ReadWhole(&child);
-  }
-}
-
 Result<ColumnProjection> ColumnProjection::Make(const std::vector<Field>& wanted,
                                                 const std::vector<FileColumn>& file,
-                                                const ColumnConstants& constants,
-                                                NestedReads nested) {
+                                                const ColumnConstants& constants) {
   ColumnProjection projection;
   MORAINE_ASSIGN(projection.plans_, MatchFields(wanted, file, constants, &projection.leaf_indices_,
                                                 /*needs_a_column=*/false));
-  if (nested == NestedReads::kWholeColumns) {
-    for (Plan& plan : projection.plans_) ReadWhole(&plan);
-  }
   std::sort(projection.leaf_indices_.begin(), projection.leaf_indices_.end());
   projection.arrow_schema_ = ToArrowSchema(wanted);
   return projection;

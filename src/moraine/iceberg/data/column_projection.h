@@ -58,9 +58,6 @@ struct BatchOrigin {
   const RowLineage* lineage = nullptr;  ///< nullptr: both columns as they are stored, else null
 };
 
-/// What a reader reads of a struct of which some fields are wanted.
-enum class NestedReads { kWantedFields, kWholeColumns };
-
 /// What becomes of dictionary-encoded input columns.
 enum class Dictionaries { kDecode, kKeep };
 
@@ -70,8 +67,7 @@ class ColumnProjection {
   /// a file type that the column's type cannot be read from. Both name the column.
   static Result<ColumnProjection> Make(const std::vector<Field>& wanted,
                                        const std::vector<FileColumn>& file,
-                                       const ColumnConstants& constants,
-                                       NestedReads nested = NestedReads::kWantedFields);
+                                       const ColumnConstants& constants);
 
   /// Physical columns to read, ascending. May be empty: then rows are made from constants alone.
   const std::vector<int>& leaf_indices() const { return leaf_indices_; }
@@ -93,7 +89,6 @@ class ColumnProjection {
     std::shared_ptr<arrow::DataType> type;  // as Arrow has it
     Value constant;                         // kConstant
     int child = -1;                         // kFile: index among the columns read of its parent
-    int place = -1;                         // the same among all columns of its parent
     std::vector<Plan> children;             // nested types; kConstant: of a struct with defaults
     Lineage lineage = Lineage::kNone;       // what nulls become
   };
@@ -108,7 +103,6 @@ class ColumnProjection {
                                                const std::vector<FileColumn>& file,
                                                const ColumnConstants& constants,
                                                std::vector<int>* leaves, bool needs_a_column);
-  static void ReadWhole(Plan* plan);
   static Result<Plan> MakeMissing(const Field& wanted, const ColumnConstants& constants);
   static Status MakeDefaultChildren(const Field& wanted, const Json& initial, Plan* plan);
   static Result<std::shared_ptr<arrow::Array>> ApplyPlan(const Plan& plan,
