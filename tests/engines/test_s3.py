@@ -31,6 +31,7 @@ def lake(store, tmp_path, monkeypatch, request):
     """A server whose warehouse is in the store, without optimizers; its settings come from the environment."""
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MORAINE_OPTIMIZER_SEND_STORAGE_CREDENTIALS", "true")  # without a token they would not go
     with Server(tmp_path, root=f"s3a://lake/{tmp_path.name}", **getattr(request, "param", {})) as server:
         yield server
         assert SECRET not in server.log.read_text()

@@ -103,7 +103,9 @@ Result<iceberg::StringMap> StorageForOptimizers(const Config& config) {
     return InvalidArgument(fmt::format("{}: expected true, false or nothing, got {}", kKey, text));
   }
   MORAINE_ASSIGN(auto listen, net::ParseHostPort(config.Text("server.listen")));
-  bool sends_keys = text.empty() ? net::IsLoopback(listen.host) : text == "true";
+  // Where nobody has to show a token, every process of the machine could ask for them.
+  bool is_safe = net::IsLoopback(listen.host) && !config.Text("server.token-file").empty();
+  bool sends_keys = text.empty() ? is_safe : text == "true";
   std::vector<std::string> roots = config.List("warehouse.allowed-locations");
   roots.push_back(config.Text("warehouse.root"));
   bool has_store = std::any_of(roots.begin(), roots.end(),

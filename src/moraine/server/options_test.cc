@@ -47,17 +47,21 @@ Config With(const std::map<std::string, std::string>& values) {
 TEST(StorageForOptimizers, KeysGoWhereTheyAreSafe) {
   struct Case {
     const char* listen;
+    const char* token_file;
     const char* sends;
     bool keys;
   };
-  for (const Case& c : {Case{"127.0.0.1:1630", "", true}, Case{"localhost:0", "", true},
-                        Case{"127.0.0.1:1630", "false", false}, Case{"0.0.0.0:1630", "", false},
-                        Case{"0.0.0.0:1630", "true", true}}) {
+  for (const Case& c :
+       {Case{"127.0.0.1:1630", "/t", "", true}, Case{"localhost:0", "/t", "", true},
+        Case{"127.0.0.1:1630", "", "", false}, Case{"127.0.0.1:1630", "", "true", true},
+        Case{"127.0.0.1:1630", "/t", "false", false}, Case{"0.0.0.0:1630", "/t", "", false},
+        Case{"0.0.0.0:1630", "/t", "true", true}}) {
     std::map<std::string, std::string> values = {
-        {"server.listen", c.listen},        {"optimizer.send-storage-credentials", c.sends},
-        {"warehouse.root", "s3a://lake/w"}, {"s3.endpoint", "http://e:1"},
-        {"s3.access-key-id", "id"},         {"s3.secret-access-key", "secret"},
-        {"s3.session-token", "token"},      {"s3.ca-file", "/here.pem"}};
+        {"server.listen", c.listen},         {"optimizer.send-storage-credentials", c.sends},
+        {"server.token-file", c.token_file}, {"warehouse.root", "s3a://lake/w"},
+        {"s3.endpoint", "http://e:1"},       {"s3.access-key-id", "id"},
+        {"s3.secret-access-key", "secret"},  {"s3.session-token", "token"},
+        {"s3.ca-file", "/here.pem"}};
     auto storage = StorageForOptimizers(With(values));
     ASSERT_TRUE(storage.ok()) << storage.status().ToString();
     EXPECT_EQ(storage->count("s3.secret-access-key"), c.keys ? 1u : 0u) << c.listen << c.sends;

@@ -84,9 +84,8 @@ std::vector<Setting> Settings() {
        "files."},
       {"optimizer.send-storage-credentials", SettingType::kText, "",
        "Whether optimizer processes get the keys of the s3.* settings with their tasks: true, "
-       "false, "
-       "or empty: where server.listen is loopback. Elsewhere only over TLS: who can register as an "
-       "optimizer gets them."},
+       "false, or empty: where server.listen is loopback and there is a server.token-file. "
+       "Elsewhere only over TLS: who can register as an optimizer gets them."},
       {"log.level", SettingType::kText, "info", "debug, info, warn or error."},
       {"log.format", SettingType::kText, "text", "text or json."},
       {"log.file", SettingType::kText, "", "File for the log; empty: standard error."},
