@@ -358,6 +358,50 @@ TEST_F(ArrangeTest, DedupOfManyRowsIsThatOfAModel) {
   }
 }
 
+// Keys of strings are cut behind 64 bytes; what differs around and behind the cut counts as well.
+class LongStringsTest : public ArrangeTest, public ::testing::WithParamInterface<size_t> {
+ protected:
+  LongStringsTest() {
+    std::mt19937_64 random(GetParam());
+    const std::string begin(GetParam(), 'u');
+    for (int file = 0; file < 3; ++file) {
+      std::vector<Row> rows;
+      for (int64_t i = 0; i < 500; ++i) {
+        rows.push_back({file * 500 + i,
+                        fmt::format("{}{:04}{:04}", begin, random() % 3, random() % 90),
+                        static_cast<int>(random() % 50)});
+      }
+      AddFile(std::move(rows), 3 - file);
+    }
+  }
+};
+
+TEST_P(LongStringsTest, AreSortedToTheirEnd) {
+  SetLayout("sort(name)");
+  std::stable_sort(rows_.begin(), rows_.end(),
+                   [](const Row& a, const Row& b) { return a.name < b.name; });
+  EXPECT_EQ(TextOf(Run()), TextOf(rows_));
+}
+
+TEST_P(LongStringsTest, AreOneKeyOnlyWhereTheyAreEqual) {
+  task_.dedup.keys = {2};
+  task_.dedup.order_by = 3;
+  std::map<std::string, Row> last;
+  for (const Row& row : rows_) {
+    auto [place, is_new] = last.try_emplace(row.name, row);
+    const auto age = [&](const Row& r) {
+      return std::tuple(r.day, task_.rewrite[r.file].sequence_number, r.file, r.position);
+    };
+    if (age(row) > age(place->second)) place->second = row;
+  }
+  std::vector<Row> kept;
+  for (const auto& [_, row] : last) kept.push_back(row);
+  EXPECT_EQ(LinesOf(TextOf(Run())), LinesOf(TextOf(kept)));
+}
+
+INSTANTIATE_TEST_SUITE_P(SharedBytes, LongStringsTest,
+                         ::testing::Values(3, 50, 52, 55, 56, 57, 58, 60, 63, 64, 65, 80));
+
 TEST_F(ArrangeTest, MovesRowsToThePartitionsOfTheCurrentSpec) {
   AddRandomFiles(7, 4, 300);
   Delete(0, 1);

@@ -79,13 +79,15 @@ bool IsSound(const std::vector<splice::PageLocation>& pages, const splice::Chunk
              int64_t num_rows) {
   if (pages.empty() || pages[0].first_row != 0) return false;
   int64_t offset = chunk.start();
+  const int64_t end = offset + chunk.total_compressed_size;
   int64_t row = -1;
   for (const splice::PageLocation& page : pages) {
     if (page.offset < offset || page.compressed_size <= 0 || page.first_row <= row) return false;
+    if (page.offset > end || page.compressed_size > end - page.offset) return false;
     offset = page.offset + page.compressed_size;
     row = page.first_row;
   }
-  return row < num_rows && offset <= chunk.start() + chunk.total_compressed_size;
+  return row < num_rows;
 }
 
 int64_t EndRow(const std::vector<splice::PageLocation>& pages, size_t page, int64_t num_rows) {
@@ -177,7 +179,8 @@ std::optional<ChunkPart> CutChunk(io::RandomReader& file, const splice::ChunkMet
   Append({chunk.start(), dictionary}, &part.ranges);
   for (size_t page : wanted) {
     Append({pages[page].offset, pages[page].compressed_size}, &part.ranges);
-    part.num_rows += EndRow(pages, page, num_rows) - pages[page].first_row;
+    part.page_rows.push_back(EndRow(pages, page, num_rows) - pages[page].first_row);
+    part.num_rows += part.page_rows.back();
   }
   part.alive = Renumber(pages, wanted, num_rows, alive);
   part.chunk = chunk;
@@ -192,9 +195,9 @@ std::optional<ChunkPart> CutChunk(io::RandomReader& file, const splice::ChunkMet
     tail = splice::ColumnIndexBytes(Select(*indexes.column, wanted));
     part.chunk.column_index = {kHead + bytes, static_cast<int64_t>(tail.size())};
   }
-  part.memory_bytes = static_cast<int64_t>(tail.size() + sizeof(ChunkPart) +
-                                           part.alive.size() * sizeof(splice::RowRange) +
-                                           part.ranges.size() * 3 * sizeof(io::ByteRange));
+  part.memory_bytes = static_cast<int64_t>(
+      tail.size() + sizeof(ChunkPart) + part.alive.size() * sizeof(splice::RowRange) +
+      part.page_rows.size() * sizeof(int64_t) + part.ranges.size() * 3 * sizeof(io::ByteRange));
   part.reader = std::make_unique<PartReader>(file, part.ranges, std::move(tail));
   return part;
 }

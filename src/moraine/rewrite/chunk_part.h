@@ -23,6 +23,7 @@ struct ChunkPart {
   std::unique_ptr<io::RandomReader> reader;  ///< borrows the file's
   splice::ChunkMetadata chunk;               ///< offsets are those of the reader
   int64_t num_rows = 0;                      ///< of the pages that are there
+  std::vector<int64_t> page_rows;            ///< of each of them, as the index has it
   std::vector<splice::RowRange> alive;       ///< wanted rows, counted among these
   std::vector<io::ByteRange> ranges;         ///< in the file, of what is there
   int64_t memory_bytes = 0;

@@ -95,13 +95,20 @@ class Sorting {
     for (size_t from = 0; from < range.count;) {
       size_t to = from + 1;
       while (to < range.count && range.begin[to].number == range.begin[from].number) ++to;
-      if (to - from > 1 && keys_.at(range.begin[from].pick).size() > compared)
-        open->push_back({range.begin + from, to - from, range.depth});
+      const std::string_view key = keys_.at(range.begin[from].pick);
+      const bool is_open = key.size() > compared || (exact_ && IsCutKey(key));
+      if (to - from > 1 && is_open) open->push_back({range.begin + from, to - from, range.depth});
       from = to;
     }
   }
 
   void Compare(const Range& range) const {
+    // What exact reads of the rows' batches, and where it fails, is settled before the order counts
+    // on it: an order that changes in the middle of a sort leads anywhere.
+    for (size_t i = 0; exact_ && i < range.count; ++i) {
+      const RowPick pick = range.begin[i].pick;
+      if (IsCutKey(keys_.at(pick))) exact_(pick, pick);
+    }
     std::sort(range.begin, range.begin + range.count, [&](const Entry& a, const Entry& b) {
       const std::string_view x = keys_.at(a.pick);
       const std::string_view y = keys_.at(b.pick);

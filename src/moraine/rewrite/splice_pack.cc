@@ -280,7 +280,8 @@ std::vector<splice::ChunkInput> SplicePacking::InputsOf(size_t leaf,
     if (is_part) {
       const ChunkPart& part = *segment.parts->columns[static_cast<size_t>(at)];
       inputs.push_back({part.reader.get(), &part.chunk, part.num_rows, &part.alive,
-                        KnownNans(run_->task().rewrite[file.input].file, id, /*is_whole=*/false)});
+                        KnownNans(run_->task().rewrite[file.input].file, id, /*is_whole=*/false),
+                        &part.page_rows});
       continue;
     }
     inputs.push_back({file.reader.get(), &group.columns[static_cast<size_t>(at)], group.num_rows,

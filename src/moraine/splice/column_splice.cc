@@ -251,6 +251,11 @@ Status ColumnSplice::WritePage(Call& call, const std::shared_ptr<Segment>& segme
   const size_t page_number = segment->pages_seen++;
   if (edit.page.header.num_values == 0) return {};  // some writers begin with one
   MORAINE_ASSIGN(edit.num_rows, RowsOfPage(*segment, edit, page_number));
+  const std::vector<int64_t>* planned = segment->input.page_rows;
+  if (planned != nullptr &&
+      (page_number >= planned->size() || (*planned)[page_number] != edit.num_rows)) {
+    return Corruption("a page has other rows than the offset index says");
+  }
   const int64_t first_row = segment->rows_seen;
   segment->rows_seen += edit.num_rows;
   if (segment->input.alive != nullptr) {

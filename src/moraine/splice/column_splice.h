@@ -33,6 +33,9 @@ struct ChunkInput {
   int64_t num_rows = 0;
   const std::vector<RowRange>* alive = nullptr;  ///< rows that stay, ascending; nullptr: all
   std::optional<int64_t> nans;                   ///< where they are known already
+  /// Rows of its pages, where which pages are there rests on it; nullptr: on nothing. A page of
+  /// another number of rows is Corruption.
+  const std::vector<int64_t>* page_rows = nullptr;
 };
 
 struct SpliceOptions {

@@ -39,6 +39,12 @@ std::shared_ptr<arrow::DataType> DecimalType(const OrcType& type) {
   return arrow::decimal128(static_cast<int32_t>(type.precision), static_cast<int32_t>(type.scale));
 }
 
+// Files of Iceberg say so where they hold nanoseconds.
+arrow::TimeUnit::type UnitOf(const OrcType& type) {
+  return type.attribute("iceberg.timestamp-unit") == "NANOS" ? arrow::TimeUnit::NANO
+                                                             : arrow::TimeUnit::MICRO;
+}
+
 std::shared_ptr<arrow::DataType> LeafType(const OrcType& type) {
   switch (type.kind) {
     case OrcKind::kBoolean:
@@ -63,9 +69,9 @@ std::shared_ptr<arrow::DataType> LeafType(const OrcType& type) {
     case OrcKind::kBinary:
       return BinaryType(type);
     case OrcKind::kTimestamp:
-      return arrow::timestamp(arrow::TimeUnit::MICRO);
+      return arrow::timestamp(UnitOf(type));
     case OrcKind::kTimestampInstant:
-      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+      return arrow::timestamp(UnitOf(type), "UTC");
     case OrcKind::kDecimal:
       return DecimalType(type);
     case OrcKind::kDate:

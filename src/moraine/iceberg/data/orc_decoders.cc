@@ -271,20 +271,26 @@ class TextDecoder final : public OrcDecoder {
       return {};
     }
     indices_.emplace(Ints(streams, column_, OrcStream::kData, OrcSign::kUnsigned));
-    dictionary_.clear();
+    // Both from the pool: what a dictionary claims to need is bounded by what there is.
+    arrow::BufferBuilder entries(pool_);
     OrcBytes bytes = streams.Open(column_, OrcStream::kDictionaryData);
-    MORAINE_TRY(bytes.ReadAll(kMostDictionaryBytes, &dictionary_));
-    ends_.clear();
+    MORAINE_TRY(bytes.ReadAll(kMostDictionaryBytes, [&](std::string_view piece) -> Status {
+      MORAINE_TRY(entries.Append(piece.data(), static_cast<int64_t>(piece.size())));
+      return {};
+    }));
+    MORAINE_ASSIGN(dictionary_, entries.Finish());
+    arrow::TypedBufferBuilder<int64_t> ends(pool_);
     int64_t end = 0;
     for (uint32_t i = 0; i < encoding.dictionary_size; ++i) {
       const int64_t length = lengths_->Next();
       MORAINE_TRY(lengths_->status());
-      if (length < 0 || length > static_cast<int64_t>(dictionary_.size()) - end) {
+      if (length < 0 || length > dictionary_->size() - end) {
         return Corruption("a dictionary that is shorter than its entries");
       }
       end += length;
-      ends_.push_back(end);
+      MORAINE_TRY(ends.Append(end));
     }
+    MORAINE_ASSIGN(ends_, ends.Finish());
     return {};
   }
 
@@ -329,12 +335,14 @@ class TextDecoder final : public OrcDecoder {
   Result<std::string_view> NextEntry() {
     const auto index = static_cast<uint64_t>(indices_->Next());
     MORAINE_TRY(indices_->status());
-    if (index >= ends_.size()) {
-      return Corruption(fmt::format("an index of {} into a dictionary of {}", index, ends_.size()));
+    const uint64_t entries = static_cast<uint64_t>(ends_->size()) / sizeof(int64_t);
+    if (index >= entries) {
+      return Corruption(fmt::format("an index of {} into a dictionary of {}", index, entries));
     }
-    const int64_t begin = index > 0 ? ends_[index - 1] : 0;
-    return std::string_view(dictionary_)
-        .substr(static_cast<size_t>(begin), static_cast<size_t>(ends_[index] - begin));
+    const auto* ends = reinterpret_cast<const int64_t*>(ends_->data());
+    const int64_t begin = index > 0 ? ends[index - 1] : 0;
+    return std::string_view(reinterpret_cast<const char*>(dictionary_->data()) + begin,
+                            static_cast<size_t>(ends[index] - begin));
   }
 
   Status DecodeEntries(int64_t rows, const Presence& present, int32_t* offsets,
@@ -392,8 +400,8 @@ class TextDecoder final : public OrcDecoder {
   std::optional<OrcInts> lengths_;
   std::optional<OrcInts> indices_;
   OrcBytes data_;
-  std::string dictionary_;
-  std::vector<int64_t> ends_;  // of its entries
+  BufferPtr dictionary_;
+  BufferPtr ends_;  // of its entries, int64
 };
 
 // What has no place in a table: its streams are left alone.

@@ -13,6 +13,10 @@ namespace {
 
 constexpr int64_t kMostBlockBytes = int64_t{1} << 23;  // a chunk's length has 23 bits
 constexpr int64_t kMostMessageBytes = int64_t{64} << 20;
+// What a small footer could ask for memory without end with.
+constexpr size_t kMostTypes = size_t{1} << 16;
+constexpr size_t kMostStripes = size_t{1} << 20;
+constexpr size_t kMostStreamsOfType = 16;
 constexpr std::string_view kMagic = "ORC";
 
 // Protobuf. Broken bytes end it, and ok() tells.
@@ -104,6 +108,7 @@ Result<OrcType> ParseType(std::string_view bytes, size_t number) {
         fields.AppendNumbers(&type.subtypes);
         break;
       case 3:
+        if (type.names.size() == kMostTypes) return Unsupported("an ORC type of too many fields");
         type.names.emplace_back(fields.text());
         break;
       case 5:
@@ -214,7 +219,10 @@ Result<std::string_view> OrcFile::Unpack(std::string_view chunk) {
 Result<std::string> OrcFile::ReadMessage(int64_t offset, int64_t length) {
   OrcBytes bytes(this, offset, length, length);
   std::string message;
-  MORAINE_TRY(bytes.ReadAll(kMostMessageBytes, &message));
+  MORAINE_TRY(bytes.ReadAll(kMostMessageBytes, [&](std::string_view piece) {
+    message += piece;
+    return Status();
+  }));
   return message;
 }
 
@@ -261,6 +269,7 @@ Status OrcFile::ParseFooter(std::string_view footer) {
         MORAINE_TRY(ParseStripe(fields.text()));
         break;
       case 4: {
+        if (types_.size() == kMostTypes) return Unsupported("an ORC file of too many columns");
         MORAINE_ASSIGN(OrcType type, ParseType(fields.text(), types_.size()));
         types_.push_back(std::move(type));
         break;
@@ -269,6 +278,7 @@ Status OrcFile::ParseFooter(std::string_view footer) {
         rows_ = fields.length();
         break;
       case 7:
+        if (statistics_.size() == kMostTypes) return Corruption("the ORC footer is broken");
         statistics_.push_back(ParseStatistics(fields.text()));
         break;
       case 10:
@@ -307,8 +317,11 @@ Status OrcFile::ParseStripe(std::string_view bytes) {
   const int64_t size = file_->size();
   const bool fits = fields.ok() && stripe.offset <= size && index <= size - stripe.offset &&
                     data <= size - stripe.offset - index &&
-                    stripe.footer_length <= size - stripe.offset - index - data;
+                    stripe.footer_length <= size - stripe.offset - index - data &&
+                    stripe.footer_length <= kMostMessageBytes &&
+                    (stripe.rows == 0 || index + data > 0);
   if (!fits) return Corruption(fmt::format("stripe {} lies outside the file", stripes_.size()));
+  if (stripes_.size() == kMostStripes) return Unsupported("an ORC file of too many stripes");
   stripe.data_length = index + data;
   stripes_.push_back(stripe);
   return {};
@@ -334,10 +347,16 @@ Result<OrcStripeFooter> OrcFile::ReadStripeFooter(const OrcStripe& stripe) {
   while (fields.Next()) {
     if (fields.number() == 3) footer.time_zone = std::string(fields.text());
     if (fields.number() == 2) {
+      if (footer.encodings.size() == types_.size()) {
+        return Corruption("the footer of a stripe has more encodings than there are columns");
+      }
       OrcEncoding& encoding = footer.encodings.emplace_back();
       for (ProtoFields inner(fields.text()); inner.Next();) {
         if (inner.number() == 1) encoding.kind = inner.small();
         if (inner.number() == 2) encoding.dictionary_size = inner.small();
+      }
+      if (encoding.kind > OrcEncoding::kDictionaryV2) {
+        return Unsupported(fmt::format("encoding {} of ORC", encoding.kind));
       }
     }
     if (fields.number() != 1) continue;
@@ -349,6 +368,9 @@ Result<OrcStripeFooter> OrcFile::ReadStripeFooter(const OrcStripe& stripe) {
     }
     if (stream.length > stripe.data_length - offset) {
       return Corruption("a stream lies outside its stripe");
+    }
+    if (footer.streams.size() == types_.size() * kMostStreamsOfType) {
+      return Corruption("the footer of a stripe has too many streams");
     }
     stream.offset = stripe.offset + offset;
     offset += stream.length;

@@ -88,14 +88,14 @@ bool OrcBytes::NeedChunk() {
   return true;
 }
 
-Status OrcBytes::ReadAll(int64_t max_bytes, std::string* out) {
-  while (true) {
+Status OrcBytes::ReadAll(int64_t max_bytes, const std::function<Status(std::string_view)>& take) {
+  for (int64_t taken = 0;;) {
     MORAINE_TRY(status_);
-    out->append(chunk_);
-    chunk_ = {};
-    if (static_cast<int64_t>(out->size()) > max_bytes) {
+    taken += static_cast<int64_t>(chunk_.size());
+    if (taken > max_bytes) {
       return Exhausted(fmt::format("a stream of more than {} bytes", max_bytes));
     }
+    MORAINE_TRY(take(std::exchange(chunk_, {})));
     if (file_ == nullptr) return {};
     MORAINE_ASSIGN(const bool more, NextChunk());
     if (!more) return {};

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -61,8 +62,8 @@ class OrcBytes {
     }
   }
   uint64_t Varint();
-  /// To the stream's end. Errors: Exhausted for more than these.
-  Status ReadAll(int64_t max_bytes, std::string* out);
+  /// Gives all to the stream's end, piece by piece. Errors: Exhausted for more than these; take's.
+  Status ReadAll(int64_t max_bytes, const std::function<Status(std::string_view)>& take);
 
  private:
   bool NeedChunk();            // false: there is none, which is a failure
