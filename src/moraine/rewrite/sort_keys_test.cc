@@ -8,6 +8,7 @@
 
 #include <arrow/array.h>
 #include <arrow/array/concatenate.h>
+#include <arrow/builder.h>
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -211,6 +212,24 @@ TEST(SortKeys, RefuseWhatHasNoOrder) {
       iceberg::Optional(1, "v", Type::Primitive(TypeKind::kVariant))};
   EXPECT_EQ(SortKeys::Make(fields, AscendingBy({1})).status().code(), Code::kInvalidArgument);
   EXPECT_EQ(SortKeys::Make(fields, AscendingBy({2})).status().code(), Code::kInvalidArgument);
+}
+
+TEST(SortKeys, NaNsAreOneValueWhereItIsAskedFor) {
+  const std::vector<Field> fields = {iceberg::Optional(1, "x", Type::Primitive(TypeKind::kDouble))};
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  arrow::DoubleBuilder builder;
+  ASSERT_TRUE(builder.AppendValues({nan, -nan, 0.0, -0.0}).ok());
+  const std::vector<ArrayPtr> columns = {builder.Finish().ValueOrDie()};
+  for (const NaNs nans : {NaNs::kByBits, NaNs::kAllEqual}) {
+    const SortKeys keys = SortKeys::Make(fields, AscendingBy({1}), nans).value();
+    const auto encoded = std::static_pointer_cast<arrow::FixedSizeBinaryArray>(
+        keys.Encode(columns, 4, arrow::default_memory_pool()).value());
+    const bool one = nans == NaNs::kAllEqual;
+    EXPECT_EQ(encoded->GetView(0) == encoded->GetView(1), one);
+    EXPECT_EQ(keys.Compare(columns, 0, columns, 1) == 0, one);
+    EXPECT_NE(keys.Compare(columns, 2, columns, 3), 0);
+    EXPECT_GT(encoded->GetView(0), encoded->GetView(2));
+  }
 }
 
 }  // namespace
