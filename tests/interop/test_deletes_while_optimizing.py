@@ -91,10 +91,11 @@ def create(server: Server, format_version: int):
     assert status == 200, answer
 
 
-def test_rows_are_deleted_all_the_time(busy):
+@pytest.mark.parametrize("format_version", [2, 3])
+def test_rows_are_deleted_all_the_time(busy, format_version):
     seed = int(os.environ.get("MORAINE_SEED", time.time_ns() % 1_000_000))
     print(f"seed {seed}; repeat with MORAINE_SEED={seed}")
-    create(busy, 2)
+    create(busy, format_version)
     writer = Writer(busy, seed)
     for number in range(ROUNDS):
         if number % 4 == 0:
@@ -107,6 +108,8 @@ def test_rows_are_deleted_all_the_time(busy):
     expected = writer.rows()
     table = writer.catalog.load_table("db.t")
     assert sorted((row["v"], row["text"]) for row in table.scan().to_arrow().to_pylist()) == expected
+    if format_version >= 3:
+        assert {row["file_format"] for row in table.inspect.delete_files().to_pylist()} <= {"PUFFIN"}
     with duck.attach(busy.uri) as connection:
         assert sorted(connection.execute("SELECT v, text FROM ice.db.t").fetchall()) == expected
     # Nothing was left out, refused or done again.

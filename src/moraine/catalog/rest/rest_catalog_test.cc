@@ -11,7 +11,9 @@
 #include "moraine/base/testing/test_env.h"
 #include "moraine/base/text.h"
 #include "moraine/catalog/testing/catalog_world.h"
+#include "moraine/iceberg/commit/file_deletion.h"
 #include "moraine/net/http_server.h"
+#include "moraine/net/testing/raw_server.h"
 #include "moraine/net/uri.h"
 
 namespace moraine::catalog {
@@ -657,6 +659,21 @@ TEST_F(RestLoginTest, RequestsAreSignedAndTheTokenMovesAside) {
   EXPECT_EQ(server_.last.headers.Get("Original-Authorization"), "Bearer mine-1234");
   properties.erase("rest.signing-region");
   EXPECT_EQ(Open(properties).status().code(), Code::kInvalidArgument);
+}
+
+/// A commit on a kept connection, whose server is gone from then on.
+TEST_F(RestCatalogTest, ACommitWhoseServerIsGoneAfterItIsUnknown) {
+  net::RawServer server({net::RawServer::Step::kAnswer, net::RawServer::Step::kGone});
+  auto http = net::MakeHttpClient({});
+  Call call(env_, std::chrono::seconds(100));
+  auto catalog = RestCatalog::Open(call, *http, {server.base_url(), {}});
+  ASSERT_TRUE(catalog.ok()) << catalog.status().ToString();
+  RestTable table{.name = kTable,
+                  .metadata = std::make_shared<const iceberg::TableMetadata>(metadata_)};
+  Status status = (*catalog)->Commit(call, table, Append()).status();
+  EXPECT_EQ(status.code(), Code::kCommitUnknown) << status.ToString();
+  EXPECT_FALSE(iceberg::DeletionProof::CommitRefused(status).ok());
+  EXPECT_EQ(server.requests(), 2);
 }
 
 /// The same over sockets.
