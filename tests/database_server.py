@@ -63,14 +63,15 @@ class DatabaseServer:
         self.folder = Path(tempfile.mkdtemp(prefix=f"moraine-{kind}-", dir="/tmp"))
         if self.who:
             os.chown(self.folder, self.who["user"], self.who["group"])
+        self.environment = os.environ | {"TMPDIR": str(self.folder)}
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.process: subprocess.Popen | None = None
         self.url = f"{kind}://moraine:moraine@127.0.0.1:{self.port}/moraine"
 
-    def run(self, *command, **more):
+    def run(self, *command, **environment):
         done = subprocess.run([str(part) for part in command], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=120, **self.who, **more)
+                              stderr=subprocess.STDOUT, text=True, timeout=120, env=self.environment | environment, **self.who)
         assert done.returncode == 0, f"{command[0]} gave {done.returncode}:\n{done.stdout}"
         return done.stdout
 
@@ -99,7 +100,7 @@ class DatabaseServer:
     def first_statements(self):
         if self.kind == "postgresql":
             self.run(program("psql"), "-q", "-h", "127.0.0.1", "-p", self.port, "-U", "moraine", "-c", "CREATE DATABASE moraine", "postgres",
-                     env=os.environ | {"PGPASSWORD": "moraine"})
+                     PGPASSWORD="moraine")
         else:
             self.run(program("mariadb"), "--no-defaults", f"--socket={self.folder}/socket", "-u", "root", "-e",
                      "CREATE DATABASE moraine; CREATE USER moraine@'127.0.0.1' IDENTIFIED BY 'moraine';"
@@ -109,7 +110,7 @@ class DatabaseServer:
         """Also after stop() or kill(): with the data of before."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=die_with_parent, **self.who)
+                                            preexec_fn=die_with_parent, env=self.environment, **self.who)
         end = time.monotonic() + START_SECONDS
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -147,6 +148,9 @@ class DatabaseServer:
             self.__exit__()
             raise
         return self
+
+    def close(self):
+        self.__exit__()
 
     def __exit__(self, *_):
         self.stop()

@@ -12,6 +12,7 @@ With CI=true a skipped test fails the run unless tests/allowed_skips.txt gives i
 Logs are in build/test/. Everything that is started is ended, also on Ctrl-C and when time is up.
 """
 import argparse
+import contextlib
 import fnmatch
 import os
 import re
@@ -187,7 +188,11 @@ def unit(stage: Stage):
 
 def stores(stage: Stage):
     for kind in ("postgresql", "mariadb"):
-        with DatabaseServer(kind) as server:
+        try:
+            server = DatabaseServer(kind).__enter__()
+        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as problem:
+            raise StageFailed(f"{kind} can't be started: {problem}") from None
+        with contextlib.closing(server):
             stage.ctest("fast", "-R", "^(store|catalog|optimizing)$", MORAINE_TEST_STORE=server.url)
     stage.pytest("tests/e2e/test_stores.py", "--timeout=300")
 
