@@ -113,22 +113,19 @@ Status Committer::Finish(Call& call, Process process) {
   ProcessWork work;
   ProcessProgress progress;
   std::string task_error;
+  Result<std::vector<FinishedTask>> finished = std::vector<FinishedTask>();
   MORAINE_TRY(database_.Run(call, Access::kRead, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(progress, Progress(t, process.process_id));
     MORAINE_ASSIGN(work.attempts, Attempts(t, process.process_id));
     MORAINE_ASSIGN(task_error, FirstTaskError(t, process.process_id));
-    return {};
+    finished = FinishedTasks(t, process.process_id);
+    return IsPassing(finished.status()) ? finished.status() : Status();
   }));
   if (progress.succeeded == 0 || (progress.failed > 0 && !process.partial_commit)) {
     return Fail(call, std::move(process), work,
                 task_error.empty() ? "no task succeeded" : task_error);
   }
-  auto finished = RunFor(call, database_, Access::kRead,
-                         [&](Transaction& t) { return FinishedTasks(t, process.process_id); });
-  if (!finished.ok()) {
-    if (IsPassing(finished.status())) return finished.status();
-    return Fail(call, std::move(process), work, finished.status().ToString());
-  }
+  if (!finished.ok()) return Fail(call, std::move(process), work, finished.status().ToString());
   work.finished = std::move(*finished);
   MORAINE_TRY(CheckReports(call, &work));
   return CommitWork(call, std::move(process), work);

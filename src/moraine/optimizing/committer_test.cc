@@ -7,6 +7,7 @@
 
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/io/testing/hooked_files.h"
+#include "moraine/optimizing/process_end.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 #include "moraine/planning/landing.h"
 
@@ -74,6 +75,28 @@ TEST_F(CommitterTest, CommitsWhatTheTasksMade) {
   EXPECT_GT(state.written_bytes, 0);
   EXPECT_TRUE(world_.Tick().ok());
   EXPECT_EQ(Last().process_id, process.process_id);
+}
+
+// Another server may have read the process before this one landed it.
+TEST_F(CommitterTest, AProcessThatHasEndedIsNotEndedAgain) {
+  Plan();
+  ASSERT_EQ(world_.RunTasks(), 2u);
+  ASSERT_TRUE(CommitTick().ok());
+  const Process landed = Last();
+  ASSERT_EQ(landed.state, ProcessState::kSucceeded);
+  Process late = landed;
+  late.state = ProcessState::kFailed;
+  late.error = "others were quicker";
+  Call call = world_.call();
+  const std::string table = world_.Load(kTable)->metadata->location;
+  Status ended = world_.store().Run(call, store::Access::kWrite, [&](store::Transaction& t) {
+    return EndRows(t, late, {{{late.process_id, 0, 1}, table + "/data/", 0}}, {}, Options());
+  });
+  EXPECT_EQ(ended.code(), Code::kConflict) << ended.ToString();
+  ASSERT_TRUE(CommitTick().ok());
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded);
+  EXPECT_EQ(CountData(), 2u);
+  EXPECT_EQ(world_.Names(kTable), (Names{"a", "b", "c", "d"}));
 }
 
 TEST_F(CommitterTest, DropsTheTaskWhoseInputWasRemoved) {

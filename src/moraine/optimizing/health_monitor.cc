@@ -18,6 +18,7 @@ using store::Transaction;
 
 constexpr char kConsumer[] = "health";
 constexpr size_t kFeedBatch = 1'000;
+constexpr int64_t kRefusedRetryMs = 600'000;
 constexpr char kUnreadable[] = "the table can't be read";
 
 std::string Name(const catalog::LoadedTable& table) { return catalog::ToText(table.name); }
@@ -141,7 +142,20 @@ Result<size_t> HealthMonitor::RefreshTick(Call& call, size_t limit) {
       }));
       continue;
     }
-    MORAINE_TRY(RefreshTable(call, state));
+    Status refreshed = RefreshTable(call, state);
+    if (refreshed.ok()) continue;
+    // What the store refuses to keep of one table must not keep the others waiting.
+    if (refreshed.code() != Code::kInvalidArgument) return refreshed;
+    call.log().Warn("the health of a table can't be kept",
+                    {{"table", state.name}, {"error", refreshed.ToString()}});
+    MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) {
+      return t
+          .Execute(
+              "UPDATE optimizing_table SET due_ms = ?, row_version = row_version + 1 WHERE "
+              "table_id = ?",
+              {now_ms + kRefusedRetryMs, state.table_id})
+          .status();
+    }));
   }
   return due.size();
 }

@@ -84,8 +84,11 @@ std::vector<DeadAttempt> Leftovers(const ProcessWork& work, const std::set<int32
 }
 
 std::vector<DeadAttempt> LeftoversOfAnyTask(const ProcessWork& work, const Options& options) {
+  // Whoever landed it may have believed more reports than are believed here.
   std::set<int32_t> all;
-  for (const auto& item : work.finished) all.insert(item.task.task_id);
+  for (const auto& one : work.attempts) {
+    if (one.succeeded) all.insert(one.key.task_id);
+  }
   return Leftovers(work, all, options);
 }
 

@@ -126,13 +126,17 @@ Status InsertProcess(Transaction& t, const Process& p,
 }
 
 Status SaveProcess(Transaction& t, const Process& p) {
-  MORAINE_TRY(t.Execute(
-      "UPDATE process SET state = ?, finished_ms = ?, output_files = ?, output_bytes = ?,"
-      " committed_snapshot_id = ?, commit_attempts = ?, error = ?, deduplicated_rows = ? WHERE"
-      " process_id = ?",
-      {std::string(ProcessStateName(p.state)), p.finished_ms, p.output_files, p.output_bytes,
-       p.committed_snapshot_id, p.commit_attempts, p.error, p.deduplicated_rows, p.process_id}));
-  return {};
+  MORAINE_ASSIGN(
+      int64_t changed,
+      t.Execute(
+          "UPDATE process SET state = ?, finished_ms = ?, output_files = ?, output_bytes = ?,"
+          " committed_snapshot_id = ?, commit_attempts = ?, error = ?, deduplicated_rows = ? WHERE"
+          " process_id = ? AND state IN ('running', 'committing')",
+          {std::string(ProcessStateName(p.state)), p.finished_ms, p.output_files, p.output_bytes,
+           p.committed_snapshot_id, p.commit_attempts, p.error, p.deduplicated_rows,
+           p.process_id}));
+  if (changed > 0) return {};
+  return Conflict(fmt::format("the process {} has ended already", p.process_id));
 }
 
 Status EndProcess(Transaction& t, const Process& p) {

@@ -78,6 +78,8 @@ struct ProcessProgress {
 /// already.
 Status InsertProcess(store::Transaction& t, const Process& process,
                      const std::vector<tasks::RewriteTask>& tasks);
+/// Conflict where it has ended already: a process ends once, whoever ends it, and what was decided
+/// of its files then stands.
 Status SaveProcess(store::Transaction& t, const Process& process);
 /// Saves it with its end state and forgets its tasks and the table's active row.
 Status EndProcess(store::Transaction& t, const Process& process);

@@ -59,7 +59,8 @@ Service::Service(catalog::Catalog& catalog, io::FileSystem& files, store::Databa
 
 Status Service::Open(Call& call) {
   MORAINE_TRY(store::Migrate(call, database_, "optimizing", Migrations()));
-  return queue_.ForgetEmbedded(call);
+  // Those of the server that was here before; where there may be others, time tells.
+  return database_.dialect() == "sqlite" ? queue_.ForgetEmbedded(call) : Status();
 }
 
 void Service::Wake() {

@@ -217,6 +217,12 @@ void ReadDedup(const iceberg::TableMetadata& metadata, OptimizingConfig* config)
     return;
   }
   Status status = SetDedup(key, config->dedup_by_text, metadata, config);
+  if (status.ok() && config->dedup_by_file_age && config->full_moves_to_current_spec) {
+    config->problems.push_back(fmt::format(
+        "{0}full.move-to-current-spec is set, and {0}dedup.key without a column to keep the last "
+        "row by: rows stay in their spec, as they would become younger than they are",
+        kPrefix));
+  }
   if (status.ok()) return;
   config->problems.push_back(fmt::format(
       "{}dedup.key is '{}', to keep the last by '{}': {}; rows "

@@ -116,8 +116,9 @@ PartitionNeeds DecideNeeds(const TableFiles& table, const PartitionFiles& partit
   }
   PartitionNeeds needs;
   needs.full = full;
-  out->moves = full && config.full_moves_to_current_spec && !partition.files.empty() &&
-               partition.spec_id != table.current_spec_id;
+  // Rows that move are as young as the files that they move to.
+  out->moves = full && config.full_moves_to_current_spec && !config.dedup_by_file_age &&
+               !partition.files.empty() && partition.spec_id != table.current_spec_id;
   out->duplicable_files = CountDuplicable(partition, config);
   // A partition that lies as it should is not written again each time.
   const bool asks = !mark.empty() || !config.dedup.is_none();

@@ -8,6 +8,7 @@
 
 #include "moraine/base/text.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
+#include "moraine/iceberg/scan/delete_index.h"
 
 namespace moraine::planning {
 namespace {
@@ -171,6 +172,11 @@ class DanglingDeletes {
 
   bool Contains(const iceberg::DataFile& deletes, bool global) const {
     if (partitions_.empty()) return false;
+    // Its file may be of a partition that is not loaded: names reach across specs.
+    if (deletes.content == FileContent::kPositionDeletes &&
+        !iceberg::ReferencedDataFile(deletes).empty()) {
+      return false;
+    }
     return global || std::any_of(partitions_.begin(), partitions_.end(), [&](const auto* one) {
              return one->spec_id == deletes.spec_id &&
                     iceberg::SameTuple(one->partition, deletes.partition);

@@ -163,6 +163,16 @@ class Chooser {
 
 }  // namespace
 
+namespace {
+
+/// A cut is shorter, which a value of this type can't be.
+bool CanBeCut(const iceberg::Field* column) {
+  return column == nullptr || column->type->kind() != iceberg::TypeKind::kFixed ||
+         column->type->length() <= static_cast<int64_t>(kCutBytes);
+}
+
+}  // namespace
+
 std::vector<SortField> RangeKeys(const Layout& layout, const iceberg::Schema& schema) {
   std::vector<SortField> keys;
   for (SortField field : layout.order.fields) {
@@ -170,6 +180,7 @@ std::vector<SortField> RangeKeys(const Layout& layout, const iceberg::Schema& sc
     const auto kind = field.transform.kind();
     const bool has_values =
         kind != iceberg::Transform::Kind::kVoid && kind != iceberg::Transform::Kind::kUnknown;
+    if (!CanBeCut(column)) break;
     if (keys.size() == kMostSortKeys || column == nullptr || !has_values) continue;
     const bool descends = field.direction == SortDirection::kDescending;
     const bool nulls_low = (field.null_order == NullOrder::kNullsFirst) != descends;
@@ -180,6 +191,7 @@ std::vector<SortField> RangeKeys(const Layout& layout, const iceberg::Schema& sc
   }
   for (const int32_t id : layout.columns) {
     if (keys.size() == kMostCurveKeys) break;
+    if (!CanBeCut(schema.FindField(id))) continue;
     keys.push_back({.source_ids = {id}});
   }
   return keys;

@@ -93,6 +93,7 @@ Result<std::vector<iceberg::PositionSet>> FindSuperseded(Call& call, TaskRun* ru
   const tasks::RewriteTask& task = run->task();
   MORAINE_TRY(tasks::ValidateDedup(task.dedup, *task.schema));
   RowSource::Options source = run->SourceOptions();
+  source.superseded = nullptr;  // of a run that starts over
   const std::vector<int32_t> ids = ChooseColumns(*run, &source.fields);
   MORAINE_ASSIGN(const SortKeys order,
                  SortKeys::Make(source.fields, AscendingBy(ids), NaNs::kAllEqual));

@@ -42,6 +42,8 @@ Status CheckFile(const RewriteTask& task, const DataFile& file, FileContent cont
   name.remove_prefix(prefix.size());
   if (name.empty() || name.find_first_of("/\\") != name.npos)
     return Refuse("not a file name after the attempt's prefix", file);
+  if (name == "positions.map" || name.starts_with("carried-"))
+    return Refuse("a name that is kept for others", file);
   // Deletion vectors share a file; a data file has one.
   const std::string output_name = file.is_deletion_vector()
                                       ? "vector of " + file.referenced_data_file.value_or("")
@@ -125,6 +127,12 @@ Status CheckRows(const RewriteTask& task, const RewriteOutput& output) {
   for (const DataFile& file : output.data_files)
     after = iceberg::AddCapped(after, file.record_count);
   const bool none_go = task.deletes.empty() && task.dedup.is_none() && !task.range;
+  if (output.rows_deleted < 0 || output.rows_deleted > before ||
+      (task.deletes.empty() && output.rows_deleted != 0)) {
+    return InvalidArgument(
+        fmt::format("{} rows of {} are said to be deleted, by {} files of deletes",
+                    output.rows_deleted, before, task.deletes.size()));
+  }
   if (after > before || (none_go && after != before)) {
     return InvalidArgument(fmt::format("the inputs hold {} rows, the outputs {}{}", before, after,
                                        none_go ? ", and nothing was deleted" : ""));

@@ -266,6 +266,18 @@ TEST(RewriteTask, PositionMapsOfOthersAreRefused) {
   EXPECT_TRUE(CheckOutput(task, wrong).ok());
   wrong.positions->size_bytes = 0;
   EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument);
+  // Names of files that are removed when the process ends.
+  for (const char* name : {"positions.map", "carried-0.parquet"}) {
+    wrong = output;
+    wrong.data_files[0].file_path = task.OutputPrefix() + name;
+    EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument) << name;
+  }
+  // More deleted than there was, or than nothing.
+  for (int64_t deleted : {int64_t{-10}, int64_t{6'000'000'000'000}}) {
+    wrong = output;
+    wrong.rows_deleted = deleted;
+    EXPECT_EQ(CheckOutput(task, wrong).code(), Code::kInvalidArgument) << deleted;
+  }
 }
 
 /// A file that stays, of five rows, two of which are deleted; the task gathers its deletes.
