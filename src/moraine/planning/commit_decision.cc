@@ -98,10 +98,19 @@ class Examiner {
     return &now;
   }
 
+  static bool HasPositionDeletes(const std::vector<tasks::DeleteInput>& deletes,
+                                 const tasks::InputFile& file) {
+    return std::any_of(file.deletes.begin(), file.deletes.end(), [&](int32_t index) {
+      return deletes[static_cast<size_t>(index)].file.content == FileContent::kPositionDeletes;
+    });
+  }
+
   void ExamineRewritten(const tasks::InputFile& input, const tasks::InputFile& now) {
     // A file that an upgraded table had gets its row ids from the first commit after it.
     if (now.file.first_row_id != input.file.first_row_id)
       return Object("numbered the rows of", now.file.file_path);
+    if (HasPositionDeletes(task_.deletes, input) && !HasPositionDeletes(current_.deletes, now))
+      return Object("restored rows of", now.file.file_path);
     for (int32_t index : now.deletes) {
       const tasks::DeleteInput& deletes = current_.deletes[static_cast<size_t>(index)];
       const std::string key = DeleteKey(deletes.file);

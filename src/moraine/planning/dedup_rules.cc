@@ -130,9 +130,17 @@ void AddDedup(const PartitionFiles& partition, const OptimizingConfig& config,
                AddCapped(iceberg::MultiplyCapped(2, bytes), evaluation->delete_bytes));
 }
 
+bool GoesByFileAge(const PartitionFiles& partition, const OptimizingConfig& config) {
+  if (config.dedup.is_none() || config.dedup.order_by) return false;
+  // Rows of an upgraded table have no numbers before its next commit.
+  return config.dedup_by_file_age ||
+         std::any_of(partition.files.begin(), partition.files.end(),
+                     [](const auto& input) { return !input.file.first_row_id; });
+}
+
 void KeepAge(const PartitionFiles& partition, const OptimizingConfig& config,
              PartitionEvaluation* evaluation) {
-  if (!config.dedup_by_file_age || evaluation->deduplicates || evaluation->moves) return;
+  if (!GoesByFileAge(partition, config) || evaluation->deduplicates || evaluation->moves) return;
   evaluation->keeps_age = true;
   std::vector<size_t> newest(partition.files.size());
   std::iota(newest.begin(), newest.end(), 0);

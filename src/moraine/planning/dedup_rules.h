@@ -32,6 +32,9 @@ int64_t CountDuplicable(const PartitionFiles& partition, const OptimizingConfig&
 void AddDedup(const PartitionFiles& partition, const OptimizingConfig& config,
               const OptimizingTimes& times, int64_t now_ms, PartitionEvaluation* evaluation);
 
+/// Whether the last row of a key is told by the age of its file alone.
+bool GoesByFileAge(const PartitionFiles& partition, const OptimizingConfig& config);
+
 /// Where the last row of a key is told by the age of its file alone, a rewrite makes rows as young
 /// as itself: only the newest files may be merged, all in one task. Others are left, or have their
 /// positions rewritten. Afterwards nothing is kUndersized.

@@ -117,7 +117,7 @@ PartitionNeeds DecideNeeds(const TableFiles& table, const PartitionFiles& partit
   PartitionNeeds needs;
   needs.full = full;
   // Rows that move are as young as the files that they move to.
-  out->moves = full && config.full_moves_to_current_spec && !config.dedup_by_file_age &&
+  out->moves = full && config.full_moves_to_current_spec && !GoesByFileAge(partition, config) &&
                !partition.files.empty() && partition.spec_id != table.current_spec_id;
   out->duplicable_files = CountDuplicable(partition, config);
   // A partition that lies as it should is not written again each time.

@@ -169,6 +169,7 @@ class Scene {
       input.file.file_size_in_bytes = size;
       input.file.record_count = rows;
       input.sequence_number = sequence;
+      if (version_ >= 3) input.file.first_row_id = 1;
       input.file.partition = table_.partitions.back().partition;
       table_.partitions.back().files.push_back(std::move(input));
     }
