@@ -69,7 +69,7 @@ Result<std::unique_ptr<Database>> OpenDatabase(Call& call, const std::string& ur
   if (url.starts_with(kSqlite)) return OpenSqlite(call, url.substr(kSqlite.size()), options);
   const std::string scheme = url.substr(0, std::min(url.find("://"), url.size()));
   if (scheme == url || scheme.empty()) {
-    return InvalidArgument(fmt::format("{}, got {}", kExpected, url));
+    return InvalidArgument(fmt::format("{}, got {}", kExpected, RedactUrl(url)));
   }
   if (scheme == "postgresql" || scheme == "postgres") {
     MORAINE_ASSIGN(auto parts, ParseStoreUrl(url));

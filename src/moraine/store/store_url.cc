@@ -1,5 +1,8 @@
 #include "moraine/store/store_url.h"
 
+#include <algorithm>
+#include <cstddef>
+
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
@@ -67,6 +70,40 @@ Status ReadOptions(std::string_view text, StoreUrl* url) {
   return {};
 }
 
+bool NamesPassword(std::string_view text) {
+  return ToLowerAscii(text).find("password=") != std::string::npos;
+}
+
+/// "rest?name=value&...", no value of an option that is a password.
+std::string HiddenOptions(std::string_view text) {
+  size_t question = text.find('?');
+  std::string out(text.substr(0, question));
+  if (question == text.npos) return out;
+  char mark = '?';
+  for (std::string_view piece : Split(text.substr(question + 1), '&')) {
+    size_t equals = piece.find('=');
+    auto name = PercentDecode(piece.substr(0, equals));
+    bool secret = !name.ok() || ToLowerAscii(*name).find("password") != std::string::npos;
+    out += mark;
+    out += secret ? fmt::format("{}={}", piece.substr(0, equals), kHidden) : std::string(piece);
+    mark = '&';
+  }
+  return out;
+}
+
+/// Of a URL that has no @: what stands in the place of a port and is no number is, perhaps, the
+/// password of one whose host was forgotten.
+std::string HiddenPort(std::string text, bool has_scheme) {
+  size_t colon = text.find(':', text.starts_with('[') ? std::min(text.find(']'), text.size()) : 0);
+  if (colon == text.npos) return text;
+  size_t end = std::min(text.find_first_of("/?", colon), text.size());
+  bool number = end > colon + 1 && std::all_of(text.begin() + static_cast<ptrdiff_t>(colon) + 1,
+                                               text.begin() + static_cast<ptrdiff_t>(end),
+                                               [](char c) { return c >= '0' && c <= '9'; });
+  if (has_scheme && number) return text;
+  return fmt::format("{}:{}", text.substr(0, colon), kHidden);
+}
+
 }  // namespace
 
 std::string StoreUrl::ToText() const {
@@ -92,6 +129,7 @@ Result<StoreUrl> ParseStoreUrl(const std::string& text) {
   if (slash == rest.npos || rest.substr(slash + 1).find('/') != rest.npos) {
     return Bad("the URL names no database");
   }
+  if (rest.substr(slash).find('@') != rest.npos) return Bad("an @ after the host of the URL");
   MORAINE_ASSIGN(url.database, Decoded(rest.substr(slash + 1), "the database"));
   if (url.database.empty()) return Bad("the URL names no database");
   if (size_t at = authority.rfind('@'); at != authority.npos) {
@@ -103,34 +141,28 @@ Result<StoreUrl> ParseStoreUrl(const std::string& text) {
 }
 
 std::string RedactUrl(const std::string& url) {
-  size_t scheme = url.find("://");
-  if (scheme == url.npos || url.starts_with("sqlite:")) return url;
-  std::string_view rest = std::string_view(url).substr(scheme + 3);
-  std::string_view options;
-  if (size_t question = rest.find('?'); question != rest.npos) {
-    options = rest.substr(question + 1);
-    rest = rest.substr(0, question);
+  if (url.starts_with("sqlite:")) return url;
+  std::string_view rest = url;
+  std::string out;
+  const size_t at = rest.rfind('@');  // an unescaped one, or a "?", may be in the password
+  const size_t scheme = url.find("://");
+  const bool has_scheme = scheme != url.npos && url.find(':') == scheme && scheme < at;
+  if (has_scheme) {
+    out = url.substr(0, scheme + 3);
+    rest.remove_prefix(out.size());
   }
-  std::string out = url.substr(0, scheme + 3);
-  // The last @ parts: an unescaped one may be in the password.
-  if (size_t at = rest.rfind('@'); at != rest.npos) {
-    std::string_view user = rest.substr(0, at);
-    size_t colon = user.find(':');
+  std::string_view user = at == url.npos ? "" : rest.substr(0, rest.rfind('@'));
+  // A password among the options may hold an @; without a scheme it may be anywhere.
+  if (NamesPassword(has_scheme ? user : rest)) return out + std::string(kHidden);
+  if (at == url.npos) return out + HiddenPort(HiddenOptions(rest), has_scheme);
+  size_t colon = user.find(':');
+  if (!has_scheme) {
+    out += kHidden;
+  } else {
     out += user.substr(0, colon);
     if (colon != user.npos) out += fmt::format(":{}", kHidden);
-    rest = rest.substr(at);
   }
-  out += rest;
-  char mark = '?';
-  if (options.empty()) return out;
-  for (std::string_view piece : Split(options, '&')) {
-    size_t equals = piece.find('=');
-    bool secret = ToLowerAscii(piece.substr(0, equals)).find("password") != std::string::npos;
-    out += mark;
-    out += secret ? fmt::format("{}={}", piece.substr(0, equals), kHidden) : std::string(piece);
-    mark = '&';
-  }
-  return out;
+  return out + HiddenOptions(rest.substr(user.size()));
 }
 
 }  // namespace moraine::store

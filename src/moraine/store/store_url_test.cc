@@ -48,6 +48,7 @@ TEST(StoreUrl, RefusesWhatIsNone) {
            "postgresql://me:secret%@host/db",
            "postgresql://me:secret%00@host/db",
            "postgresql://me:secret/db",
+           "postgresql://me:1/secret@host",
            "postgresql://me@host/db?sslmode",
        }) {
     auto url = ParseStoreUrl(text);
@@ -71,6 +72,21 @@ TEST(StoreUrl, PasswordsAreHidden) {
                 "mariadb://h/d?password=***&sslmode=require"},
            Case{"postgresql://h/d?sslpassword=secret", "postgresql://h/d?sslpassword=***"},
            Case{"nonsense", "nonsense"},
+           Case{"postgresql://u:sec?ret@h:1/d", "postgresql://u:***@h:1/d"},
+           Case{"postgresql://u:sec?a=b&ret@h/d?x=y", "postgresql://u:***@h/d?x=y"},
+           Case{"postgresql://u:secret@h/d?sslpassword=secret",
+                "postgresql://u:***@h/d?sslpassword=***"},
+           Case{"postgresql://h:1/d?password=sec@ret", "postgresql://***"},
+           Case{"postgresql://h/d?pass%77ord=secret", "postgresql://h/d?pass%77ord=***"},
+           Case{"postgresql://u:secret/d", "postgresql://u:***"},
+           Case{"postgresql://h:5432/d", "postgresql://h:5432/d"},
+           Case{"postgresql://[::1]:5432/d", "postgresql://[::1]:5432/d"},
+           Case{"postgresql:/u:secret@h/d", "***@h/d"},
+           Case{"u:secret@h/d", "***@h/d"},
+           Case{"u:secret://x@h/d", "***@h/d"},
+           Case{"u:sec?ret@h/d", "***@h/d"},
+           Case{"u:secret", "u:***"},
+           Case{"host=h password=secret", "***"},
        }) {
     EXPECT_EQ(RedactUrl(c.url), c.shown);
   }
@@ -95,6 +111,7 @@ TEST(StoreUrl, WhatCannotBeReachedSaysSoWithoutThePassword) {
                 "sslmode: expected disable, require or verify-full"},
            Case{"mariadb://me:secret@127.0.0.1:1/db?colour=red", Code::kInvalidArgument,
                 "colour: unknown option of the URL"},
+           Case{"me:secret@127.0.0.1/db", Code::kInvalidArgument, "got ***@127.0.0.1/db"},
            Case{"oracle://me:secret@127.0.0.1/db", Code::kUnsupported, "no driver for oracle://"},
        }) {
     auto database = OpenDatabase(call, c.url, {});
