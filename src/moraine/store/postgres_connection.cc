@@ -1,6 +1,8 @@
 #include "moraine/store/postgres_connection.h"
 
+#include <algorithm>
 #include <bit>
+#include <cerrno>
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
@@ -17,6 +19,7 @@ namespace {
 constexpr size_t kMaxStatements = 512;
 constexpr size_t kMaxResultBytes = size_t{256} << 20;
 constexpr int kCheckEveryMs = 100;  // whether the call was stopped
+constexpr int kMaxFarewellReads = 4;
 constexpr Millis kCommitLimit{30'000};
 
 constexpr Oid kInt8 = 20;
@@ -234,7 +237,7 @@ Status PostgresConnection::Failure(const pg_result* result, std::string_view sql
   const char* field = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   std::string_view state = field == nullptr ? "" : field;
   const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  PostgresError error = ClassifyPostgresError(state);
+  PostgresError error = ClassifyPostgresError(state, sql);
   if (state == "25006" && access_ == Access::kRead) {
     error.code = Code::kInvalidArgument;
     message = "a change in a reading transaction";
@@ -356,14 +359,17 @@ Result<PostgresConnection::ResultPtr> PostgresConnection::Run(
   auto received = Receive(call_, call_->deadline());
   if (!received.ok()) return received.status();
   ResultPtr last;
-  for (auto& result : *received) {
+  for (size_t i = 0; i < received->size(); ++i) {
+    auto& result = (*received)[i];
     auto status = PQresultStatus(result.get());
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
       last = std::move(result);
       continue;
     }
     if (status == PGRES_PIPELINE_ABORTED) continue;  // after the one that failed
-    if (!new_statement_.empty()) prepared_.erase(new_statement_);
+    // The last answer is that to the execution: then the server has the statement, and keeps it.
+    bool prepared = i + 1 == received->size();
+    if (!new_statement_.empty() && !prepared) prepared_.erase(new_statement_);
     return Failure(result.get(), sql);
   }
   if (last == nullptr) return Lost("a statement without an answer");
@@ -439,8 +445,14 @@ bool PostgresConnection::usable() {
   if (trouble_ == Trouble::kLost || PQstatus(connection_) != CONNECTION_OK) return false;
   if (prepared_.size() >= kMaxStatements) return false;
   if (PQflush(connection_) != 0) return false;
-  char byte = 0;
-  return ::recv(PQsocket(connection_), &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+  for (int reads = 0; reads < kMaxFarewellReads; ++reads) {
+    char byte = 0;
+    ssize_t seen = ::recv(PQsocket(connection_), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (seen < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
+    // What nobody asked for is the server's farewell. It may come after the answer to a ROLLBACK.
+    if (seen == 0 || pending_syncs_ == 0 || PQconsumeInput(connection_) != 1) return false;
+  }
+  return false;
 }
 
 }  // namespace moraine::store

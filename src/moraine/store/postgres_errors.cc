@@ -21,6 +21,7 @@ constexpr StateError kStates[] = {
     {"23505", {Code::kAlreadyExists, Trouble::kDuplicate}},
     {"42P07", {Code::kAlreadyExists, Trouble::kStatement}},  // duplicate_table
     {"42701", {Code::kAlreadyExists, Trouble::kStatement}},  // duplicate_column
+    {"42710", {Code::kAlreadyExists, Trouble::kStatement}},  // duplicate_object
     {"23503", {Code::kConflict, Trouble::kStatement}},       // foreign_key_violation
     {"55P03", {Code::kConflict, Trouble::kStatement}},       // lock_not_available
     {"57014", {Code::kDeadline, Trouble::kStatement}},       // query_canceled: statement_timeout
@@ -32,7 +33,7 @@ constexpr StateError kStates[] = {
     {"0A000", {Code::kUnavailable, Trouble::kLost}},       // a cached plan of an older schema
     {"53300", {Code::kUnavailable, Trouble::kLost}},       // too_many_connections
     {"53", {Code::kExhausted, Trouble::kStatement}},
-    {"54", {Code::kExhausted, Trouble::kStatement}},
+    {"54", {Code::kInvalidArgument, Trouble::kStatement}},  // too long for an index, too complex
     {"28", {Code::kPermissionDenied, Trouble::kStatement}},
     {"42501", {Code::kPermissionDenied, Trouble::kStatement}},
     {"XX001", {Code::kCorruption, Trouble::kStatement}},
@@ -67,7 +68,11 @@ constexpr ConnectError kConnectErrors[] = {
 
 }  // namespace
 
-PostgresError ClassifyPostgresError(std::string_view state) {
+PostgresError ClassifyPostgresError(std::string_view state, std::string_view sql) {
+  // Two that make a table at once: the name (23505 of a system table), the table or its type shows.
+  if ((state == "42P07" || state == "42710") && sql.starts_with("CREATE TABLE IF NOT EXISTS")) {
+    return {Code::kAlreadyExists, Trouble::kDuplicate};
+  }
   for (const auto& known : kStates) {
     if (state.starts_with(known.begins)) return known.error;
   }

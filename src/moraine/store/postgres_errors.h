@@ -13,8 +13,8 @@ struct PostgresError {
   Trouble trouble = Trouble::kStatement;
 };
 
-/// By SQLSTATE.
-PostgresError ClassifyPostgresError(std::string_view state);
+/// By SQLSTATE, and by the statement where it matters.
+PostgresError ClassifyPostgresError(std::string_view state, std::string_view sql);
 
 /// A failed connection has no SQLSTATE, only libpq's words. Says what to do.
 Status CannotConnect(std::string_view message, const std::string& where);

@@ -137,12 +137,9 @@ void ConnectionPool::Return(std::unique_ptr<ServerConnection> connection) {
 void ConnectionPool::CloseIdle() {
   std::vector<std::unique_ptr<ServerConnection>> closed;
   std::lock_guard lock(mutex_);
-  for (auto& connection : idle_) {
-    if (connection->usable()) continue;
-    closed.push_back(std::move(connection));
-    --open_;
-  }
-  std::erase(idle_, nullptr);
+  open_ -= idle_.size();
+  closed.swap(idle_);
+  returned_.notify_all();
 }
 
 class ServerDatabase final : public Database {
@@ -175,7 +172,7 @@ class ServerDatabase final : public Database {
   Status RunRepeatedly(Call& call, Access access, const Body& body);
   Status RunOnce(Call& call, Access access, const Body& body, Trouble* trouble);
   Status End(ServerConnection& connection, Access access, Status status);
-  Result<bool> Again(Call& call, Access access, Trouble trouble, Runs* runs);
+  Result<bool> Again(Call& call, Trouble trouble, Runs* runs);
 
   const std::string_view dialect_;
   const bool apart_;
@@ -208,7 +205,7 @@ Status ServerDatabase::RunRepeatedly(Call& call, Access access, const Body& body
     Trouble trouble = Trouble::kNone;
     status = RunOnce(call, access, body, &trouble);
     if (status.ok() || status.code() == Code::kCommitUnknown) break;
-    auto again = Again(call, access, trouble, &runs);
+    auto again = Again(call, trouble, &runs);
     if (!again.ok() || !*again) break;
     metrics_.RanAgain();
   }
@@ -217,7 +214,7 @@ Status ServerDatabase::RunRepeatedly(Call& call, Access access, const Body& body
 }
 
 /// Decides, and waits before it says yes.
-Result<bool> ServerDatabase::Again(Call& call, Access access, Trouble trouble, Runs* runs) {
+Result<bool> ServerDatabase::Again(Call& call, Trouble trouble, Runs* runs) {
   MORAINE_TRY(call.Check());
   switch (trouble) {
     case Trouble::kNone:
@@ -226,7 +223,6 @@ Result<bool> ServerDatabase::Again(Call& call, Access access, Trouble trouble, R
     case Trouble::kDuplicate:
       return ++runs->duplicate == 1;
     case Trouble::kLost:
-      PoolFor(access).CloseIdle();
       return ++runs->lost <= kMaxLost;
     case Trouble::kSerial:
       break;
@@ -252,6 +248,11 @@ Status ServerDatabase::RunOnce(Call& call, Access access, const Body& body, Trou
   Status status = End(*connection, access, RunBody(body, transaction));
   *trouble = connection->trouble();
   pool.Return(std::move(connection));
+  // A connection is given up with its call, too, which says nothing of the others.
+  if (*trouble == Trouble::kLost && call.Check().ok()) {
+    writers_.CloseIdle();
+    readers_.CloseIdle();
+  }
   return status;
 }
 
