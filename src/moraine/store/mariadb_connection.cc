@@ -1,6 +1,7 @@
 #include "moraine/store/mariadb_connection.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 #include <mysql.h>
@@ -169,6 +170,7 @@ Status MariaConnection::Connect(Call& call, const MariaTarget& target, Access ac
            fmt::format("SET SESSION sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,STRICT_ALL_TABLES,"
                        "NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION{}'",
                        is_mariadb_ ? ",SIMULTANEOUS_ASSIGNMENT" : ""),
+           std::string("SET SESSION time_zone = '+00:00'"),  // no hour comes twice
            std::string("SET SESSION collation_connection = 'utf8mb4_bin'"),
            fmt::format("SET SESSION innodb_lock_wait_timeout = {}", lock_seconds),
            fmt::format("SET SESSION TRANSACTION ISOLATION LEVEL {}",
@@ -290,7 +292,9 @@ Result<st_mysql_stmt*> MariaConnection::Run(std::string_view sql,
   if (!binds.empty() && mysql_stmt_bind_param(statement, binds.data()) != 0) {
     return StatementFailure(statement, sql);
   }
+  if (sql.starts_with("SELECT GET_LOCK(")) locked_ = true;
   if (mysql_stmt_execute(statement) != 0) return StatementFailure(statement, sql);
+  if (sql.starts_with("SELECT RELEASE_LOCK(")) locked_ = false;
   return statement;
 }
 
@@ -360,23 +364,39 @@ Result<int64_t> MariaConnection::NowMs() {
   return rows.at(0).Int(0);
 }
 
+/// As the server says. An open transaction is one whose COMMIT has not begun.
+bool MariaConnection::InTransaction() {
+  unsigned status = 0;
+  return Control("DO 0").ok() &&
+         mariadb_get_infov(handle_, MARIADB_CONNECTION_SERVER_STATUS, &status) == 0 &&
+         (status & SERVER_STATUS_IN_TRANS) != 0;
+}
+
 CommitOutcome MariaConnection::Commit(Status* status) {
   if (!begun_) return CommitOutcome::kDone;
   begun_ = false;
   mysql_optionsv(handle_, MYSQL_OPT_READ_TIMEOUT, &kCommitSeconds);
   Call* call = std::exchange(call_, nullptr);  // a COMMIT is not given up by the call
   *status = Control("COMMIT");
+  bool refused = !status->ok() && trouble_ != Trouble::kLost &&
+                 (RefusesCommit(mysql_errno(handle_)) || InTransaction());
+  if (refused) Control("ROLLBACK").ok();
   call_ = call;
   if (status->ok()) return CommitOutcome::kDone;
-  if (trouble_ == Trouble::kLost) return CommitOutcome::kUnknown;
-  Control("ROLLBACK").ok();
-  return CommitOutcome::kRefused;
+  if (refused) return CommitOutcome::kRefused;
+  trouble_ = Trouble::kLost;  // nobody knows what state the session is in
+  return CommitOutcome::kUnknown;
 }
 
 void MariaConnection::Discard() {
   call_ = nullptr;
   if (!begun_ || worn_ || trouble_ == Trouble::kLost) return;
   begun_ = false;
+  if (locked_) {  // the server takes the lock back when the session ends
+    worn_ = true;
+    ::shutdown(mysql_get_socket(handle_), SHUT_RDWR);
+    return;
+  }
   // Its answer is read before that of the next transaction.
   constexpr std::string_view kEnd = "ROLLBACK";
   pending_ = mysql_send_query(handle_, kEnd.data(), kEnd.size()) == 0;
@@ -384,9 +404,15 @@ void MariaConnection::Discard() {
 }
 
 bool MariaConnection::usable() {
-  if (worn_ || trouble_ == Trouble::kLost || statements_.size() >= kMaxStatements) return false;
-  char byte = 0;
-  return ::recv(mysql_get_socket(handle_), &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+  if (worn_ || locked_ || trouble_ == Trouble::kLost) return false;
+  if (statements_.size() >= kMaxStatements) return false;
+  for (;;) {
+    char byte = 0;
+    ssize_t seen = ::recv(mysql_get_socket(handle_), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (seen < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
+    // What nobody asked for is the server's farewell. It may come after the answer to a ROLLBACK.
+    if (seen == 0 || !pending_ || !FinishPending().ok()) return false;
+  }
 }
 
 }  // namespace moraine::store

@@ -54,6 +54,7 @@ class MariaConnection final : public ServerConnection {
   void SetLimits(int socket);
   Status Control(std::string_view sql);
   Status FinishPending();
+  bool InTransaction();
   Status LimitStatements();
   Result<st_mysql_stmt*> Prepare(std::string_view sql);
   Result<st_mysql_stmt*> Run(std::string_view sql, const std::vector<Value>& parameters);
@@ -67,6 +68,7 @@ class MariaConnection final : public ServerConnection {
   bool worn_ = false;     ///< the socket is shut
   bool pending_ = false;  ///< a ROLLBACK whose answer has not been read
   bool begun_ = false;    ///< a statement was sent
+  bool locked_ = false;   ///< the session may hold a lock that a transaction's end leaves
   bool is_mariadb_ = true;
   int64_t limit_ms_ = 0;
   int64_t last_insert_id_ = 0;

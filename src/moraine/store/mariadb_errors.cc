@@ -72,6 +72,10 @@ MariaError ClassifyMariaError(unsigned number) {
   }
 }
 
+bool RefusesCommit(unsigned number) {
+  return number == ER_LOCK_DEADLOCK || number == ER_LOCK_WAIT_TIMEOUT || number == ER_CHECKREAD;
+}
+
 Status CannotConnectToMaria(unsigned number, std::string_view message, const std::string& where) {
   Code code = Code::kUnavailable;
   std::string_view advice = "is it running, and does it listen there?";

@@ -19,6 +19,9 @@ struct MariaError {
 /// By the error number of the server or the library.
 MariaError ClassifyMariaError(unsigned number);
 
+/// Whether a COMMIT that failed so left nothing of its transaction.
+bool RefusesCommit(unsigned number);
+
 /// Says what to do.
 Status CannotConnectToMaria(unsigned number, std::string_view message, const std::string& where);
 

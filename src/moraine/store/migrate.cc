@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 
@@ -66,13 +67,19 @@ Result<int64_t> VersionOf(Transaction& transaction, std::string_view module) {
 
 /// Servers that start together migrate one after the other, and the others find it done. SQLite
 /// has one process and one writer.
-Status LockSchema(Transaction& t) {
+Status LockSchema(Call& call, Transaction& t) {
   if (t.dialect() == "postgresql") {
+    // Longer than for other locks: the step of another process may take its time.
+    auto rest = std::chrono::ceil<std::chrono::seconds>(call.remaining()).count();
+    auto seconds = std::clamp<int64_t>(rest, 1, kLockSeconds);
+    MORAINE_TRY(t.Execute(fmt::format("SET LOCAL lock_timeout = '{}s'", seconds), {}));
     // Before anything is read: the transaction sees the store as of after the wait.
     return t.Execute("LOCK TABLE schema_version IN EXCLUSIVE MODE", {}).status();
   }
   if (t.dialect() != "mysql") return {};
-  // A lock of the session: statements that change tables would end any other.
+  // A lock of the session: statements that change tables would end any other. It counts how often
+  // it was taken.
+  MORAINE_TRY(t.Query("SELECT RELEASE_ALL_LOCKS()", {}));
   MORAINE_ASSIGN(auto rows,
                  t.Query("SELECT GET_LOCK(CONCAT(DATABASE(), '.schema'), ?)", {kLockSeconds}));
   MORAINE_ASSIGN(auto taken, rows.at(0).OptInt(0));
@@ -106,7 +113,7 @@ Status ApplyLocked(Transaction& t, std::string_view module, const Migration& mig
 Status Apply(Call& call, Database& database, std::string_view module, const Migration& migration) {
   const auto statements = Statements(Translate(migration.sql, database.dialect()));
   return database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_TRY(LockSchema(t));
+    MORAINE_TRY(LockSchema(call, t));
     Status applied = ApplyLocked(t, module, migration, statements);
     Status unlocked = UnlockSchema(t);
     return applied.ok() ? unlocked : applied;
