@@ -145,5 +145,25 @@ TEST_F(ServerDatabaseTest, ManyMigrateAtOnce) {
   EXPECT_EQ(Number(*ours_, "SELECT COUNT(*) FROM schema_version").value(), 2);
 }
 
+TEST_F(ServerDatabaseTest, MigrationsWaitLongerThanOthers) {
+  if (mysql_) return;
+  ASSERT_TRUE(Migrate(call_, *ours_, "m", {{1, "a", "CREATE TABLE a (id {id});\n"}}).ok());
+  std::vector<Thread> threads;
+  Status held = ours_->Run(call_, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(t.Execute("LOCK TABLE schema_version IN EXCLUSIVE MODE", {}));
+    threads.emplace_back("waits", [&](std::stop_token) {
+      Call call = env_.call();
+      StoreOptions hasty;
+      hasty.busy_timeout = Millis(1);
+      auto database = OpenDatabase(call, schema_->url(), hasty).value();
+      Status status = Migrate(call, *database, "o", {{1, "o", "CREATE TABLE o (id {id});\n"}});
+      EXPECT_TRUE(status.ok()) << status.ToString();
+    });
+    return t.Query("SELECT pg_sleep(0.3)", {}).status();
+  });
+  EXPECT_TRUE(held.ok()) << held.ToString();
+  threads.clear();
+}
+
 }  // namespace
 }  // namespace moraine::store
