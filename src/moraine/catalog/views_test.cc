@@ -62,9 +62,8 @@ class ViewsTest : public testing::Test {
   std::vector<std::string> List() {
     Call call = world_.call();
     std::vector<std::string> names;
-    for (auto& view : views_.List(call, kTestWarehouse, {"ns"}, {})->items) {
-      names.push_back(view.name);
-    }
+    auto page = views_.List(call, kTestWarehouse, {"ns"}, {}).value();
+    for (const auto& view : page.items) names.push_back(view.name);
     return names;
   }
 

@@ -188,7 +188,7 @@ KeyShape::KeyShape(const arrow::Array& keys)
   const size_t words = width / sizeof(uint64_t);
   std::vector<uint64_t> first(words);
   std::vector<uint64_t> bits(words);
-  std::memcpy(first.data(), key, words * sizeof(uint64_t));
+  if (words > 0) std::memcpy(first.data(), key, words * sizeof(uint64_t));
   for (int64_t row = 0; row < keys.length(); ++row, key += width) {
     for (size_t i = 0; i < words; ++i) {
       uint64_t word = 0;
@@ -198,7 +198,7 @@ KeyShape::KeyShape(const arrow::Array& keys)
     for (size_t i = words * sizeof(uint64_t); i < width; ++i)
       differs_[i] = static_cast<char>(differs_[i] | (static_cast<char>(key[i]) ^ first_[i]));
   }
-  std::memcpy(differs_.data(), bits.data(), words * sizeof(uint64_t));
+  if (words > 0) std::memcpy(differs_.data(), bits.data(), words * sizeof(uint64_t));
   FindPlaces();
 }
 
