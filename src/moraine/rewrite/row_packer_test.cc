@@ -165,9 +165,9 @@ TEST(RowPacker, DictionariesBecomeOne) {
   const auto packed = PackAll(&packer, {MakeBatch({MakeEncoded({0, 1, 1}, {"x", "y"})}),
                                         MakeBatch({MakeEncoded({1, 0, 0}, {"y", "z"})})});
   EXPECT_EQ(packed[0]->column(0)->type_id(), arrow::Type::INT8);
-  const auto& back =
-      static_cast<const arrow::DictionaryArray&>(*packer.Unpack(packed[1]).value()->column(0));
-  EXPECT_EQ(back.dictionary()->length(), 3);
+  const auto back = packer.Unpack(packed[1]).value();
+  const auto& column = static_cast<const arrow::DictionaryArray&>(*back->column(0));
+  EXPECT_EQ(column.dictionary()->length(), 3);
 }
 
 TEST(RowPacker, TooManyStringsEndTheDictionary) {
