@@ -218,7 +218,8 @@ class Scene {
 
   Status AddDedup(const Block& block) {
     bool is_key = true;
-    for (std::string_view word : Split(block.head.substr(sizeof("dedup")), ' ')) {
+    const std::string words = block.head.substr(sizeof("dedup"));
+    for (std::string_view word : Split(words, ' ')) {
       if (word == "by") {
         is_key = false;
         continue;
