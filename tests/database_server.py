@@ -32,7 +32,7 @@ def program(name: str) -> str:
             return str(folder / name)
     if found := shutil.which(name):
         return found
-    raise FileNotFoundError(f"{name} is not installed: run ./dev setup")
+    raise FileNotFoundError(f"{name} is not installed: ./dev test installs it")
 
 
 def identity() -> dict:
