@@ -26,6 +26,20 @@ std::vector<Value> Where(const tasks::TaskKey& key) {
   return {key.process_id, int64_t{key.task_id}, int64_t{key.attempt}};
 }
 
+/// A new row, due at once.
+Status InsertRow(Transaction& t, int64_t table_id, const tasks::TaskKey& key,
+                 std::string_view proof, const std::string& prefix, int64_t now_ms,
+                 int64_t last_ms) {
+  return t
+      .Execute(
+          "INSERT INTO deletion (process_id, task_id, attempt, table_id, proof,"
+          " prefix, created_ms, due_ms, last_ms, tries, error)"
+          " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '')",
+          {key.process_id, int64_t{key.task_id}, int64_t{key.attempt}, table_id, std::string(proof),
+           prefix, now_ms, now_ms, last_ms})
+      .status();
+}
+
 }  // namespace
 
 struct AttemptCleaner::Item {
@@ -48,16 +62,7 @@ Status RecordDeadAttempts(Transaction& t, int64_t table_id,
                              " WHERE process_id = ? AND task_id = ? AND attempt = ?",
                              again));
     if (known > 0) continue;
-    std::vector<Value> values = Where(attempt.key);
-    for (Value value : std::vector<Value>{table_id, std::string(kProof), attempt.prefix, now_ms,
-                                          now_ms, last_ms, int64_t{0}, std::string()}) {
-      values.push_back(std::move(value));
-    }
-    MORAINE_TRY(
-        t.Execute("INSERT INTO deletion (process_id, task_id, attempt, table_id, proof,"
-                  " prefix, created_ms, due_ms, last_ms, tries, error)"
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                  values));
+    MORAINE_TRY(InsertRow(t, table_id, attempt.key, kProof, attempt.prefix, now_ms, last_ms));
   }
   return {};
 }
@@ -72,16 +77,7 @@ Status HoldCarried(Transaction& t, int64_t table_id, const std::vector<DeadAttem
                                        " task_id = ? AND attempt = ?",
                                        Where(key)));
     if (!known.empty()) continue;
-    std::vector<Value> values = Where(key);
-    for (Value value : std::vector<Value>{table_id, std::string(kHeld), attempt.prefix, now_ms,
-                                          now_ms, now_ms, int64_t{0}, std::string()}) {
-      values.push_back(std::move(value));
-    }
-    MORAINE_TRY(
-        t.Execute("INSERT INTO deletion (process_id, task_id, attempt, table_id, proof,"
-                  " prefix, created_ms, due_ms, last_ms, tries, error)"
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                  values));
+    MORAINE_TRY(InsertRow(t, table_id, key, kHeld, attempt.prefix, now_ms, now_ms));
   }
   return {};
 }

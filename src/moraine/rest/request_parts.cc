@@ -63,6 +63,15 @@ Result<catalog::TableName> TableNameFromJson(const JsonCursor& json) {
   return name;
 }
 
+Status CheckIdentifier(const JsonCursor& body, const catalog::TableName& named,
+                       std::string_view what) {
+  MORAINE_ASSIGN(auto identifier, body.Find("identifier"));
+  if (!identifier) return {};
+  MORAINE_ASSIGN(auto name, TableNameFromJson(*identifier));
+  if (name == named) return {};
+  return identifier->Error(fmt::format("names another {} than the path", what));
+}
+
 Result<Json> ObjectFromBody(const net::Request& request) {
   auto json = Json::Parse(request.body);
   if (!json.ok()) return std::move(json).status().Annotate("body");

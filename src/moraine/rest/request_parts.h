@@ -30,6 +30,11 @@ struct RenameNames {
 };
 Result<RenameNames> RenameFromBody(const net::Request& request);
 
+/// The "identifier" of a commit's body, where there is one, must be what the path names; what:
+/// "table" or "view".
+Status CheckIdentifier(const JsonCursor& body, const catalog::TableName& named,
+                       std::string_view what);
+
 /// Reads the body as one JSON object; unknown members are for the caller to ignore.
 Result<Json> ObjectFromBody(const net::Request& request);
 

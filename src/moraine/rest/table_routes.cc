@@ -121,11 +121,7 @@ Result<net::Response> Service::CommitTable(const Context& context) {
   MORAINE_ASSIGN(auto name, TableOf(context.params));
   MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
   JsonCursor body(json);
-  MORAINE_ASSIGN(auto identifier, body.Find("identifier"));
-  if (identifier) {
-    MORAINE_ASSIGN(auto named, TableNameFromJson(*identifier));
-    if (!(named == name)) return identifier->Error("names another table than the path");
-  }
+  MORAINE_TRY(CheckIdentifier(body, name, "table"));
   MORAINE_ASSIGN(auto request, WholeCommitFromJson(body));
   MORAINE_ASSIGN(auto table,
                  catalog_.Commit(context.call, context.warehouse, name, request, nullptr));

@@ -79,11 +79,7 @@ Result<net::Response> Service::CommitView(const Context& context) {
   MORAINE_ASSIGN(auto name, ViewOf(context.params));
   MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
   JsonCursor body(json);
-  MORAINE_ASSIGN(auto identifier, body.Find("identifier"));
-  if (identifier) {
-    MORAINE_ASSIGN(auto named, TableNameFromJson(*identifier));
-    if (!(named == name)) return identifier->Error("names another view than the path");
-  }
+  MORAINE_TRY(CheckIdentifier(body, name, "view"));
   MORAINE_ASSIGN(auto request, iceberg::ViewCommitRequestFromJson(body));
   MORAINE_ASSIGN(auto view, views_.Commit(context.call, context.warehouse, name, request));
   return ViewAnswer(*view);
