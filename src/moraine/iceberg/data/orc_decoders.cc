@@ -26,6 +26,12 @@ constexpr int64_t kMostDictionaryBytes = int64_t{1} << 30;
 // 2015-01-01, from which ORC counts seconds.
 constexpr int64_t kEpochSeconds = 1420070400;
 
+// Views of no bytes may have no address, which memcpy must not see.
+arrow::Status Append(std::string_view text, arrow::BufferBuilder* to) {
+  if (text.empty()) return arrow::Status::OK();
+  return to->Append(text.data(), static_cast<int64_t>(text.size()));
+}
+
 Result<BufferPtr> Allocate(int64_t bytes, arrow::MemoryPool* pool) {
   MORAINE_ASSIGN(std::unique_ptr<arrow::Buffer> buffer, arrow::AllocateBuffer(bytes, pool));
   return BufferPtr(std::move(buffer));
@@ -275,7 +281,7 @@ class TextDecoder final : public OrcDecoder {
     arrow::BufferBuilder entries(pool_);
     OrcBytes bytes = streams.Open(column_, OrcStream::kDictionaryData);
     MORAINE_TRY(bytes.ReadAll(kMostDictionaryBytes, [&](std::string_view piece) -> Status {
-      MORAINE_TRY(entries.Append(piece.data(), static_cast<int64_t>(piece.size())));
+      MORAINE_TRY(Append(piece, &entries));
       return {};
     }));
     MORAINE_ASSIGN(dictionary_, entries.Finish());
@@ -326,7 +332,7 @@ class TextDecoder final : public OrcDecoder {
     while (end > 0) {
       const std::string_view some = data_.Some(static_cast<size_t>(end));
       MORAINE_TRY(data_.status());
-      MORAINE_TRY(text->Append(some.data(), static_cast<int64_t>(some.size())));
+      MORAINE_TRY(Append(some, text));
       end -= static_cast<int64_t>(some.size());
     }
     return {};
@@ -353,7 +359,7 @@ class TextDecoder final : public OrcDecoder {
         MORAINE_ASSIGN(const std::string_view entry, NextEntry());
         const auto size = static_cast<int64_t>(entry.size());
         if (size > INT32_MAX - 1 - text->length()) return TooMuch();
-        MORAINE_TRY(text->Append(entry.data(), size));
+        MORAINE_TRY(Append(entry, text));
       }
       offsets[row + 1] = static_cast<int32_t>(text->length());
     }
@@ -381,13 +387,13 @@ class TextDecoder final : public OrcDecoder {
         return Corruption(fmt::format("a value of {} bytes, expected {}", length, width));
       }
       if (is_dictionary_) {
-        MORAINE_TRY(values.Append(entry.data(), width));
+        MORAINE_TRY(Append(entry, &values));
         continue;
       }
       for (int64_t left = width; left > 0;) {
         const std::string_view some = data_.Some(static_cast<size_t>(left));
         MORAINE_TRY(data_.status());
-        MORAINE_TRY(values.Append(some.data(), static_cast<int64_t>(some.size())));
+        MORAINE_TRY(Append(some, &values));
         left -= static_cast<int64_t>(some.size());
       }
     }
