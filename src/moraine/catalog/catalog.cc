@@ -81,7 +81,8 @@ Catalog::Catalog(store::Database& database, io::FileSystem& files, CatalogOption
 Catalog::~Catalog() = default;
 
 Status Catalog::Open(Call& call) {
-  return store::Migrate(call, state_->database, "catalog", Migrations());
+  MORAINE_TRY(store::Migrate(call, state_->database, "catalog", Migrations()));
+  return state_->keys.Open(call);
 }
 
 Status Catalog::PutWarehouse(Call& call, const Warehouse& warehouse) {
@@ -135,6 +136,31 @@ Result<Warehouse> Catalog::FindWarehouse(Call& call, const std::string& name) {
 void Catalog::OnChange(std::function<void()> listener) {
   std::lock_guard lock(state_->mutex);
   state_->listeners.push_back(std::move(listener));
+}
+
+Status Catalog::State::Mutate(Call& call, const Receipt& receipt, const Note& body) {
+  Status done = database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(body(t));
+    return keys.Seal(call, t, receipt);
+  });
+  if (!done.ok() && done.code() != Code::kCommitUnknown) keys.Unseal(call);
+  return done;
+}
+
+RequestKeys& Catalog::request_keys() { return state_->keys; }
+
+Result<Catalog::MetadataText> Catalog::MetadataOf(Call& call, const Receipt& receipt) {
+  auto text = state_->ReadMetadataText(call, receipt.metadata_location);
+  if (text.ok()) {
+    return MetadataText{receipt.metadata_location,
+                        std::make_shared<const std::string>(std::move(*text))};
+  }
+  if (text.status().code() != Code::kNotFound) return text.status();
+  MORAINE_ASSIGN(auto location, RunFor(call, state_->database, Access::kRead, [&](Transaction& t) {
+                   return MetadataLocationById(t, receipt.tabular_id);
+                 }));
+  MORAINE_ASSIGN(auto newer, state_->ReadMetadataText(call, location));
+  return MetadataText{location, std::make_shared<const std::string>(std::move(newer))};
 }
 
 void Catalog::State::Announce() {

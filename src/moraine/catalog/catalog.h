@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "moraine/base/call.h"
+#include "moraine/catalog/request_keys.h"
 #include "moraine/catalog/table_turns.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/iceberg/metadata/table_update.h"
@@ -190,6 +191,16 @@ class Catalog {
   Status ReportMetrics(Call& call, const std::string& warehouse, const TableName& name,
                        const std::string& report);
 
+  /// Keys of requests that may come again.
+  RequestKeys& request_keys();
+  /// The text of the metadata file that a receipt names, or, where that is gone, of what the table
+  /// or view has become: the location comes with it. NotFound if that is gone, too.
+  struct MetadataText {
+    std::string metadata_location;
+    std::shared_ptr<const std::string> metadata_json;
+  };
+  Result<MetadataText> MetadataOf(Call& call, const Receipt& receipt);
+
   /// Every live table, by (table_id) pages; for status pages and reconciliation.
   Result<Page<TableSummary>> AllTables(Call& call, const PageRequest& page);
   Result<std::vector<TableChange>> Changes(Call& call, int64_t after_feed_seq, size_t limit);
@@ -205,5 +216,8 @@ class Catalog {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// As the REST protocol has it (UpdateNamespacePropertiesResponse).
+std::string ToJson(const Catalog::PropertyChanges& changes);
 
 }  // namespace moraine::catalog

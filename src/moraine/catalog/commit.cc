@@ -153,8 +153,11 @@ Status Catalog::State::Land(Call& call, std::span<Prepared> all, const Note& not
                             bool* lost_race) {
   std::vector<Step> steps = StepsOf(all);
   std::vector<int64_t> ids;
-  Status swapped = database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  Receipt receipt;
+  if (steps.size() == 1) receipt.metadata_location = steps[0].metadata_location;
+  Status swapped = Mutate(call, receipt, [&](Transaction& t) -> Status {
     MORAINE_TRY(Apply(t, all, call.principal(), &ids, lost_race));
+    if (ids.size() == 1) receipt.tabular_id = ids[0];
     return note ? note(t) : Status();
   });
   swapped = SettledStatus(call, std::move(swapped), steps, &ids);
@@ -179,6 +182,12 @@ Status Catalog::State::Land(Call& call, std::span<Prepared> all, const Note& not
   return Status();
 }
 
+Status Catalog::State::KeepUnchanged(Call& call, const TabularRow& row, const Note& note) {
+  if (!note && !keys.Keeps(call)) return Status();
+  return Mutate(call, {.tabular_id = row.id, .metadata_location = row.metadata_location},
+                [&](Transaction& t) { return note ? note(t) : Status(); });
+}
+
 Result<LoadedTablePtr> Catalog::State::CommitOnce(Call& call, const Warehouse& warehouse,
                                                   const TableName& name,
                                                   const iceberg::CommitRequest& request,
@@ -195,7 +204,7 @@ Result<LoadedTablePtr> Catalog::State::CommitOnce(Call& call, const Warehouse& w
   }
   MORAINE_ASSIGN(auto prepared, PrepareChange(call, warehouse, std::move(row), request));
   if (!prepared.written) {
-    if (note) MORAINE_TRY(database.Run(call, Access::kWrite, note));
+    MORAINE_TRY(KeepUnchanged(call, prepared.row, note));
     return prepared.base;
   }
   MORAINE_TRY(Land(call, {&prepared, 1}, note, lost_race));

@@ -205,9 +205,11 @@ Result<LoadedTablePtr> Catalog::Register(Call& call, const std::string& warehous
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   MORAINE_ASSIGN(auto read, state_->ReadForeign(call, home, metadata_location));
   int64_t table_id = 0;
-  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  Receipt receipt{.metadata_location = metadata_location};
+  MORAINE_TRY(state_->Mutate(call, receipt, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(table_id,
                    state_->InsertRegistered(t, call, home, name, read, metadata_location));
+    receipt.tabular_id = table_id;
     return {};
   }));
   state_->cache.Put(metadata_location, read);
@@ -222,15 +224,18 @@ Result<LoadedTablePtr> Catalog::RegisterOver(Call& call, const std::string& ware
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   MORAINE_ASSIGN(auto read, state_->ReadForeign(call, home, metadata_location));
   TabularRow row;
-  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  Receipt receipt{.metadata_location = metadata_location};
+  MORAINE_TRY(state_->Mutate(call, receipt, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto existing, FindTabular(t, home.id, name));
     if (existing && existing->kind == TabularKind::kTable) {
+      receipt.tabular_id = existing->id;
       row = RegisteredRow(existing->id, existing->version + 1, home, name, metadata_location, read);
       return state_->OverwriteRow(t, call, *existing, read, metadata_location);
     }
     MORAINE_ASSIGN(int64_t table_id,
                    state_->InsertRegistered(t, call, home, name, read, metadata_location));
     row = RegisteredRow(table_id, 1, home, name, metadata_location, read);
+    receipt.tabular_id = table_id;
     return {};
   }));
   state_->cache.Put(metadata_location, read);

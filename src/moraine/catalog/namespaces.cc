@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "moraine/base/json.h"
 #include "moraine/catalog/locations.h"
 #include "moraine/catalog/paging_internal.h"
 #include "moraine/catalog/state_internal.h"
@@ -12,6 +13,27 @@ using store::Access;
 using store::RunFor;
 using store::Transaction;
 
+namespace {
+
+void WriteStrings(std::string_view key, const std::vector<std::string>& values, JsonWriter* out) {
+  out->Key(key).BeginArray();
+  for (const auto& value : values) out->String(value);
+  out->EndArray();
+}
+
+}  // namespace
+
+std::string ToJson(const Catalog::PropertyChanges& changes) {
+  std::string text;
+  JsonWriter out(&text);
+  out.BeginObject();
+  WriteStrings("updated", changes.updated, &out);
+  WriteStrings("removed", changes.removed, &out);
+  WriteStrings("missing", changes.missing, &out);
+  out.EndObject();
+  return text;
+}
+
 Status Catalog::CreateNamespace(Call& call, const std::string& warehouse, const NamespaceName& name,
                                 const iceberg::StringMap& properties) {
   MORAINE_TRY(CheckNamespaceName(name));
@@ -20,7 +42,7 @@ Status Catalog::CreateNamespace(Call& call, const std::string& warehouse, const 
     MORAINE_TRY(CheckAllowed(home, "location", location->second));
   }
   int64_t now_ms = ToMillis(call.clock().Wall());
-  return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  return state_->Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto existing, FindNamespace(t, home.id, name));
     if (existing) return AlreadyExists(fmt::format("Namespace already exists: {}", ToText(name)));
     int64_t parent_id = 0;
@@ -88,26 +110,30 @@ Result<Catalog::PropertyChanges> Catalog::UpdateNamespace(
     MORAINE_TRY(CheckAllowed(home, "location", location->second));
   }
   int64_t now_ms = ToMillis(call.clock().Wall());
-  return RunFor(
-      call, state_->database, Access::kWrite, [&](Transaction& t) -> Result<PropertyChanges> {
-        MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, name));
-        PropertyChanges changes;
-        for (const auto& key : removals) {
-          (row.properties.erase(key) > 0 ? changes.removed : changes.missing).push_back(key);
-        }
-        for (const auto& [key, value] : updates) {
-          row.properties[key] = value;
-          changes.updated.push_back(key);
-        }
-        MORAINE_TRY(t.Execute("UPDATE namespace SET properties = ?, updated_ms = ? WHERE id = ?",
-                              {PropertiesToText(row.properties), now_ms, row.id}));
-        return changes;
-      });
+  PropertyChanges changes;
+  Receipt receipt;
+  MORAINE_TRY(state_->Mutate(call, receipt, [&](Transaction& t) -> Status {
+    changes = {};
+    MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, name));
+    for (const auto& key : removals) {
+      (row.properties.erase(key) > 0 ? changes.removed : changes.missing).push_back(key);
+    }
+    for (const auto& [key, value] : updates) {
+      row.properties[key] = value;
+      changes.updated.push_back(key);
+    }
+    receipt.answer = ToJson(changes);
+    return t
+        .Execute("UPDATE namespace SET properties = ?, updated_ms = ? WHERE id = ?",
+                 {PropertiesToText(row.properties), now_ms, row.id})
+        .status();
+  }));
+  return changes;
 }
 
 Status Catalog::DropNamespace(Call& call, const std::string& warehouse, const NamespaceName& name) {
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  return state_->Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, name));
     MORAINE_ASSIGN(
         auto tables,

@@ -174,6 +174,14 @@ Status CheckNameFree(Transaction& t, int64_t warehouse_id, const TableName& name
                                    taken->kind == kind ? "" : " with same name", ToText(name)));
 }
 
+Result<std::string> MetadataLocationById(Transaction& t, int64_t tabular_id) {
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT metadata_location FROM tabular WHERE id = ? AND deleted_at = 0",
+                         {tabular_id}));
+  if (rows.empty()) return NotFound(fmt::format("{}number {}", kNoTable, tabular_id));
+  return rows[0].Text(0);
+}
+
 Result<std::optional<TabularRow>> FindTableById(Transaction& t, int64_t table_id) {
   return OneTabular(t, "WHERE t.id = ? AND t.kind = 'table' AND t.deleted_at = 0", {table_id});
 }

@@ -67,6 +67,8 @@ Result<TabularRow> GetTabular(store::Transaction& t, int64_t warehouse_id, const
 /// AlreadyExists if anything has the name that one of this kind shall get.
 Status CheckNameFree(store::Transaction& t, int64_t warehouse_id, const TableName& name,
                      TabularKind kind);
+/// Of a table or a view. NotFound if there is none.
+Result<std::string> MetadataLocationById(store::Transaction& t, int64_t tabular_id);
 Result<std::optional<TabularRow>> FindTableById(store::Transaction& t, int64_t table_id);
 /// Tables alone.
 Result<std::vector<TabularRow>> TablesAfter(store::Transaction& t, int64_t after_id, size_t limit);

@@ -11,6 +11,7 @@
 #include "moraine/catalog/catalog.h"
 #include "moraine/catalog/metadata_cache.h"
 #include "moraine/catalog/metrics_internal.h"
+#include "moraine/catalog/request_keys.h"
 #include "moraine/catalog/rows_internal.h"
 #include "moraine/catalog/swap_internal.h"
 #include "moraine/catalog/table_turns.h"
@@ -44,13 +45,15 @@ struct Catalog::State {
         files(files_in),
         options(options_in),
         cache(options_in.metadata_cache_bytes),
-        metrics(options_in.metrics) {}
+        metrics(options_in.metrics),
+        keys(database_in, options_in.metrics) {}
 
   store::Database& database;
   io::FileSystem& files;
   const CatalogOptions options;
   MetadataCache cache;
   CatalogMetrics metrics;
+  RequestKeys keys;
   using Turn = TableTurns::Turn;
   TableTurns turns;
   TableTurns reads;  ///< of metadata files: one request reads a table's, the others share it
@@ -69,6 +72,10 @@ struct Catalog::State {
                                        TabularKind kind);
   /// Gives all committed changes their place in the feed, where writers can't (servers).
   Status NumberAllChanges(Call& call);
+  /// Runs a change that a client asked for: every such change, in its one transaction, goes through
+  /// here, so that its receipt is kept with it where the request has a key. The body may fill in
+  /// the receipt.
+  Status Mutate(Call& call, const Receipt& receipt, const Note& body);
   /// Calls the listeners.
   void Announce();
 
@@ -137,6 +144,8 @@ struct Catalog::State {
   /// Makes all of it true in one transaction; brings the rows up to date. A refused one leaves no
   /// files. Errors as Catalog::Commit.
   Status Land(Call& call, std::span<Prepared> all, const Note& note, bool* lost_race);
+  /// Of a commit that changes nothing: its note and its receipt.
+  Status KeepUnchanged(Call& call, const TabularRow& row, const Note& note);
   /// What became of a swap whose commit gave no clear answer. Afterwards a refused one can't land
   /// any more, so its files may go.
   enum class Fate { kLanded, kRefused, kUnknown };

@@ -75,7 +75,7 @@ Status Catalog::Rename(Call& call, const std::string& warehouse, const TableName
   MORAINE_TRY(CheckName("destination.name", to.name));
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) {
+  MORAINE_TRY(state_->Mutate(call, {}, [&](Transaction& t) {
     return RenameTabular(t, home.id, from, to, TabularKind::kTable, now_ms, call.principal());
   }));
   state_->Announce();
@@ -85,7 +85,7 @@ Status Catalog::Rename(Call& call, const std::string& warehouse, const TableName
 Status Catalog::Drop(Call& call, const std::string& warehouse, const TableName& name, Purge purge) {
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  MORAINE_TRY(state_->Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto row, GetTabular(t, home.id, name, TabularKind::kTable));
     MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {row.id}));
     return DropTabular(t, row, purge == Purge::kRequested, now_ms);
@@ -105,7 +105,8 @@ Result<LoadedTablePtr> Catalog::Unregister(Call& call, const std::string& wareho
     }
     MORAINE_ASSIGN(auto last, state_->Load(call, row, State::Freshness::kFilePresent));
     int64_t now_ms = ToMillis(call.clock().Wall());
-    MORAINE_TRY(state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    const Receipt receipt{.tabular_id = row.id, .metadata_location = row.metadata_location};
+    MORAINE_TRY(state_->Mutate(call, receipt, [&](Transaction& t) -> Status {
       MORAINE_TRY(CheckUnchanged(t, row, lost_race));
       MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {row.id}));
       return DropTabular(t, row, false, now_ms);

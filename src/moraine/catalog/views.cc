@@ -127,8 +127,12 @@ Result<int64_t> Views::Land(Call& call, const Status& planned, const Step& step,
   std::vector<int64_t> ids = {step.id};
   Status swapped = planned;
   if (swapped.ok()) {
-    swapped = state_.database.Run(call, Access::kWrite,
-                                  [&](Transaction& t) { return swap(t, &ids.front()); });
+    Receipt receipt{.metadata_location = step.metadata_location};
+    swapped = state_.Mutate(call, receipt, [&](Transaction& t) -> Status {
+      MORAINE_TRY(swap(t, &ids.front()));
+      receipt.tabular_id = ids.front();
+      return {};
+    });
     swapped = state_.SettledStatus(call, std::move(swapped), {step}, &ids);
   }
   if (!swapped.ok()) {
@@ -193,8 +197,10 @@ Result<LoadedViewPtr> Views::Register(Call& call, const std::string& warehouse,
   MORAINE_TRY(CheckPlaces(home, *(*loaded)->metadata));
   MORAINE_ASSIGN(auto plan, PlanInsertion(call, metadata_location, *(*loaded)->metadata,
                                           "view-register", kRegistered));
-  MORAINE_TRY(state_.database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  Receipt receipt{.metadata_location = metadata_location};
+  MORAINE_TRY(state_.Mutate(call, receipt, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(row.id, InsertTabular(t, home.id, name, plan, call.principal()));
+    receipt.tabular_id = row.id;
     return {};
   }));
   state_.Announce();
@@ -225,7 +231,10 @@ Result<LoadedViewPtr> Views::CommitOnce(Call& call, const Warehouse& warehouse,
   MORAINE_TRY(iceberg::CheckViewRequirements(*base->metadata, request));
   int64_t now_ms = ToMillis(call.clock().Wall());
   MORAINE_ASSIGN(auto next, iceberg::ApplyViewUpdates(*base->metadata, request.updates, now_ms));
-  if (next == *base->metadata) return base;
+  if (next == *base->metadata) {
+    MORAINE_TRY(state_.KeepUnchanged(call, row, nullptr));
+    return base;
+  }
   MORAINE_TRY(CheckPlaces(warehouse, next));
   MORAINE_ASSIGN(auto file, WriteFile(call, warehouse, std::move(next),
                                       iceberg::MetadataFileVersion(row.metadata_location) + 1));
@@ -251,7 +260,7 @@ Status Views::Rename(Call& call, const std::string& warehouse, const TableName& 
   MORAINE_TRY(CheckName("destination.name", to.name));
   MORAINE_ASSIGN(auto home, state_.FindWarehouse(call, warehouse));
   int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(state_.database.Run(call, Access::kWrite, [&](Transaction& t) {
+  MORAINE_TRY(state_.Mutate(call, {}, [&](Transaction& t) {
     return RenameTabular(t, home.id, from, to, TabularKind::kView, now_ms, call.principal());
   }));
   state_.Announce();
@@ -261,7 +270,7 @@ Status Views::Rename(Call& call, const std::string& warehouse, const TableName& 
 Status Views::Drop(Call& call, const std::string& warehouse, const TableName& name) {
   MORAINE_ASSIGN(auto home, state_.FindWarehouse(call, warehouse));
   int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(state_.database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  MORAINE_TRY(state_.Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto row, GetTabular(t, home.id, name, TabularKind::kView));
     return DropTabular(t, row, false, now_ms);
   }));
