@@ -194,11 +194,11 @@ def stores(stage: Stage):
             raise StageFailed(f"{kind} can't be started: {problem}") from None
         with contextlib.closing(server):
             stage.ctest("fast", "-R", "^(store|catalog|optimizing)$", MORAINE_TEST_STORE=server.url)
-    stage.pytest("tests/e2e/test_stores.py", "--timeout=300")
+    stage.pytest("tests/e2e", "-m", "database", "--timeout=300", MORAINE_FULL=str(int(stage.full)))
 
 
 def interop(stage: Stage):
-    stage.pytest("tests/interop", "tests/e2e", "--ignore=tests/e2e/test_stores.py", "-m", "not kill", "--timeout=120", MORAINE_FULL=str(int(stage.full)))
+    stage.pytest("tests/interop", "tests/e2e", "-m", "not kill and not database", "--timeout=120", MORAINE_FULL=str(int(stage.full)))
 
 
 def asan(stage: Stage):

@@ -8,6 +8,7 @@ from database_server import KINDS, DatabaseServer
 from harness import Server
 from pyiceberg.catalog.rest import RestCatalog
 
+pytestmark = pytest.mark.database
 OFF = "--set=optimizing.enabled=false"
 ROWS = pa.table({"id": pa.array([1, 2, 3], pa.int64())})
 
