@@ -35,6 +35,13 @@ std::string EndpointText(const asio::ip::tcp::endpoint& endpoint) {
   return fmt::format("{}{}{}:{}", is_v6 ? "[" : "", address, is_v6 ? "]" : "", endpoint.port());
 }
 
+/// Of what was refused for its form.
+std::string_view ReasonOf(const Refusal& refusal) {
+  if (refusal.status == 413) return "body-size";
+  if (refusal.status == 431) return "header-size";
+  return "syntax";
+}
+
 }  // namespace
 
 const std::string& IoLoop::Date(Clock& clock) {
@@ -64,14 +71,32 @@ void Connection::Start(Welcome welcome) {
   socket_.non_blocking(true, error);
   socket_.set_option(asio::ip::tcp::no_delay(true), error);
   auto remote = socket_.remote_endpoint(error);
-  if (!error) peer_ = EndpointText(remote);
+  if (!error) {
+    peer_ = EndpointText(remote);
+    peer_address_ = AddressText(remote.address());
+  }
   auto local = socket_.local_endpoint(error);
   if (!error) local_address_ = AddressText(local.address());
   if (error || core_->stopping) return Close();
   if (welcome == Welcome::kRefuse) {
-    return Refuse(Busy(503, "too many connections"), AfterAnswer::kClose);
+    return Refuse(Busy(503, "too many connections"), AfterAnswer::kClose, "connections");
+  }
+  if (!CountConnection()) {
+    return Refuse(Busy(429, "too many connections of one client"), AfterAnswer::kClose,
+                  "client-connections");
   }
   Advance();
+}
+
+/// A proxy brings many clients.
+bool Connection::CountConnection() {
+  const auto& proxies = core_->options.client_limits.trusted_proxies;
+  bool is_proxy = std::find(proxies.begin(), proxies.end(), peer_address_) != proxies.end();
+  if (is_proxy || !core_->clients.limits_connections()) return true;
+  std::string client = ClientOfAddress(peer_address_);
+  if (!core_->clients.Connect(client, core_->env.clock.Mono())) return false;
+  connection_client_ = std::move(client);
+  return true;
 }
 
 // Reading.
@@ -81,7 +106,7 @@ void Connection::Advance() {
     if (!buffer_.empty()) buffer_.Consume(parser_.Feed(buffer_.view()));
     RequestParser::Stage stage = parser_.stage();
     if (stage == RequestParser::Stage::kFailed) {
-      Refuse(parser_.refusal(), AfterAnswer::kClose);
+      Refuse(parser_.refusal(), AfterAnswer::kClose, ReasonOf(parser_.refusal()));
       continue;
     }
     bool is_done = stage == RequestParser::Stage::kDone;
@@ -97,7 +122,8 @@ void Connection::Advance() {
     }
     if (is_eof_) return Close();
     if (buffer_.full()) {
-      Refuse({431, "the header or a chunk's extension is too large", {}}, AfterAnswer::kClose);
+      Refuse({431, "the header or a chunk's extension is too large", {}}, AfterAnswer::kClose,
+             "header-size");
       continue;
     }
     SetReadDeadline();
@@ -156,12 +182,13 @@ bool Connection::OnHeader() {
   Request& request = parser_.request();
   request.peer = peer_;
   trace_id_ = TraceIdOf(request.headers, core_->env.random);
+  if (!AdmitClient()) return false;
   GuardFacts facts{.authority = parser_.authority(),
                    .local_address = local_address_,
                    .is_http_10 = parser_.is_http_10(),
                    .has_body = parser_.has_body()};
   if (auto refusal = CheckGuards(core_->options.guards, facts, request)) {
-    RefuseAtHeader(std::move(*refusal));
+    RefuseAtHeader(std::move(*refusal), "guard");
     return false;
   }
   bool body_is_held_back = parser_.stage() != RequestParser::Stage::kDone && buffer_.empty();
@@ -179,12 +206,38 @@ bool Connection::OnHeader() {
 
 /// Keeps the connection if the whole request has come already: what is still to come would have to
 /// be read to find the next request.
-void Connection::RefuseAtHeader(Refusal refusal) {
+void Connection::RefuseAtHeader(Refusal refusal, std::string_view reason) {
   if (parser_.stage() != RequestParser::Stage::kDone && !buffer_.empty()) {
     buffer_.Consume(parser_.Feed(buffer_.view()));
   }
   bool is_whole = parser_.stage() == RequestParser::Stage::kDone;
-  Refuse(std::move(refusal), is_whole ? AfterAnswer::kKeepIfAsked : AfterAnswer::kClose);
+  Refuse(std::move(refusal), is_whole ? AfterAnswer::kKeepIfAsked : AfterAnswer::kClose, reason);
+}
+
+bool Connection::AdmitClient() {
+  if (!core_->clients.limits_requests()) return true;
+  const Request& request = parser_.request();
+  const auto& open = core_->options.guards.open_paths;
+  if (std::find(open.begin(), open.end(), request.path) != open.end()) return true;
+  std::string client = ClientOf(core_->options.client_limits, peer_address_, request.headers);
+  auto admission = core_->clients.Admit(client, core_->env.clock.Mono());
+  switch (admission.verdict) {
+    case ClientLimits::Verdict::kAdmitted:
+      client_ = std::move(client);
+      return true;
+    case ClientLimits::Verdict::kTooFast:
+      RefuseAtHeader(Busy(429, "too many requests of one client in a short time", admission.wait),
+                     "rate");
+      return false;
+    case ClientLimits::Verdict::kTooMany:
+      RefuseAtHeader(Busy(429, "too many requests of one client at once"), "client-requests");
+      return false;
+  }
+  return false;
+}
+
+void Connection::LeaveClient() {
+  if (!client_.empty()) core_->clients.Finish(std::exchange(client_, {}));
 }
 
 /// Counts the body's growth against what all bodies may take.
@@ -194,7 +247,7 @@ bool Connection::ChargeBody() {
   charged_bytes_ += growth;
   if (core_->body_bytes.fetch_add(growth) + growth <= core_->options.bodies_limit_bytes)
     return true;
-  Refuse(Busy(503, "too many request bodies at once"), AfterAnswer::kClose);
+  Refuse(Busy(503, "too many request bodies at once"), AfterAnswer::kClose, "bodies");
   return false;
 }
 
@@ -208,9 +261,9 @@ void Connection::Dispatch() {
   state_ = State::kRunning;
   Status status = Submit([](Connection& self) { self.RunHandler(); });
   if (status.ok()) return;
-  Refuse(status.code() == Code::kExhausted ? Busy(429, "the queue of requests is full")
-                                           : Busy(503, "the server is stopping"),
-         AfterAnswer::kKeepIfAsked);
+  bool is_full = status.code() == Code::kExhausted;
+  Refuse(is_full ? Busy(429, "the queue of requests is full") : Busy(503, "the server is stopping"),
+         AfterAnswer::kKeepIfAsked, is_full ? "queue" : "");
 }
 
 bool Connection::TryQuick() {
@@ -235,6 +288,7 @@ void Connection::RunHandler() {
   Run([this](Call& call) -> Answer {
     Request& request = parser_.request();
     if (auto refusal = DecodeBody(&request, core_->options.body_limit_bytes)) {
+      core_->Refused(ReasonOf(*refusal));
       return core_->options.refuse(*refusal, request.path);
     }
     return core_->handler(call, request);
@@ -315,7 +369,7 @@ void Connection::Resume(Later::Reason reason) {
   }
   Unpark();
   state_ = State::kRunning;
-  if (!status.ok()) Refuse(Busy(503, "the server is stopping"), AfterAnswer::kClose);
+  if (!status.ok()) Refuse(Busy(503, "the server is stopping"), AfterAnswer::kClose, "");
 }
 
 void Connection::Unpark() {
@@ -329,7 +383,8 @@ void Connection::Unpark() {
 
 // Writing.
 
-void Connection::Refuse(Refusal refusal, AfterAnswer after) {
+void Connection::Refuse(Refusal refusal, AfterAnswer after, std::string_view reason) {
+  if (!reason.empty()) core_->Refused(reason);
   if (!header_seen_) started_ = core_->env.clock.Mono();
   Answered(core_->options.refuse(refusal, parser_.request().path), after);
 }
@@ -353,6 +408,8 @@ void Connection::Answered(Response response, AfterAnswer after) {
   unsent_.Clear();
   unsent_.Add(head_);
   for (const SharedBytes& piece : response_.body) unsent_.Add(*piece);
+  write_since_ = core_->env.clock.Mono();
+  sent_bytes_ = 0;
   Write();
 }
 
@@ -362,7 +419,8 @@ void Connection::Write() {
     ErrorCode error;
     size_t bytes = socket_.write_some(unsent_.left(), error);
     if (error == asio::error::would_block || error == asio::error::try_again) {
-      deadline_ = core_->env.clock.Mono() + core_->options.write_timeout;
+      deadline_ = std::min(core_->env.clock.Mono() + core_->options.write_timeout,
+                           write_since_ + TimeForAnswer(core_->options, sent_bytes_));
       socket_.async_write_some(unsent_.left(),
                                [self = shared_from_this()](const ErrorCode& failed, size_t n) {
                                  self->OnWrote(failed, n);
@@ -371,6 +429,7 @@ void Connection::Write() {
     }
     if (error) return Close();
     unsent_.Sent(bytes);
+    sent_bytes_ += bytes;
   }
   FinishExchange();
 }
@@ -379,12 +438,14 @@ void Connection::OnWrote(const ErrorCode& error, size_t bytes) {
   if (state_ != State::kWriting) return;
   if (error) return Close();
   unsent_.Sent(bytes);
+  sent_bytes_ += bytes;
   Write();
   Advance();
 }
 
 void Connection::FinishExchange() {
   Record(response_.status, response_.BodySize());
+  LeaveClient();
   core_->body_bytes -= std::exchange(charged_bytes_, 0);
   received_body_bytes_ = 0;
   response_ = {};
@@ -444,6 +505,8 @@ void Connection::Close() {
   ErrorCode error;
   socket_.close(error);
   core_->body_bytes -= std::exchange(charged_bytes_, 0);
+  LeaveClient();
+  if (!connection_client_.empty()) core_->clients.Disconnect(connection_client_);
   loop_->connections.erase(self);
   --core_->connections;
 }
@@ -451,12 +514,15 @@ void Connection::Close() {
 void Connection::Sweep(MonoTime now) {
   if (now < deadline_) return;
   bool is_within_request = state_ == State::kReading && phase_ != ReadPhase::kIdle;
-  if (!is_within_request) return Close();
+  if (!is_within_request) {
+    if (state_ == State::kWriting) core_->Refused("slow");
+    return Close();
+  }
   Refuse({408,
           phase_ == ReadPhase::kBody ? "the body did not come in time"
                                      : "the header did not come in time",
           {}},
-         AfterAnswer::kClose);
+         AfterAnswer::kClose, "slow");
 }
 
 void Connection::OnStopping() {

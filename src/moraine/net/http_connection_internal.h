@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 
 #include <boost/asio/io_context.hpp>
@@ -65,13 +66,18 @@ class Connection final : public std::enable_shared_from_this<Connection> {
  private:
   enum class State { kReading, kRunning, kParked, kWriting, kLingering, kClosed };
 
+  bool CountConnection();
+
   // Reading.
   void Advance();
   void StartRead();
   void SetReadDeadline();
   void OnRead(const boost::system::error_code& error, size_t bytes);
   bool OnHeader();
-  void RefuseAtHeader(Refusal refusal);
+  /// Counts the request against what its client may ask for.
+  bool AdmitClient();
+  void LeaveClient();
+  void RefuseAtHeader(Refusal refusal, std::string_view reason);
   bool ChargeBody();
 
   // Running.
@@ -91,7 +97,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   // Writing.
   enum class AfterAnswer { kKeepIfAsked, kClose };
-  void Refuse(Refusal refusal, AfterAnswer after);
+  /// reason: one of kRefusalReasons, or "" when nobody counts it.
+  void Refuse(Refusal refusal, AfterAnswer after, std::string_view reason);
   void Answered(Response response, AfterAnswer after);
   void Write();
   void OnWrote(const boost::system::error_code& error, size_t bytes);
@@ -103,6 +110,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<IoLoop> loop_;
   Socket socket_;
   std::string peer_;
+  std::string peer_address_;
+  std::string client_;             ///< of the request at hand, if it counts
+  std::string connection_client_;  ///< if the connection counts
   std::string local_address_;
 
   State state_ = State::kReading;
@@ -131,6 +141,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Response response_;
   std::string head_;
   SendQueue unsent_;
+  MonoTime write_since_;
+  size_t sent_bytes_ = 0;
 };
 
 }  // namespace moraine::net

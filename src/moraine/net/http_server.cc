@@ -173,6 +173,7 @@ void HttpServer::Impl::OnAccept(const ErrorCode& error, Connection::Socket socke
   size_t limit = core_->options.connection_limit;
   if (count > limit + kRefusedConnections) {
     --core_->connections;
+    core_->Refused("connections");
     ErrorCode ignored;
     socket.close(ignored);
     return Accept();

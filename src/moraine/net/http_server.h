@@ -14,9 +14,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "moraine/base/call.h"
 #include "moraine/base/status.h"
+#include "moraine/net/client_limits.h"
 #include "moraine/net/guard.h"
 #include "moraine/net/http.h"
 
@@ -32,6 +34,13 @@ struct RequestRecord {
   size_t request_bytes;   ///< of the body as received
   size_t response_bytes;  ///< of the body as sent
 };
+
+/// Why requests and connections are turned away: a limit of the server's (connections, queue,
+/// bodies) or of one client's (rate, client-requests, client-connections), the size of a message,
+/// its time, or what it says (guard, syntax).
+inline constexpr std::string_view kRefusalReasons[] = {
+    "connections", "queue",       "bodies", "rate",  "client-requests", "client-connections",
+    "body-size",   "header-size", "slow",   "guard", "syntax"};
 
 struct ServerOptions {
   std::string address = "127.0.0.1";  ///< an IP address or "localhost"
@@ -51,11 +60,14 @@ struct ServerOptions {
   std::chrono::milliseconds header_timeout{10'000};    ///< from the first byte to the whole header
   /// For a whole body, and a second more for each 16 KiB received.
   std::chrono::milliseconds body_timeout{30'000};
-  std::chrono::milliseconds write_timeout{30'000};  ///< without a byte of progress
+  /// Without a byte of progress; and for a whole answer, with a second more for each 16 KiB that
+  /// the client took.
+  std::chrono::milliseconds write_timeout{30'000};
 
   /// JSON and text bodies above this are compressed when the client accepts gzip. SIZE_MAX: never.
   size_t gzip_threshold_bytes = 1024;
 
+  ClientLimitOptions client_limits;
   GuardOptions guards;
   RefusalFormatter refuse = FormatRefusal;
   /// Tried first, on the I/O thread, for GET and HEAD that passed the guards: must not block nor
@@ -63,6 +75,9 @@ struct ServerOptions {
   std::function<std::optional<Response>(const Request&)> quick;
   /// Called on an I/O thread for every finished request: must not block.
   std::function<void(const RequestRecord&)> on_finished;
+  /// Called for every request or connection that a limit refused, with the limit: one of
+  /// kRefusalReasons. Must not block.
+  std::function<void(std::string_view reason)> on_refused;
 };
 
 struct ServerStats {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -13,7 +14,7 @@
 namespace moraine::net {
 namespace {
 
-constexpr size_t kSlowestBodyBytesPerSecond = 16 << 10;
+constexpr size_t kSlowestBytesPerSecond = 16 << 10;
 
 /// What escaped from work, or "".
 std::string RunCatching(const std::function<Answer(Call&)>& work, Call& call, Answer* answer) {
@@ -31,9 +32,10 @@ std::string RunCatching(const std::function<Answer(Call&)>& work, Call& call, An
 
 }  // namespace
 
-Refusal Busy(int status, std::string message) {
+Refusal Busy(int status, std::string message, std::chrono::nanoseconds wait) {
   Refusal refusal{status, std::move(message), {}};
-  refusal.headers.Add("Retry-After", "1");
+  auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  refusal.headers.Add("Retry-After", std::to_string(std::max<int64_t>(1, seconds)));
   return refusal;
 }
 
@@ -79,10 +81,14 @@ ReadPhase PhaseOf(const RequestParser& parser, Buffered buffered) {
   return has_begun ? ReadPhase::kHeader : ReadPhase::kIdle;
 }
 
+std::chrono::nanoseconds TimeForAnswer(const ServerOptions& options, size_t sent_bytes) {
+  return options.write_timeout + std::chrono::seconds(sent_bytes / kSlowestBytesPerSecond);
+}
+
 std::chrono::nanoseconds TimeFor(const ServerOptions& options, ReadPhase phase, size_t body_bytes) {
   switch (phase) {
     case ReadPhase::kBody:
-      return options.body_timeout + std::chrono::seconds(body_bytes / kSlowestBodyBytesPerSecond);
+      return options.body_timeout + std::chrono::seconds(body_bytes / kSlowestBytesPerSecond);
     case ReadPhase::kHeader:
       return options.header_timeout;
     default:

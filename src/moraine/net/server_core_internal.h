@@ -22,6 +22,7 @@ struct ServerCore {
       : env(env_in),
         options(std::move(options_in)),
         handler(std::move(handler_in)),
+        clients(options.client_limits),
         pool({.name = "request",
               .threads = options.request_threads,
               .queue_limit = options.request_queue_limit}) {}
@@ -29,6 +30,7 @@ struct ServerCore {
   const Env env;
   const ServerOptions options;
   const Handler handler;
+  ClientLimits clients;
   ThreadPool pool;
   std::stop_source stop;  ///< of every Call
   std::atomic<bool> stopping{false};
@@ -36,10 +38,15 @@ struct ServerCore {
   std::atomic<size_t> running{0};
   std::atomic<size_t> body_bytes{0};
   std::atomic<size_t> connections{0};
+
+  void Refused(std::string_view reason) const {
+    if (options.on_refused) options.on_refused(reason);
+  }
 };
 
-/// A refusal that is over in a moment: with Retry-After.
-Refusal Busy(int status, std::string message);
+/// A refusal that is over in a moment: with Retry-After, in whole seconds.
+Refusal Busy(int status, std::string message,
+             std::chrono::nanoseconds wait = std::chrono::seconds(1));
 
 /// The request that a part of a handler is run for.
 struct HandlerRun {
@@ -59,6 +66,8 @@ enum class ReadPhase { kNone, kIdle, kHeader, kBody };
 /// buffered: bytes have come that the parser has not consumed.
 enum class Buffered { kNo, kYes };
 ReadPhase PhaseOf(const RequestParser& parser, Buffered buffered);
+/// How long a client may take to read an answer of which so many bytes are gone.
+std::chrono::nanoseconds TimeForAnswer(const ServerOptions& options, size_t sent_bytes);
 /// How long the phase may take, with so much of the body read.
 std::chrono::nanoseconds TimeFor(const ServerOptions& options, ReadPhase phase, size_t body_bytes);
 

@@ -48,6 +48,8 @@ TEST(ServerCore, TimesOfReadsFollowThePhase) {
   // A second more for each 16 KiB that came.
   EXPECT_EQ(TimeFor(options, ReadPhase::kBody, 64 << 10),
             options.body_timeout + std::chrono::seconds(4));
+  EXPECT_EQ(TimeForAnswer(options, 0), options.write_timeout);
+  EXPECT_EQ(TimeForAnswer(options, 64 << 10), options.write_timeout + std::chrono::seconds(4));
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ Result<net::Response> ListingOf(const net::Request& request, ReadPage read_page)
       for (const auto& level : item.ns) out.String(level);
       out.EndArray().Field("name", item.name).EndObject();
     }
+    MORAINE_TRY(CheckListing(body));
     wish.page.token = std::move(page.next_token);
   } while (wish.everything && !wish.page.token.empty());
   out.EndArray().Key("next-page-token");

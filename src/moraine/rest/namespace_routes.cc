@@ -24,16 +24,25 @@ net::Response NamespaceAnswer(const catalog::NamespaceName& name,
   return net::Response::Json(200, std::move(body));
 }
 
-void WriteStrings(std::string_view key, const std::vector<std::string>& values, JsonWriter* out) {
-  out->Key(key).BeginArray();
-  for (const auto& value : values) out->String(value);
-  out->EndArray();
-}
-
 Result<iceberg::StringMap> OptionalMap(const JsonCursor& body, std::string_view key) {
   MORAINE_ASSIGN(auto member, body.Find(key));
   if (!member) return iceberg::StringMap();
   return iceberg::StringMapFromJson(*member);
+}
+
+struct NewNamespace {
+  catalog::NamespaceName name;
+  iceberg::StringMap properties;
+};
+
+Result<NewNamespace> NewNamespaceFromBody(const net::Request& request) {
+  MORAINE_ASSIGN(auto json, ObjectFromBody(request));
+  JsonCursor body(json);
+  MORAINE_ASSIGN(auto levels, body.Get("namespace"));
+  NewNamespace made;
+  MORAINE_ASSIGN(made.name, NamespaceFromJson(levels));
+  MORAINE_ASSIGN(made.properties, OptionalMap(body, "properties"));
+  return made;
 }
 
 }  // namespace
@@ -48,6 +57,7 @@ Result<net::Response> Service::ListNamespaces(const Context& context) {
     MORAINE_ASSIGN(auto page,
                    catalog_.ListNamespaces(context.call, context.warehouse, parent, wish.page));
     for (const auto& name : page.items) WriteNamespace(name, &out);
+    MORAINE_TRY(CheckListing(body));
     wish.page.token = std::move(page.next_token);
   } while (wish.everything && !wish.page.token.empty());
   out.EndArray().Key("next-page-token");
@@ -57,13 +67,16 @@ Result<net::Response> Service::ListNamespaces(const Context& context) {
 }
 
 Result<net::Response> Service::CreateNamespace(const Context& context) {
-  MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
-  JsonCursor body(json);
-  MORAINE_ASSIGN(auto levels, body.Get("namespace"));
-  MORAINE_ASSIGN(auto name, NamespaceFromJson(levels));
-  MORAINE_ASSIGN(auto properties, OptionalMap(body, "properties"));
-  MORAINE_TRY(catalog_.CreateNamespace(context.call, context.warehouse, name, properties));
-  return NamespaceAnswer(name, properties);
+  MORAINE_ASSIGN(auto made, NewNamespaceFromBody(context.request));
+  MORAINE_TRY(
+      catalog_.CreateNamespace(context.call, context.warehouse, made.name, made.properties));
+  return NamespaceAnswer(made.name, made.properties);
+}
+
+Result<net::Response> Service::ReplayCreateNamespace(const Context& context,
+                                                     const catalog::Receipt&) {
+  MORAINE_ASSIGN(auto made, NewNamespaceFromBody(context.request));
+  return NamespaceAnswer(made.name, made.properties);
 }
 
 Result<net::Response> Service::LoadNamespace(const Context& context) {
@@ -100,14 +113,7 @@ Result<net::Response> Service::UpdateNamespace(const Context& context) {
   }
   MORAINE_ASSIGN(auto changes, catalog_.UpdateNamespace(context.call, context.warehouse, name,
                                                         updates, removals));
-  std::string text;
-  JsonWriter out(&text);
-  out.BeginObject();
-  WriteStrings("updated", changes.updated, &out);
-  WriteStrings("removed", changes.removed, &out);
-  WriteStrings("missing", changes.missing, &out);
-  out.EndObject();
-  return net::Response::Json(200, std::move(text));
+  return net::Response::Json(200, catalog::ToJson(changes));
 }
 
 }  // namespace moraine::rest

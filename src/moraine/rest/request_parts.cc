@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kDefaultPageSize = 1'000;
 constexpr int64_t kMaxPageSize = 10'000;
+constexpr size_t kMaxListingBytes = 64 << 20;
 
 /// Where the next "%1F" (or "%1f") begins, or npos.
 size_t FindSeparator(std::string_view raw, size_t from) {
@@ -106,6 +107,12 @@ Result<PageWish> PageFromQuery(const net::Request& request) {
     wish.page.size = static_cast<size_t>(std::min(*number, kMaxPageSize));
   }
   return wish;
+}
+
+Status CheckListing(const std::string& body) {
+  if (body.size() <= kMaxListingBytes) return {};
+  return InvalidArgument(fmt::format("the list is longer than {} bytes: ask for pages (pageToken=)",
+                                     kMaxListingBytes));
 }
 
 bool MatchesEtag(std::string_view if_none_match, std::string_view tag) {

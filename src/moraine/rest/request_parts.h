@@ -45,6 +45,8 @@ struct PageWish {
   catalog::PageRequest page;
 };
 Result<PageWish> PageFromQuery(const net::Request& request);
+/// InvalidArgument once a list in one answer is longer than a server should hold.
+Status CheckListing(const std::string& body);
 
 /// The tags that If-None-Match lists, without W/ and quotes ("*" stays).
 bool MatchesEtag(std::string_view if_none_match, std::string_view tag);

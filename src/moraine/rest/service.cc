@@ -3,49 +3,48 @@
 #include <fmt/format.h>
 
 #include "moraine/rest/errors.h"
+#include "moraine/rest/route_internal.h"
 
 namespace moraine::rest {
 
 using net::Method;
 
-struct Service::Route {
-  Method method;
-  std::string_view path;  ///< after /v1/ or /v1/{prefix}/
-  Action action;
-  Effect effect;
-};
-
 const std::vector<Service::Route>& Service::Routes() {
   using S = Service;
   constexpr auto kRead = Effect::kRead;
   constexpr auto kMutation = Effect::kMutation;
+  constexpr ReplayAction kNothing = &S::ReplayNothing;
+  constexpr ReplayAction kKept = &S::ReplayKept;
+  constexpr ReplayAction kLoad = &S::ReplayLoad;
+  constexpr ReplayAction kCommit = &S::ReplayCommit;
   static const std::vector<Route> routes = {
       {Method::kGet, "namespaces", &S::ListNamespaces, kRead},
-      {Method::kPost, "namespaces", &S::CreateNamespace, kMutation},
+      {Method::kPost, "namespaces", &S::CreateNamespace, kMutation, &S::ReplayCreateNamespace},
       {Method::kGet, "namespaces/{namespace}", &S::LoadNamespace, kRead},
       {Method::kHead, "namespaces/{namespace}", &S::NamespaceExists, kRead},
-      {Method::kDelete, "namespaces/{namespace}", &S::DropNamespace, kMutation},
-      {Method::kPost, "namespaces/{namespace}/properties", &S::UpdateNamespace, kMutation},
+      {Method::kDelete, "namespaces/{namespace}", &S::DropNamespace, kMutation, kNothing},
+      {Method::kPost, "namespaces/{namespace}/properties", &S::UpdateNamespace, kMutation, kKept},
       {Method::kGet, "namespaces/{namespace}/tables", &S::ListTables, kRead},
-      {Method::kPost, "namespaces/{namespace}/tables", &S::CreateTable, kMutation},
-      {Method::kPost, "namespaces/{namespace}/register", &S::RegisterTable, kMutation},
+      {Method::kPost, "namespaces/{namespace}/tables", &S::CreateTable, kMutation, kLoad},
+      {Method::kPost, "namespaces/{namespace}/register", &S::RegisterTable, kMutation, kLoad},
       {Method::kGet, "namespaces/{namespace}/tables/{table}", &S::LoadTable, kRead},
       {Method::kHead, "namespaces/{namespace}/tables/{table}", &S::TableExists, kRead},
-      {Method::kPost, "namespaces/{namespace}/tables/{table}", &S::CommitTable, kMutation},
-      {Method::kDelete, "namespaces/{namespace}/tables/{table}", &S::DropTable, kMutation},
+      {Method::kPost, "namespaces/{namespace}/tables/{table}", &S::CommitTable, kMutation, kCommit},
+      {Method::kDelete, "namespaces/{namespace}/tables/{table}", &S::DropTable, kMutation,
+       kNothing},
       {Method::kPost, "namespaces/{namespace}/tables/{table}/metrics", &S::ReportMetrics, kRead},
       {Method::kPost, "namespaces/{namespace}/tables/{table}/unregister", &S::UnregisterTable,
-       kMutation},
-      {Method::kPost, "tables/rename", &S::RenameTable, kMutation},
-      {Method::kPost, "transactions/commit", &S::CommitTransaction, kMutation},
+       kMutation, kCommit},
+      {Method::kPost, "tables/rename", &S::RenameTable, kMutation, kNothing},
+      {Method::kPost, "transactions/commit", &S::CommitTransaction, kMutation, kNothing},
       {Method::kGet, "namespaces/{namespace}/views", &S::ListViews, kRead},
-      {Method::kPost, "namespaces/{namespace}/views", &S::CreateView, kMutation},
-      {Method::kPost, "namespaces/{namespace}/register-view", &S::RegisterView, kMutation},
+      {Method::kPost, "namespaces/{namespace}/views", &S::CreateView, kMutation, kLoad},
+      {Method::kPost, "namespaces/{namespace}/register-view", &S::RegisterView, kMutation, kLoad},
       {Method::kGet, "namespaces/{namespace}/views/{view}", &S::LoadView, kRead},
       {Method::kHead, "namespaces/{namespace}/views/{view}", &S::ViewExists, kRead},
-      {Method::kPost, "namespaces/{namespace}/views/{view}", &S::CommitView, kMutation},
-      {Method::kDelete, "namespaces/{namespace}/views/{view}", &S::DropView, kMutation},
-      {Method::kPost, "views/rename", &S::RenameView, kMutation},
+      {Method::kPost, "namespaces/{namespace}/views/{view}", &S::CommitView, kMutation, kLoad},
+      {Method::kDelete, "namespaces/{namespace}/views/{view}", &S::DropView, kMutation, kNothing},
+      {Method::kPost, "views/rename", &S::RenameView, kMutation, kNothing},
       // Of the protocol, yet not served: answered 406 and left out of the endpoints that config
       // lists.
       {Method::kGet, "namespaces/{namespace}/tables/{table}/credentials", &S::NotServed, kRead},
@@ -64,20 +63,16 @@ void Service::Register(net::Router& router) {
   auto add = [&](const Route& route, bool with_prefix) {
     std::string pattern =
         fmt::format("{}{}/{}", options_.base_path, with_prefix ? "/{prefix}" : "", route.path);
-    router.Add(
-        route.method, std::move(pattern),
-        [this, action = route.action, effect = route.effect, with_prefix](
-            Call& call, const net::Request& request, const net::PathParams& params) -> net::Answer {
-          Context context{call, request, params,
-                          with_prefix ? params.Get("prefix") : options_.default_warehouse};
-          auto response = (this->*action)(context);
-          if (response.ok()) return std::move(*response);
-          net::Response error = ErrorOf(response.status(), effect);
-          if (request.method == Method::kHead) error.body.clear();
-          return error;
-        });
+    router.Add(route.method, std::move(pattern),
+               [this, &route, with_prefix](Call& call, const net::Request& request,
+                                           const net::PathParams& params) -> net::Answer {
+                 return Serve(route,
+                              {call, request, params,
+                               with_prefix ? params.Get("prefix") : options_.default_warehouse});
+               });
   };
-  add({Method::kGet, "config", &Service::Config, Effect::kRead}, false);
+  static const Route config = {Method::kGet, "config", &Service::Config, Effect::kRead};
+  add(config, false);
   for (const auto& route : Routes()) {
     add(route, false);
     add(route, true);
@@ -110,7 +105,11 @@ Result<net::Response> Service::Config(const Context& context) {
   iceberg::WriteStringMap(overrides, &out);
   out.Key("endpoints").BeginArray();
   for (const auto& endpoint : Endpoints()) out.String(endpoint);
-  out.EndArray().EndObject();
+  out.EndArray();
+  if (options_.idempotency_key_lifetime.count() > 0) {
+    out.Field("idempotency-key-lifetime", IsoDuration(options_.idempotency_key_lifetime));
+  }
+  out.EndObject();
   return net::Response::Json(200, std::move(body));
 }
 

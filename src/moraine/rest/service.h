@@ -10,6 +10,7 @@
 #include "moraine/catalog/views.h"
 #include "moraine/net/http.h"
 #include "moraine/net/router.h"
+#include "moraine/rest/keyed_requests.h"
 #include "moraine/rest/request_parts.h"
 
 namespace moraine::rest {
@@ -17,6 +18,8 @@ namespace moraine::rest {
 struct ServiceOptions {
   std::string base_path = "/iceberg/v1";
   std::string default_warehouse = "default";  ///< of paths without a prefix
+  /// How long a request may come again under its key, as clients are told; 0: keys mean nothing.
+  Millis idempotency_key_lifetime = Millis(30 * 60'000);
 };
 
 /// Thread-safe. Borrows the catalog; must outlive the router that it was added to.
@@ -37,10 +40,38 @@ class Service {
     const net::Request& request;
     const net::PathParams& params;
     std::string warehouse;
+    /// Set by what stores nothing: its Idempotency-Key, if it has one, is not used.
+    bool* takes_no_key = nullptr;
   };
   using Action = Result<net::Response> (Service::*)(const Context&);
+  using ReplayAction = Result<net::Response> (Service::*)(const Context&, const catalog::Receipt&);
   struct Route;
   static const std::vector<Route>& Routes();
+  net::Answer Serve(const Route& route, const Context& context);
+  static net::Response Finished(Result<net::Response> response, const Route& route,
+                                const Context& context);
+
+  // keyed_service.cc
+  enum class KeyTry { kFirst, kAgain };
+  net::Answer ServeKeyed(const Route& route, const Context& context, KeyTry tried);
+  /// Parks the request until the one with its key that is at work has ended.
+  net::Answer WaitForKey(const Route& route, const Context& context, std::string id);
+  net::Response RunKeyed(const Route& route, const Context& context,
+                         const catalog::KeyedRequest& keyed);
+  /// Of a request that changed nothing, or whose change kept no key.
+  net::Response KeepAnswer(const Route& route, const Context& context,
+                           const catalog::KeyedRequest& keyed, net::Response response);
+  /// Keeps a failure that is final; finds out how the request ended otherwise.
+  net::Response SettleFailure(const Route& route, const Context& context,
+                              const catalog::KeyedRequest& keyed, const Status& status);
+  net::Response Replay(const Route& route, const Context& context,
+                       const catalog::KeyedRequest& keyed, const catalog::KeptAnswer& kept);
+  Result<net::Response> ReplayNothing(const Context& context, const catalog::Receipt& receipt);
+  Result<net::Response> ReplayKept(const Context& context, const catalog::Receipt& receipt);
+  Result<net::Response> ReplayLoad(const Context& context, const catalog::Receipt& receipt);
+  Result<net::Response> ReplayCommit(const Context& context, const catalog::Receipt& receipt);
+  Result<net::Response> ReplayCreateNamespace(const Context& context,
+                                              const catalog::Receipt& receipt);
 
   Result<net::Response> Config(const Context& context);
   Result<net::Response> NotServed(const Context& context);
@@ -76,6 +107,7 @@ class Service {
   catalog::Catalog& catalog_;
   catalog::Views views_;
   const ServiceOptions options_;
+  KeysAtWork keys_at_work_;
 };
 
 /// The {namespace} of a path.

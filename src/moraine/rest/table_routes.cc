@@ -75,6 +75,7 @@ Result<net::Response> Service::CreateTable(const Context& context) {
   MORAINE_ASSIGN(auto ns, NamespaceOf(context.params));
   MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
   MORAINE_ASSIGN(auto create, CreateTableFromJson(JsonCursor(json), std::move(ns)));
+  if (create.stage && context.takes_no_key != nullptr) *context.takes_no_key = true;
   MORAINE_ASSIGN(auto table, catalog_.Create(context.call, context.warehouse, create));
   return LoadAnswer(*table, Snapshots::kAll);
 }

@@ -31,6 +31,25 @@ bool IsAddress(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
+net::ClientLimitOptions ClientLimitsOf(const Config& config) {
+  net::ClientLimitOptions limits;
+  limits.rate = static_cast<double>(config.Number("server.client-rate"));
+  limits.burst = static_cast<double>(config.Number("server.client-burst"));
+  limits.requests = static_cast<size_t>(config.Number("server.client-requests"));
+  limits.connections = static_cast<size_t>(config.Number("server.client-connections"));
+  limits.trusted_proxies = config.List("server.trusted-proxies");
+  return limits;
+}
+
+Status CheckProxies(const std::vector<std::string>& addresses) {
+  for (const std::string& address : addresses) {
+    if (address != "localhost" && IsAddress(address)) continue;
+    return InvalidArgument(
+        fmt::format("server.trusted-proxies: expected IP addresses, got {}", address));
+  }
+  return {};
+}
+
 Result<std::string> ReadToken(const std::string& path) {
   if (path.empty()) return std::string();
   std::ifstream file(path);
@@ -92,6 +111,13 @@ Result<net::ServerOptions> HttpOptions(const Config& config) {
   options.request_deadline = config.Duration("server.request-timeout");
   options.body_limit_bytes = static_cast<size_t>(config.Number("server.max-body"));
   options.connection_limit = static_cast<size_t>(config.Number("server.max-connections"));
+  options.bodies_limit_bytes = static_cast<size_t>(config.Number("server.max-bodies"));
+  options.idle_timeout = config.Duration("server.idle-timeout");
+  options.header_timeout = config.Duration("server.header-timeout");
+  options.body_timeout = config.Duration("server.body-timeout");
+  options.write_timeout = config.Duration("server.write-timeout");
+  options.client_limits = ClientLimitsOf(config);
+  MORAINE_TRY(CheckProxies(options.client_limits.trusted_proxies));
   options.refuse = RefusalOf;
   return options;
 }

@@ -31,12 +31,19 @@ RequestMetrics::RequestMetrics(Metrics& metrics)
            {"route", "method"},
            kMaxSeries},
           LatencyBounds())),
+      refusals_(metrics.Counters({"moraine_http_refusals_total",
+                                  "Requests and connections that were turned away before any "
+                                  "handler saw them, by the limit "
+                                  "or rule that did it.",
+                                  {"reason"}})),
       request_bytes_(
           metrics.Counters({"moraine_http_request_bytes_total", "Bytes of request bodies."})
               .With()),
       response_bytes_(
           metrics.Counters({"moraine_http_response_bytes_total", "Bytes of response bodies."})
-              .With()) {}
+              .With()) {
+  for (std::string_view reason : net::kRefusalReasons) refusals_.With({reason});
+}
 
 RequestMetrics::Series& RequestMetrics::Find(const net::RequestRecord& record) {
   std::string_view route = record.route.empty() ? kNoRoute : std::string_view(record.route);

@@ -18,6 +18,8 @@ class RequestMetrics {
  public:
   explicit RequestMetrics(Metrics& metrics);
 
+  /// reason: one of net::kRefusalReasons.
+  void CountRefusal(std::string_view reason) { refusals_.With({reason}).Add(); }
   /// Some hundred nanoseconds; blocks only for another who counts.
   void Count(const net::RequestRecord& record);
 
@@ -42,6 +44,7 @@ class RequestMetrics {
 
   CounterFamily& requests_;
   HistogramFamily& duration_;
+  CounterFamily& refusals_;
   Counter request_bytes_;
   Counter response_bytes_;
   std::mutex mutex_;

@@ -23,6 +23,10 @@ namespace moraine::server {
 namespace {
 
 constexpr Millis kStartLimit{120'000};
+/// Clocks of servers and clients may differ.
+constexpr Millis kKeyGrace{5 * 60'000};
+constexpr Millis kTrimInterval{60'000};
+constexpr Millis kTrimLimit{60'000};
 
 std::string HostName() {
   char name[256] = {};
@@ -40,6 +44,7 @@ struct Server::Parts {
   Status OpenAll(Call& call, const catalog::Warehouse& warehouse);
   Status Serve(net::ServerOptions options, iceberg::StringMap storage);
   void StartOptimizing();
+  void StartTrimming();
 
   const Env env;
   const Config config;
@@ -94,7 +99,9 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
 }
 
 Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap storage) {
-  rest = std::make_unique<rest::Service>(*catalog, rest::ServiceOptions{});
+  rest::ServiceOptions rest_options;
+  rest_options.idempotency_key_lifetime = config.Duration("catalog.idempotency-key-lifetime");
+  rest = std::make_unique<rest::Service>(*catalog, std::move(rest_options));
   rest->Register(router);
   api = std::make_unique<api::Service>(*catalog, *files, *optimizing, env.clock.Wall());
   api->TellOptimizers(std::move(storage));
@@ -113,10 +120,27 @@ Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap stora
                auto stats = server == nullptr ? net::ServerStats() : server->stats();
                return net::Response::Text(200, metrics_page.Text(counts, stats));
              });
+  options.on_refused = [this](std::string_view reason) { request_metrics.CountRefusal(reason); };
   options.on_finished = [this](const net::RequestRecord& record) { request_metrics.Count(record); };
   MORAINE_ASSIGN(http, net::HttpServer::Start(env, std::move(options), router.AsHandler()));
   serving = http.get();
   return {};
+}
+
+/// Forgets the keys of requests that can't come again.
+void Server::Parts::StartTrimming() {
+  threads.emplace_back("request-keys", [this](std::stop_token) {
+    const Millis kept = config.Duration("catalog.idempotency-key-lifetime") + kKeyGrace;
+    while (!stop.stop_requested()) {
+      Call call(env, kTrimLimit, stop.get_token());
+      int64_t before_ms = ToMillis(env.clock.Wall()) - kept.count();
+      Status trimmed = catalog->request_keys().Trim(call, before_ms);
+      if (!trimmed.ok() && !stop.stop_requested()) {
+        env.log.Warn("old request keys stay", {{"error", trimmed.ToString()}});
+      }
+      env.clock.SleepFor(kTrimInterval, stop.get_token());
+    }
+  });
 }
 
 void Server::Parts::StartOptimizing() {
@@ -150,6 +174,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& conf
   Call call(env, kStartLimit);
   MORAINE_TRY(parts->OpenAll(call, warehouse));
   MORAINE_TRY(parts->Serve(std::move(http_options), std::move(storage)));
+  parts->StartTrimming();
   parts->StartOptimizing();
   env.log.Info("serving", {{"url", parts->http->base_url()},
                            {"version", MORAINE_VERSION},
