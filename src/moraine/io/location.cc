@@ -36,12 +36,21 @@ Result<LocationParts> SplitLocation(std::string_view location) {
   }
   parts.scheme = ToLowerAscii(location.substr(0, colon));
   if (parts.scheme == "s3a" || parts.scheme == "s3n") parts.scheme = "s3";
+  if (parts.scheme == "abfs" || parts.scheme == "wasb" || parts.scheme == "wasbs") {
+    parts.scheme = "abfss";
+  }
   parts.path = location.substr(colon + 1);
   if (parts.path.starts_with("//")) {
     std::string_view rest = parts.path.substr(2);
     size_t slash = std::min(rest.find('/'), rest.size());
     parts.authority = ToLowerAscii(rest.substr(0, slash));
     parts.path = rest.substr(slash);
+  }
+  if (parts.scheme == "abfss") {
+    // One container has two names.
+    constexpr std::string_view kBlob = ".blob.";
+    const size_t at = parts.authority.find(kBlob);
+    if (at != parts.authority.npos) parts.authority.replace(at, kBlob.size(), ".dfs.");
   }
   if (parts.scheme == "file" && parts.authority == "localhost") parts.authority.clear();
   if (parts.scheme == "file" && !parts.authority.empty()) {

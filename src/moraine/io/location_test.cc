@@ -22,6 +22,10 @@ TEST(Location, Normalizes) {
            {"/a/%%36%31", "file:///a/%2561"},
            {"s3a://Bucket/x/", "s3://bucket/x"},
            {"s3n://b", "s3://b"},
+           {"gs://b/x//y", "gs://b/x/y"},
+           {"abfs://c@a.dfs.core.windows.net/x", "abfss://c@a.dfs.core.windows.net/x"},
+           {"wasbs://c@A.blob.core.windows.net/x/", "abfss://c@a.dfs.core.windows.net/x"},
+           {"hdfs://Host:8020/x", "hdfs://host:8020/x"},
            {"s3://b/%7Ex", "s3://b/~x"},
            {"/a/ä b", "file:///a/ä b"},
        }) {
