@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "moraine/io/cloud_location.h"
 #include "moraine/io/local_path.h"
 #include "moraine/io/location.h"
 #include "moraine/io/s3_location.h"
@@ -108,11 +109,19 @@ class RestrictedFileSystem final : public FileSystem {
   /// In a store bucket and key are taken byte for byte, so they have to begin with the root's as
   /// they stand, too.
   static Status PermitKey(const std::string& location, const std::string& root) {
+    if (CloudStoreOf(root)) return PermitCloudPath(location, root);
     if (!IsS3Location(root)) return {};
     MORAINE_ASSIGN(S3Location at, ParseS3Prefix(location));
     MORAINE_ASSIGN(S3Location top, ParseS3Prefix(root));
     bool below = top.key.empty() || at.key == top.key || at.key.starts_with(top.key + "/");
     return below && at.bucket == top.bucket ? Status() : Refuse(location);
+  }
+
+  static Status PermitCloudPath(const std::string& location, const std::string& root) {
+    MORAINE_ASSIGN(CloudLocation at, ParseCloudPrefix(location));
+    MORAINE_ASSIGN(CloudLocation top, ParseCloudPrefix(root));
+    const std::string below = top.path.ends_with('/') ? top.path : top.path + "/";
+    return at.path == top.path || at.path.starts_with(below) ? Status() : Refuse(location);
   }
 
   Status PermitPath(const std::string& location, const std::string& path) const {

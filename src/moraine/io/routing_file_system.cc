@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "moraine/io/cloud_file_system.h"
 #include "moraine/io/s3_file_system.h"
 #include "moraine/io/s3_location.h"
 
@@ -13,8 +14,9 @@ namespace {
 
 class RoutingFileSystem final : public FileSystem {
  public:
-  RoutingFileSystem(std::unique_ptr<FileSystem> local, std::unique_ptr<FileSystem> s3)
-      : local_(std::move(local)), s3_(std::move(s3)) {}
+  RoutingFileSystem(std::unique_ptr<FileSystem> local, std::unique_ptr<FileSystem> s3,
+                    std::map<CloudStore, std::unique_ptr<FileSystem>> others)
+      : local_(std::move(local)), s3_(std::move(s3)), others_(std::move(others)) {}
 
   Result<std::unique_ptr<RandomReader>> Open(Call& call, const std::string& location,
                                              std::optional<int64_t> known_size) override {
@@ -37,27 +39,31 @@ class RoutingFileSystem final : public FileSystem {
 
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
     std::vector<Status> outcomes(locations.size());
-    std::vector<size_t> indices[2];  // local, s3
+    std::map<FileSystem*, std::vector<size_t>> indices;
     for (size_t i = 0; i < locations.size(); ++i) {
       Result<FileSystem*> files = Of(locations[i]);
       if (files.ok()) {
-        indices[*files == local_.get() ? 0 : 1].push_back(i);
+        indices[*files].push_back(i);
       } else {
         outcomes[i] = std::move(files).status();
       }
     }
-    for (size_t which = 0; which < 2; ++which) {
-      if (indices[which].empty()) continue;
+    for (const auto& [files, which] : indices) {
       std::vector<std::string> some;
-      for (size_t i : indices[which]) some.push_back(locations[i]);
-      std::vector<Status> done = (which == 0 ? local_ : s3_)->DeleteMany(call, some);
-      for (size_t i = 0; i < some.size(); ++i) outcomes[indices[which][i]] = std::move(done[i]);
+      for (size_t i : which) some.push_back(locations[i]);
+      std::vector<Status> done = files->DeleteMany(call, some);
+      for (size_t i = 0; i < some.size(); ++i) outcomes[which[i]] = std::move(done[i]);
     }
     return outcomes;
   }
 
  private:
   Result<FileSystem*> Of(const std::string& location) const {
+    if (const auto store = CloudStoreOf(location)) {
+      const auto found = others_.find(*store);
+      if (found != others_.end()) return found->second.get();
+      return InvalidArgument(fmt::format("no store of this scheme is configured: {}", location));
+    }
     if (!IsS3Location(location)) return local_.get();
     if (s3_ != nullptr) return s3_.get();
     return InvalidArgument(fmt::format("no S3 store is configured (s3.*): {}", location));
@@ -65,20 +71,43 @@ class RoutingFileSystem final : public FileSystem {
 
   const std::unique_ptr<FileSystem> local_;
   const std::unique_ptr<FileSystem> s3_;
+  const std::map<CloudStore, std::unique_ptr<FileSystem>> others_;
 };
+
+bool AnyInS3(const std::vector<std::string>& locations) {
+  return std::any_of(locations.begin(), locations.end(),
+                     [](const std::string& location) { return IsS3Location(location); });
+}
 
 }  // namespace
 
-std::unique_ptr<FileSystem> MakeRoutingFileSystem(std::unique_ptr<FileSystem> local,
-                                                  std::unique_ptr<FileSystem> s3) {
-  return std::make_unique<RoutingFileSystem>(std::move(local), std::move(s3));
+std::unique_ptr<FileSystem> MakeRoutingFileSystem(
+    std::unique_ptr<FileSystem> local, std::unique_ptr<FileSystem> s3,
+    std::map<CloudStore, std::unique_ptr<FileSystem>> others) {
+  return std::make_unique<RoutingFileSystem>(std::move(local), std::move(s3), std::move(others));
 }
 
 std::unique_ptr<FileSystem> MakeFileSystemFor(const std::vector<std::string>& locations,
                                               const S3Options& s3) {
-  bool needs_s3 = std::any_of(locations.begin(), locations.end(),
-                              [](const std::string& location) { return IsS3Location(location); });
-  return MakeRoutingFileSystem(MakeLocalFileSystem(), needs_s3 ? MakeS3FileSystem(s3) : nullptr);
+  return MakeRoutingFileSystem(MakeLocalFileSystem(),
+                               AnyInS3(locations) ? MakeS3FileSystem(s3) : nullptr);
+}
+
+Result<std::unique_ptr<FileSystem>> MakeFileSystemFor(
+    const std::vector<std::string>& locations,
+    const std::map<std::string, std::string>& properties) {
+  std::unique_ptr<FileSystem> s3;
+  if (AnyInS3(locations)) {
+    MORAINE_ASSIGN(const S3Options options, S3OptionsOf(properties));
+    s3 = MakeS3FileSystem(options);
+  }
+  std::map<CloudStore, std::unique_ptr<FileSystem>> others;
+  for (const std::string& location : locations) {
+    const auto store = CloudStoreOf(location);
+    if (!store || others.contains(*store)) continue;
+    MORAINE_ASSIGN(others[*store], MakeCloudFileSystem(*store, properties));
+  }
+  return MakeRoutingFileSystem(MakeLocalFileSystem(), std::move(s3), std::move(others));
 }
 
 }  // namespace moraine::io

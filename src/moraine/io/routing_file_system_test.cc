@@ -87,5 +87,41 @@ TEST_F(RoutingFileSystemTest, TheFenceTakesKeysByteForByte) {
   EXPECT_EQ(whole->Stat(call_, "s3://lake/any").status().code(), Code::kNotFound);
 }
 
+TEST_F(RoutingFileSystemTest, TheFenceTakesPathsOfOtherStoresByteForByte) {
+  struct Case {
+    const char* root;
+    std::vector<const char*> inside, outside;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"gs://lake/w/",
+            {"gs://lake/w/a", "gs://lake/w/a%20b"},
+            {"gs://lake/w2/a", "gs://lake/%77/a", "gs://lake2/w/a", "s3://lake/w/a", "gs://lake"}},
+           {"wasbs://c@a.blob.core.windows.net/w",
+            {"abfss://c@a.dfs.core.windows.net/w/x", "wasb://c@a.blob.core.windows.net/w/x"},
+            {"abfss://d@a.dfs.core.windows.net/w/x", "abfss://c@b.dfs.core.windows.net/w/x",
+             "abfss://c@a.dfs.core.windows.net/%77/x"}},
+           {"hdfs://n:8020", {"hdfs://n:8020/x"}, {"hdfs://m:8020/x", "hdfs://n/x", "/x"}},
+       }) {
+    auto fenced = MakeRestrictedFileSystem(std::make_unique<MemoryFileSystem>(), {c.root}).value();
+    for (const char* inside : c.inside) {
+      EXPECT_EQ(fenced->Stat(call_, inside).status().code(), Code::kNotFound) << inside;
+    }
+    for (const char* outside : c.outside) {
+      EXPECT_EQ(fenced->Stat(call_, outside).status().code(), Code::kPermissionDenied) << outside;
+    }
+  }
+}
+
+TEST_F(RoutingFileSystemTest, PropertiesOfStoresThatAreUsedAreChecked) {
+  const std::map<std::string, std::string> wrong = {{"gcs.no-auth", "perhaps"}};
+  EXPECT_TRUE(MakeFileSystemFor({"file:///w"}, wrong).ok());
+  EXPECT_EQ(MakeFileSystemFor({"file:///w", "gs://b"}, wrong).status().code(),
+            Code::kInvalidArgument);
+  auto files = MakeFileSystemFor({"gs://b"}, std::map<std::string, std::string>{});
+  ASSERT_TRUE(files.ok()) << files.status().ToString();
+  EXPECT_EQ((*files)->Stat(call_, "abfss://c@a.dfs.core.windows.net/x").status().code(),
+            Code::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace moraine::io
