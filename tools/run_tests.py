@@ -238,9 +238,23 @@ def kill(stage: Stage):
     stage.pytest("tests/e2e", "-m", "kill", "--timeout=1200", MORAINE_FULL=str(int(stage.full)))
 
 
+#: Suites of other people and requests at random, which are no engines: a stage of their own.
+JUDGES = [f"tests/engines/test_{name}.py" for name in ("kit", "requests_at_random")]
+
+
+def install(stage: Stage, *names: str):
+    for name in names:
+        stage.run("tests/engines/install.sh", name, PYTHON=sys.executable)
+
+
+def judges(stage: Stage):
+    install(stage, "reference", "schemathesis")
+    stage.pytest(*JUDGES, "--timeout=900", MORAINE_FULL=str(int(stage.full)))
+
+
 def engines(stage: Stage):
-    stage.run("tests/engines/install.sh", "spark35")
-    stage.pytest("tests/engines", "--timeout=900", MORAINE_FULL=str(int(stage.full)))
+    install(stage, "spark35")
+    stage.pytest("tests/engines", *[f"--ignore={file}" for file in JUDGES], "--timeout=900", MORAINE_FULL=str(int(stage.full)))
 
 
 STAGES = [
@@ -250,7 +264,8 @@ STAGES = [
     Stage("stores", 10, "unit tests on PostgreSQL and MariaDB, and servers on them", stores),
     Stage("interop", 8, "PyIceberg, DuckDB and the binary as a black box", interop),
     Stage("kill", 8, "kill -9 under concurrent writers", kill),
-    Stage("engines", 15, "Spark and tables of Flink", engines),
+    Stage("judges", 10, "Iceberg's compatibility kit, PyIceberg's own tests, requests at random", judges),
+    Stage("engines", 20, "Spark 3.5 and 4, Flink, Trino", engines),
     Stage("asan", 30, "unit tests with address and undefined behaviour sanitizers", asan),
     Stage("tsan", 20, "unit tests of the modules with threads, thread sanitizer", tsan),
     Stage("fuzz", 15, "every parser of foreign bytes, with its corpus", fuzz),

@@ -1,18 +1,14 @@
 """Spark 3.5 with the Iceberg runtime, one session for all engine tests; the catalog is `ice`."""
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).resolve().parent
+from installed import installed
 
 
 @pytest.fixture(scope="session")
 def spark(server, tmp_path_factory):
-    installed = subprocess.run([HERE / "install.sh"], env=os.environ | {"PYTHON": sys.executable}, check=True, capture_output=True, text=True)
-    folder = Path(installed.stdout.strip())
+    folder = installed("spark35")
     sys.path.insert(0, str(folder / "python"))
     from pyspark.sql import SparkSession
 

@@ -3,16 +3,12 @@
     with ReferenceCatalog(folder) as reference:
         reference.uri
 """
-import os
-import shutil
-import subprocess
 import urllib.request
 from pathlib import Path
 
 from foreign_server import ForeignServer
 from harness import free_port
-
-HERE = Path(__file__).resolve().parent
+from installed import installed, java
 
 
 class ReferenceCatalog(ForeignServer):
@@ -28,13 +24,11 @@ class ReferenceCatalog(ForeignServer):
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, timeout: float = 90):
-        installed = subprocess.run([HERE / "reference" / "install.sh"], check=True, capture_output=True, text=True)
         self.warehouse.mkdir(parents=True, exist_ok=True)
-        java = Path(os.environ["JAVA_HOME"], "bin", "java") if "JAVA_HOME" in os.environ else shutil.which("java")
         # What begins with CATALOG_ becomes a property of the catalog behind it.
         settings = {"CATALOG_WAREHOUSE": f"file://{self.warehouse}", "CATALOG_REST_PORT": str(self.port), "CATALOG_JDBC_SCHEMA__VERSION": "V1",
                     "CATALOG_URI": f"jdbc:sqlite:file:reference{self.port}?mode=memory&cache=shared"}
-        command = [java, "-Xmx400m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{installed.stdout.strip()}/*",
+        command = [java(), "-Xmx400m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{installed('reference')}/jars/*",
                    "org.apache.iceberg.rest.RESTCatalogServer"]
         return self.launch(command, timeout, settings)
 

@@ -100,6 +100,39 @@ def test_time_travel_branches_tags_rollback(catalog, namespace, sql):
     assert catalog.load_table(f"{namespace}.t").metadata.refs["old"].snapshot_id == snapshots[1]
 
 
+def test_views(server, catalog, namespace, sql):
+    sql("CREATE TABLE t (id bigint, kind string) USING iceberg")
+    sql("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    sql("CREATE VIEW v (number COMMENT 'the id') COMMENT 'of a' TBLPROPERTIES ('x' = 'y') AS SELECT id FROM t WHERE kind = 'a'")
+    assert sql("SELECT number FROM v") == [(1,)]
+    assert sql("SHOW TBLPROPERTIES v ('x')") == [("x", "y")]
+    assert [view[-1] for view in catalog.list_views(namespace)] == ["v"]
+    sql("CREATE OR REPLACE VIEW v AS SELECT id + 10 AS number FROM t")
+    sql("ALTER VIEW v SET TBLPROPERTIES ('x' = 'z')")
+    assert sorted(sql("SELECT number FROM v")) == [(11,), (12,)]
+    with pytest.raises(Exception, match="(?i)already exists"):
+        sql("CREATE TABLE v (id bigint) USING iceberg")
+    sql("ALTER VIEW v RENAME TO w")
+    assert [row[1] for row in sql("SHOW VIEWS")] == ["w"]
+    assert len(sql("SELECT * FROM w")) == 2
+    sql("DROP VIEW w")
+    assert sql("SHOW VIEWS") == []
+
+
+def test_stage_create_and_truncate(catalog, namespace, sql):
+    """A table is made together with its rows, or not at all."""
+    sql("CREATE TABLE t USING iceberg PARTITIONED BY (kind) TBLPROPERTIES ('x' = 'y') AS SELECT id, concat('k', id % 2) AS kind FROM range(6)")
+    table = catalog.load_table(f"{namespace}.t")
+    assert len(table.snapshots()) == 1 and table.properties["x"] == "y"
+    with pytest.raises(Exception):
+        sql("CREATE TABLE gone USING iceberg AS SELECT assert_true(id < 3) FROM range(6)")
+    assert not catalog.table_exists(f"{namespace}.gone")
+    sql("TRUNCATE TABLE t")
+    assert sql("SELECT count(*) FROM t") == [(0,)]
+    sql("DROP TABLE t PURGE")
+    assert sql("SHOW TABLES") == []
+
+
 def test_maintenance_procedures_of_spark(server, catalog, namespace, sql):
     sql(f"CREATE TABLE t (id bigint, kind string) USING iceberg PARTITIONED BY (bucket(2, id)) TBLPROPERTIES ({MERGE_ON_READ})")
     for i in range(5):
