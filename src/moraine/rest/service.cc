@@ -35,6 +35,11 @@ const std::vector<Service::Route>& Service::Routes() {
       {Method::kPost, "namespaces/{namespace}/tables/{table}/metrics", &S::ReportMetrics, kRead},
       {Method::kPost, "namespaces/{namespace}/tables/{table}/unregister", &S::UnregisterTable,
        kMutation, kCommit},
+      {Method::kPost, "namespaces/{namespace}/tables/{table}/plan", &S::PlanScan, kRead},
+      {Method::kGet, "namespaces/{namespace}/tables/{table}/plan/{plan-id}", &S::FetchPlan, kRead},
+      {Method::kDelete, "namespaces/{namespace}/tables/{table}/plan/{plan-id}", &S::CancelPlan,
+       kRead},
+      {Method::kPost, "namespaces/{namespace}/tables/{table}/tasks", &S::FetchScanTasks, kRead},
       {Method::kPost, "tables/rename", &S::RenameTable, kMutation, kNothing},
       {Method::kPost, "transactions/commit", &S::CommitTransaction, kMutation, kNothing},
       {Method::kGet, "namespaces/{namespace}/views", &S::ListViews, kRead},
@@ -49,10 +54,6 @@ const std::vector<Service::Route>& Service::Routes() {
       // lists.
       {Method::kGet, "namespaces/{namespace}/tables/{table}/credentials", &S::NotServed, kRead},
       {Method::kPost, "namespaces/{namespace}/tables/{table}/sign", &S::NotServed, kRead},
-      {Method::kPost, "namespaces/{namespace}/tables/{table}/plan", &S::NotServed, kRead},
-      {Method::kGet, "namespaces/{namespace}/tables/{table}/plan/{plan}", &S::NotServed, kRead},
-      {Method::kDelete, "namespaces/{namespace}/tables/{table}/plan/{plan}", &S::NotServed, kRead},
-      {Method::kPost, "namespaces/{namespace}/tables/{table}/tasks", &S::NotServed, kRead},
       {Method::kGet, "namespaces/{namespace}/functions", &S::NotServed, kRead},
       {Method::kGet, "namespaces/{namespace}/functions/{function}", &S::NotServed, kRead},
   };

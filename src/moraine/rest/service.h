@@ -13,6 +13,10 @@
 #include "moraine/rest/keyed_requests.h"
 #include "moraine/rest/request_parts.h"
 
+namespace moraine::scanning {
+class Scans;
+}
+
 namespace moraine::rest {
 
 struct ServiceOptions {
@@ -20,6 +24,7 @@ struct ServiceOptions {
   std::string default_warehouse = "default";  ///< of paths without a prefix
   /// How long a request may come again under its key, as clients are told; 0: keys mean nothing.
   Millis idempotency_key_lifetime = Millis(30 * 60'000);
+  scanning::Scans* scans = nullptr;           ///< outlives the service; null: no planning
 };
 
 /// Thread-safe. Borrows the catalog; must outlive the router that it was added to.
@@ -94,6 +99,11 @@ class Service {
   Result<net::Response> ReportMetrics(const Context& context);
   Result<net::Response> CommitTransaction(const Context& context);
   Result<net::Response> UnregisterTable(const Context& context);
+
+  Result<net::Response> PlanScan(const Context& context);
+  Result<net::Response> FetchPlan(const Context& context);
+  Result<net::Response> CancelPlan(const Context& context);
+  Result<net::Response> FetchScanTasks(const Context& context);
 
   Result<net::Response> ListViews(const Context& context);
   Result<net::Response> CreateView(const Context& context);

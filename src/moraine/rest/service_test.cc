@@ -74,7 +74,7 @@ TEST_F(RestTest, ConfigNamesTheWarehouseAndEveryRoute) {
   EXPECT_EQ(*config.Find("overrides"), Json::Parse(R"({"prefix":"default"})").value());
   EXPECT_EQ(*config.Find("defaults"), Json::MakeObject());
   const auto& endpoints = config.Find("endpoints")->as_array();
-  EXPECT_EQ(endpoints.size(), 25u);
+  EXPECT_EQ(endpoints.size(), 29u);
   auto has = [&](std::string_view endpoint) {
     return std::find(endpoints.begin(), endpoints.end(), Json(endpoint)) != endpoints.end();
   };
@@ -82,7 +82,8 @@ TEST_F(RestTest, ConfigNamesTheWarehouseAndEveryRoute) {
   EXPECT_TRUE(has("HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}"));
   EXPECT_TRUE(has("POST /v1/{prefix}/tables/rename"));
   EXPECT_TRUE(has("POST /v1/{prefix}/transactions/commit"));
-  EXPECT_FALSE(has("POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan"));
+  EXPECT_TRUE(has("POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan"));
+  EXPECT_TRUE(has("GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}"));
   EXPECT_EQ(*SendOk(Method::kGet, "config").Find("overrides"), Json::MakeObject());
   ExpectError(Send(Method::kGet, "config?warehouse=nope"), 404, "NoSuchWarehouseException",
               "Warehouse does not exist: nope");
@@ -380,7 +381,7 @@ TEST_F(RestTest, StatusesByWhatIsMissing) {
       {Method::kGet, "namespaces/ns/views/v", "", 404, "NoSuchViewException"},
       {Method::kGet, "namespaces/none/views", "", 404, "NoSuchNamespaceException"},
       {Method::kPost, "default/namespaces/ns/tables/t/plan", "{}", 406,
-       "UnsupportedOperationException"},
+       "UnsupportedOperationException"},  // no planner was given
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.target);

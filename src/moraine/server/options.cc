@@ -177,6 +177,15 @@ Status CheckSpillFolder(const Config& config) {
   return InvalidArgument(fmt::format("optimizer.spill-dir: {}", made.status().message()));
 }
 
+scanning::ScanOptions ScanOptionsOf(const Config& config) {
+  scanning::ScanOptions options;
+  options.page.files = config.Number("scan.files-per-answer");
+  options.plan_lifetime = config.Duration("scan.plan-lifetime");
+  options.submit_from_bytes = config.Number("scan.submit-from");
+  options.list_cache_bytes = config.Number("scan.manifest-list-cache");
+  return options;
+}
+
 optimizing::Options OptimizingOptions(const Config& config) {
   optimizing::Options options;
   options.refresh_interval = config.Duration("optimizing.refresh-interval");

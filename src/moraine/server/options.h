@@ -9,6 +9,7 @@
 #include "moraine/io/file_system.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/options.h"
+#include "moraine/scanning/scans.h"
 
 namespace moraine::server {
 
@@ -33,5 +34,6 @@ Status CheckWarehouse(Call& call, io::FileSystem& files, const catalog::Warehous
 Status CheckSpillFolder(const Config& config);
 
 optimizing::Options OptimizingOptions(const Config& config);
+scanning::ScanOptions ScanOptionsOf(const Config& config);
 
 }  // namespace moraine::server

@@ -12,6 +12,7 @@
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/service.h"
 #include "moraine/rest/service.h"
+#include "moraine/scanning/scans.h"
 #include "moraine/server/metrics_page.h"
 #include "moraine/server/options.h"
 #include "moraine/server/process_metrics.h"
@@ -55,6 +56,7 @@ struct Server::Parts {
   std::unique_ptr<io::FileSystem> files;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<optimizing::Service> optimizing;
+  std::unique_ptr<scanning::Scans> scans;
   std::unique_ptr<rest::Service> rest;
   std::unique_ptr<api::Service> api;
   net::Router router{RefusalOf};
@@ -95,12 +97,15 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   optimizing_options.metrics = &metrics;
   optimizing =
       std::make_unique<optimizing::Service>(*catalog, *files, *database, optimizing_options);
+  scans = std::make_unique<scanning::Scans>(*files, *database, ScanOptionsOf(config));
+  MORAINE_TRY(scans->Open(call));
   return optimizing->Open(call);
 }
 
 Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap storage) {
   rest::ServiceOptions rest_options;
   rest_options.idempotency_key_lifetime = config.Duration("catalog.idempotency-key-lifetime");
+  rest_options.scans = scans.get();
   rest = std::make_unique<rest::Service>(*catalog, std::move(rest_options));
   rest->Register(router);
   api = std::make_unique<api::Service>(*catalog, *files, *optimizing, env.clock.Wall());

@@ -85,6 +85,16 @@ std::vector<Setting> Settings() {
        "first "
        "time; 0: such keys are ignored.",
        0, 7LL * 86'400'000},
+      {"scan.files-per-answer", SettingType::kNumber, "5000",
+       "Data files in one answer of scan planning; more are fetched by plan tasks.", 1, 1'000'000},
+      {"scan.plan-lifetime", SettingType::kDuration, "1h",
+       "How long plans and their plan tasks can be fetched.", 1'000, 7LL * 86'400'000},
+      {"scan.submit-from", SettingType::kBytes, "16MiB",
+       "Scans whose manifest lists are at least so long are answered with a plan to fetch later; 0 "
+       "for all.",
+       0, 1024 * 1024 * kMiB},
+      {"scan.manifest-list-cache", SettingType::kBytes, "32MiB",
+       "Memory for manifest lists of scans that are being planned.", 0, 1024 * 1024 * kMiB},
       {"optimizing.enabled", SettingType::kSwitch, "true", "Whether tables are optimized at all."},
       {"optimizing.refresh-interval", SettingType::kDuration, "1s",
        "The health of a table is looked at again at most this often.", 10, 86'400'000},
