@@ -11,6 +11,7 @@
 #include "moraine/net/uri.h"
 #include "moraine/rest/errors.h"
 #include "moraine/rest/service.h"
+#include "moraine/scanning/scans.h"
 
 namespace {
 
@@ -50,7 +51,9 @@ MORAINE_FUZZ(bytes) {
   io::MemoryFileSystem files;
   catalog::Catalog catalog(**database, files, {});
   Prepare(call, catalog);
-  rest::Service service(catalog, {});
+  scanning::Scans scans(files, **database, {});
+  Expect(scans.Open(call).ok(), "the tables of plans", "");
+  rest::Service service(catalog, {.scans = &scans});
   net::Router router(rest::RefusalOf);
   service.Register(router);
 

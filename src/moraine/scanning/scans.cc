@@ -12,8 +12,6 @@
 namespace moraine::scanning {
 namespace {
 
-/// More parts than that make plan tasks that stand for several.
-constexpr size_t kMaxTasks = 500;
 /// All plan tasks of an answer together, about.
 constexpr size_t kMaxTaskBytes = size_t{1} << 20;
 /// A larger scan does not ride in its plan tasks, but is kept in the store.
@@ -128,7 +126,7 @@ Result<std::vector<std::string>> Scans::Seal(Call& call, PlanTask task,
                                              const std::vector<ManifestRange>& parts) {
   MORAINE_ASSIGN(std::string secret, plans_.Secret(call));
   const size_t task_bytes = 200 + 2 * (task.plan_id.empty() ? SizeOf(task.scan) : 0);
-  const size_t most = std::clamp<size_t>(kMaxTaskBytes / task_bytes, 1, kMaxTasks);
+  const size_t most = std::clamp<size_t>(kMaxTaskBytes / task_bytes, 1, options_.plan_tasks);
   const size_t each = (parts.size() + most - 1) / most;
   std::vector<std::string> sealed;
   for (size_t first = 0; first < parts.size(); first += each) {

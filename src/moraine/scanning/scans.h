@@ -1,7 +1,7 @@
 #pragma once
 // Server-side scan planning of the REST protocol: plan, fetch, cancel, tasks. Called by rest. A
 // plan is worked out from the table's metadata and manifest list alone; its files are listed page
-// by page, by plan tasks that any replica serves (docs/design/0015-scan-planning.md).
+// by page, by plan tasks that any replica serves (docs/design/0017-scan-planning.md).
 
 #include <cstdint>
 #include <string>
@@ -21,6 +21,7 @@ namespace moraine::scanning {
 
 struct ScanOptions {
   PageLimits page;
+  size_t plan_tasks = 500;  ///< of one answer; of more parts, each stands for several
   Millis plan_lifetime = Millis(3'600'000);  ///< of plans and plan tasks
   /// A scan whose manifest lists are at least so long is planned when its result is fetched.
   int64_t submit_from_bytes = int64_t{16} << 20;
