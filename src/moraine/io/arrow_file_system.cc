@@ -10,11 +10,13 @@
 #include <arrow/io/interfaces.h>
 #include <fmt/format.h>
 
-#include "moraine/base/text.h"
+#include "moraine/base/executor.h"
 #include "moraine/io/arrow_status.h"
 
 namespace moraine::io {
 namespace {
+
+constexpr size_t kDeletes = 8;  // at once
 
 using FilesPtr = std::shared_ptr<arrow::fs::FileSystem>;
 
@@ -183,9 +185,14 @@ class ArrowFileSystem final : public FileSystem {
   }
 
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
-    std::vector<Status> outcomes;
-    outcomes.reserve(locations.size());
-    for (const std::string& location : locations) outcomes.push_back(Delete(call, location));
+    // Arrow deletes one by one.
+    std::vector<Status> outcomes(locations.size());
+    const Status all = ForEach(deleting_, locations.size(), kDeletes, [&](size_t i) -> Status {
+      Call own(call);
+      outcomes[i] = Delete(own, locations[i]);
+      return {};
+    });
+    if (!all.ok()) std::fill(outcomes.begin(), outcomes.end(), all);
     return outcomes;
   }
 
@@ -236,6 +243,7 @@ class ArrowFileSystem final : public FileSystem {
   }
 
   const ArrowStore store_;
+  ThreadPool deleting_{{.name = "store-delete", .threads = kDeletes}};
 };
 
 }  // namespace
