@@ -43,18 +43,7 @@ std::string PrincipalKey(const std::string& principal) {
 }  // namespace
 
 RequestKeys::RequestKeys(store::Database& database, Metrics* metrics)
-    : database_(database),
-      own_(metrics == nullptr ? std::make_unique<Metrics>() : nullptr),
-      requests_(Of(metrics).Counters(
-          {"moraine_catalog_keyed_requests_total",
-           "Requests with an Idempotency-Key: kept, the answer was written down; replayed, it came "
-           "from what was written down; waited, for the first with the same key; reused, refused "
-           "since the key was another request's.",
-           {"outcome"}})),
-      kept_(requests_.With({"kept"})),
-      replayed_(requests_.With({"replayed"})),
-      reused_(requests_.With({"reused"})),
-      waited_(requests_.With({"waited"})) {}
+    : database_(database), metrics_(metrics) {}
 
 Status RequestKeys::Open(Call& call) {
   return store::Migrate(call, database_, "request keys", Migrations());
@@ -67,7 +56,7 @@ RequestKeys::Scope::Scope(RequestKeys& keys, Call& call, const KeyedRequest& req
 }
 
 RequestKeys::Scope::~Scope() {
-  if (sealed_) keys_.kept_.Add();
+  if (sealed_) keys_.metrics_.Kept();
   std::lock_guard lock(keys_.mutex_);
   keys_.scopes_.erase(call_);
 }
@@ -130,7 +119,7 @@ Status RequestKeys::Keep(Call& call, const KeyedRequest& request, int status,
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) {
     return Insert(call, t, request, status, receipt);
   }));
-  kept_.Add();
+  metrics_.Kept();
   return {};
 }
 

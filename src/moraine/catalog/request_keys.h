@@ -8,15 +8,14 @@
 // (State::Mutate) end with Seal.
 
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "moraine/base/call.h"
-#include "moraine/base/metrics.h"
 #include "moraine/base/status.h"
+#include "moraine/catalog/key_metrics.h"
 #include "moraine/store/database.h"
 
 namespace moraine::catalog {
@@ -88,23 +87,15 @@ class RequestKeys {
   /// Forgets what was kept before that time, a part at a time.
   Status Trim(Call& call, int64_t before_ms);
 
-  /// For metrics: an answer came from a row.
-  void Replayed() { replayed_.Add(); }
-  /// A key was used for another request.
-  void Reused() { reused_.Add(); }
-  /// A request waited for another with its key.
-  void Waited() { waited_.Add(); }
+  KeyMetrics& metrics() { return metrics_; }
 
  private:
-  Metrics& Of(Metrics* metrics) { return metrics == nullptr ? *own_ : *metrics; }
   Scope* ScopeOf(const Call& call);
   Status Insert(Call& call, store::Transaction& t, const KeyedRequest& request, int status,
                 const Receipt& receipt);
 
   store::Database& database_;
-  std::unique_ptr<Metrics> own_;
-  CounterFamily& requests_;
-  Counter kept_, replayed_, reused_, waited_;
+  KeyMetrics metrics_;
   std::mutex mutex_;
   std::unordered_map<const Call*, Scope*> scopes_;  // under mutex_
 };

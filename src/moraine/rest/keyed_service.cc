@@ -61,7 +61,7 @@ net::Answer Service::ServeKeyed(const Route& route, const Context& context, KeyT
 }
 
 net::Answer Service::WaitForKey(const Route& route, const Context& context, std::string id) {
-  catalog_.request_keys().Waited();
+  catalog_.request_keys().metrics().Waited();
   auto later = std::make_shared<net::Later>();
   later->until = context.call.deadline();
   later->on_parked = [this, id = std::move(id)](std::shared_ptr<net::Waiter> waiter) {
@@ -130,11 +130,11 @@ net::Response Service::SettleFailure(const Route& route, const Context& context,
 net::Response Service::Replay(const Route& route, const Context& context,
                               const catalog::KeyedRequest& keyed, const catalog::KeptAnswer& kept) {
   if (kept.digest != keyed.digest) {
-    catalog_.request_keys().Reused();
+    catalog_.request_keys().metrics().Reused();
     return ErrorResponse(400, "IdempotencyKeyReused",
                          "Idempotency-Key: this key belongs to another request");
   }
-  catalog_.request_keys().Replayed();
+  catalog_.request_keys().metrics().Replayed();
   if (!kept.receipt.answer.empty()) return net::Response::Json(kept.status, kept.receipt.answer);
   auto response = (this->*route.replay)(context, kept.receipt);
   return response.ok() ? std::move(*response) : ErrorOf(response.status(), Effect::kRead);

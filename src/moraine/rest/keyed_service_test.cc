@@ -217,35 +217,43 @@ TEST_P(EveryMutation, IsAnsweredAgainWithoutASecondEffect) {
 }
 
 TEST_P(EveryMutation, EndsOnceWhateverFails) {
-  auto report = testing::EveryFault([](FaultInjector& faults) {
-    CatalogWorld world;
-    Mutation mutation = Prepare(world, GetParam());
-    Wire faulty(world.Faulty(faults));
-    std::string before = StateOf(world);
-    auto send = [&](const Wire& wire) {
-      return wire.Send(world.call(), mutation.method, mutation.target, mutation.body, kKey);
-    };
-    net::Response answer = send(faulty);
-    faults.Stop();
-    if (answer.status >= 500 || answer.status == 429) {
-      EXPECT_EQ(answer.headers.Get("Retry-After"), "1") << answer.BodyText();
-      answer = send(faulty);
-    }
-    ASSERT_LT(answer.status, 500) << answer.BodyText();
-    ASSERT_NE(answer.status, 429) << answer.BodyText();
-    std::string after = StateOf(world);
-    if (answer.status < 300) {
-      EXPECT_EQ(answer.status, mutation.status);
-      EXPECT_NE(after, before);
-    } else {
-      EXPECT_EQ(after, before) << answer.BodyText();
-    }
-    Wire fresh(world.catalog());
-    net::Response again = send(fresh);
-    EXPECT_EQ(again.status, answer.status);
-    EXPECT_EQ(again.BodyText(), answer.BodyText());
-    EXPECT_EQ(StateOf(world), after);
-  });
+  testing::EveryFaultOptions options;
+  // A server makes each world anew, slowly: some faults will do there.
+  if (CatalogWorld().database().dialect() != "sqlite") {
+    options.exhaustive_calls = 0;
+    options.samples = 5;
+  }
+  auto report = testing::EveryFault(
+      [](FaultInjector& faults) {
+        CatalogWorld world;
+        Mutation mutation = Prepare(world, GetParam());
+        Wire faulty(world.Faulty(faults));
+        std::string before = StateOf(world);
+        auto send = [&](const Wire& wire) {
+          return wire.Send(world.call(), mutation.method, mutation.target, mutation.body, kKey);
+        };
+        net::Response answer = send(faulty);
+        faults.Stop();
+        if (answer.status >= 500 || answer.status == 429) {
+          EXPECT_EQ(answer.headers.Get("Retry-After"), "1") << answer.BodyText();
+          answer = send(faulty);
+        }
+        ASSERT_LT(answer.status, 500) << answer.BodyText();
+        ASSERT_NE(answer.status, 429) << answer.BodyText();
+        std::string after = StateOf(world);
+        if (answer.status < 300) {
+          EXPECT_EQ(answer.status, mutation.status);
+          EXPECT_NE(after, before);
+        } else {
+          EXPECT_EQ(after, before) << answer.BodyText();
+        }
+        Wire fresh(world.catalog());
+        net::Response again = send(fresh);
+        EXPECT_EQ(again.status, answer.status);
+        EXPECT_EQ(again.BodyText(), answer.BodyText());
+        EXPECT_EQ(StateOf(world), after);
+      },
+      options);
   EXPECT_GT(report.fired, 2u);
 }
 
