@@ -22,7 +22,7 @@ struct GuardOptions {
   std::vector<std::string> allowed_origins;
   /// Empty: no login. Otherwise every path but the open ones needs "Authorization: Bearer <token>".
   std::string bearer_token;
-  std::vector<std::string> open_paths = {"/health"};
+  std::vector<std::string> open_paths = {"/health", "/health/ready"};
 };
 
 /// What a guard sees of the connection and of the message besides the Request.

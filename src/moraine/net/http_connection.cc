@@ -77,7 +77,7 @@ void Connection::Start(Welcome welcome) {
   }
   auto local = socket_.local_endpoint(error);
   if (!error) local_address_ = AddressText(local.address());
-  if (error || core_->stopping) return Close();
+  if (error) return Close();
   if (welcome == Welcome::kRefuse) {
     return Refuse(Busy(503, "too many connections"), AfterAnswer::kClose, "connections");
   }
@@ -86,6 +86,7 @@ void Connection::Start(Welcome welcome) {
                   "client-connections");
   }
   Advance();
+  if (core_->stopping) OnStopping();
 }
 
 /// A proxy brings many clients.
@@ -350,6 +351,11 @@ void Connection::ArmTimer(std::chrono::nanoseconds delay) {
 }
 
 void Connection::OnTimer() {
+  if (core_->stopping && IsIdle()) {
+    ErrorCode error;
+    if (socket_.available(error) == 0 || error) Close();
+    return;
+  }
   if (state_ != State::kParked) return;
   if (overdue_) return Resume(*overdue_);
   std::chrono::nanoseconds left = later_->until - core_->env.clock.Mono();
@@ -525,9 +531,12 @@ void Connection::Sweep(MonoTime now) {
          AfterAnswer::kClose, "slow");
 }
 
+bool Connection::IsIdle() const {
+  return state_ == State::kReading && buffer_.empty() && !parser_.has_begun();
+}
+
 void Connection::OnStopping() {
-  bool is_idle = state_ == State::kReading && buffer_.empty() && !parser_.has_begun();
-  if (is_idle) return Close();
+  if (IsIdle()) return ArmTimer(core_->options.farewell);
   if (state_ == State::kParked && !overdue_) Resume(Later::Reason::kTimedOut);
 }
 

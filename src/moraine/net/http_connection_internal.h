@@ -56,7 +56,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void Start(Welcome welcome);
   /// Closes or refuses the connection if its time is over.
   void Sweep(MonoTime now);
-  /// The server stops: idle ones close, parked ones resume, others finish their request.
+  /// The server stops: idle ones close soon, parked ones resume, others finish their request.
   void OnStopping();
   void Close();
   void OnWake(const std::shared_ptr<ConnectionWaiter>& waiter);
@@ -93,6 +93,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void Resume(Later::Reason reason);
   void ArmTimer(std::chrono::nanoseconds delay);
   void OnTimer();
+  bool IsIdle() const;
   void Unpark();
 
   // Writing.

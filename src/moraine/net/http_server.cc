@@ -92,6 +92,7 @@ class HttpServer::Impl {
 
   void Accept();
   void OnAccept(const ErrorCode& error, Connection::Socket socket, Lane& lane);
+  void AcceptTheRest();
   void Sweep(Lane& lane);
   void RunLane(Lane& lane) const;
   /// Runs something on each loop, for each of its connections as they are at that time.
@@ -158,8 +159,9 @@ void HttpServer::Impl::Accept() {
 }
 
 void HttpServer::Impl::OnAccept(const ErrorCode& error, Connection::Socket socket, Lane& lane) {
-  if (core_->stopping || error == asio::error::operation_aborted) return;
-  if (error == asio::error::connection_aborted) return Accept();
+  if (error == asio::error::operation_aborted) return;
+  if (error == asio::error::connection_aborted && !core_->stopping) return Accept();
+  if (error && core_->stopping) return;
   if (error) {
     // Out of file descriptors or memory: the queue of the kernel holds them meanwhile.
     core_->env.log.Warn("can't accept a connection", {{"error", error.message()}});
@@ -176,12 +178,25 @@ void HttpServer::Impl::OnAccept(const ErrorCode& error, Connection::Socket socke
     core_->Refused("connections");
     ErrorCode ignored;
     socket.close(ignored);
-    return Accept();
+    if (!core_->stopping) Accept();
+    return;
   }
   auto welcome = count > limit ? Connection::Welcome::kRefuse : Connection::Welcome::kServe;
   auto connection = std::make_shared<Connection>(core_, lane.loop, std::move(socket));
   asio::dispatch(lane.loop->context, [connection, welcome] { connection->Start(welcome); });
-  Accept();
+  if (!core_->stopping) Accept();
+}
+
+/// Those that the kernel has accepted already may have sent a request: they get an answer.
+void HttpServer::Impl::AcceptTheRest() {
+  ErrorCode error;
+  acceptor_->non_blocking(true, error);
+  while (!error) {
+    Lane& lane = *lanes_[next_lane_++ % lanes_.size()];
+    Connection::Socket socket(lane.loop->context);
+    acceptor_->accept(socket, error);
+    if (!error) OnAccept(error, std::move(socket), lane);
+  }
 }
 
 void HttpServer::Impl::Sweep(Lane& lane) {
@@ -218,6 +233,7 @@ void HttpServer::Impl::Stop(std::chrono::nanoseconds grace) {
   if (std::exchange(is_stopped_, true)) return;
   core_->stopping = true;
   asio::post(lanes_[0]->loop->context, [this] {
+    AcceptTheRest();
     ErrorCode ignored;
     acceptor_->close(ignored);
     accept_pause_->cancel();

@@ -63,6 +63,9 @@ struct ServerOptions {
   /// Without a byte of progress; and for a whole answer, with a second more for each 16 KiB that
   /// the client took.
   std::chrono::milliseconds write_timeout{30'000};
+  /// When the server stops, a client that is about to use its idle connection still gets an answer,
+  /// which says that it is the last.
+  std::chrono::milliseconds farewell{200};
 
   /// JSON and text bodies above this are compressed when the client accepts gzip. SIZE_MAX: never.
   size_t gzip_threshold_bytes = 1024;
@@ -102,9 +105,10 @@ class HttpServer {
   std::string base_url() const;  ///< "http://127.0.0.1:1630"
   ServerStats stats() const;
 
-  /// Stops accepting, resumes parked requests as timed out, gives running ones up to grace to
-  /// finish, then asks them to stop through their Call, closes every connection and joins.
-  /// Idempotent; the destructor calls it with no grace. Not from a handler.
+  /// Stops accepting, resumes parked requests as timed out, closes idle connections after a moment,
+  /// gives running requests up to grace to finish, then asks them to stop through their Call,
+  /// closes every connection and joins. Idempotent; the destructor calls it with no grace. Not from
+  /// a handler.
   void Stop(std::chrono::nanoseconds grace);
 
  private:

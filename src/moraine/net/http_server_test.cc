@@ -602,6 +602,23 @@ TEST_F(HttpServerTest, StopFinishesWhatRuns) {
   stopper.Join();
 }
 
+TEST_F(HttpServerTest, WhoSpeaksJustBeforeTheEndIsAnswered) {
+  StartServer({.farewell = 20s});
+  RawClient idle = Connect();
+  idle.Send(Get("/"));
+  EXPECT_NE(idle.Read().headers.Get("Connection"), "close");
+  uint16_t port = server_->port();
+  Thread stopper("stop", [&](std::stop_token) { server_->Stop(60s); });
+  EXPECT_TRUE(Eventually([&] { return !RawClient(port).connected(); }));
+  idle.Send(Get("/late"));
+  Response response = idle.Read();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.headers.Get("Connection"), "close");
+  EXPECT_EQ(idle.ReadToEnd(), "");
+  idle.Close();
+  stopper.Join();
+}
+
 TEST_F(HttpServerTest, StopWithoutGraceCancelsWhatRuns) {
   StartServer({.request_threads = 2, .request_queue_limit = 100});
   std::vector<RawClient> clients;

@@ -46,6 +46,7 @@ struct AttemptCleaner::Item {
   tasks::TaskKey key;
   std::string prefix;
   std::string keep;  ///< empty: nothing
+  int64_t table_id = 0;
   int64_t last_ms = 0;
   int64_t tries = 0;
 };
@@ -128,32 +129,40 @@ Result<std::vector<std::string>> DeadPrefixes(Transaction& t, size_t limit) {
 }
 
 Status AttemptCleaner::Tick(Call& call) {
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  // By the store's clock, as the times of attempts: those of the servers may differ.
+  int64_t now_ms = 0;
+  const std::string own = shards_.Filter(call, "table_id");
   MORAINE_ASSIGN(
       auto items,
-      RunFor(call, database_, Access::kRead, [&](Transaction& t) -> Result<std::vector<Item>> {
-        MORAINE_ASSIGN(
-            auto rows,
-            t.Query("SELECT process_id, task_id, attempt, prefix, last_ms, tries, keep"
-                    " FROM deletion WHERE due_ms <= ? AND proof = ? ORDER BY due_ms LIMIT ?",
-                    {now_ms, std::string(kProof), kItemsPerTick}));
-        std::vector<Item> due;
-        for (const auto& row : rows) {
-          Item item;
-          MORAINE_ASSIGN(item.key.process_id, row.Text(0));
-          MORAINE_ASSIGN(int64_t task_id, row.Int(1));
-          MORAINE_ASSIGN(int64_t attempt, row.Int(2));
-          item.key.task_id = static_cast<int32_t>(task_id);
-          item.key.attempt = static_cast<int32_t>(attempt);
-          MORAINE_ASSIGN(item.prefix, row.Text(3));
-          MORAINE_ASSIGN(item.last_ms, row.Int(4));
-          MORAINE_ASSIGN(item.tries, row.Int(5));
-          MORAINE_ASSIGN(auto keep, row.OptText(6));
-          item.keep = keep.value_or("");
-          due.push_back(std::move(item));
-        }
-        return due;
-      }));
+      RunFor(call, shards_.database(), Access::kRead,
+             [&](Transaction& t) -> Result<std::vector<Item>> {
+               MORAINE_ASSIGN(now_ms, t.NowMs());
+               MORAINE_ASSIGN(
+                   auto rows,
+                   t.Query(fmt::format(
+                               "SELECT process_id, task_id, attempt, prefix, last_ms, tries, keep,"
+                               " table_id FROM deletion WHERE due_ms <= ? AND proof = ?{} ORDER BY "
+                               "due_ms LIMIT ?",
+                               own),
+                           {now_ms, std::string(kProof), kItemsPerTick}));
+               std::vector<Item> due;
+               for (const auto& row : rows) {
+                 Item item;
+                 MORAINE_ASSIGN(item.key.process_id, row.Text(0));
+                 MORAINE_ASSIGN(int64_t task_id, row.Int(1));
+                 MORAINE_ASSIGN(int64_t attempt, row.Int(2));
+                 item.key.task_id = static_cast<int32_t>(task_id);
+                 item.key.attempt = static_cast<int32_t>(attempt);
+                 MORAINE_ASSIGN(item.prefix, row.Text(3));
+                 MORAINE_ASSIGN(item.last_ms, row.Int(4));
+                 MORAINE_ASSIGN(item.tries, row.Int(5));
+                 MORAINE_ASSIGN(auto keep, row.OptText(6));
+                 item.keep = keep.value_or("");
+                 MORAINE_ASSIGN(item.table_id, row.Int(7));
+                 due.push_back(std::move(item));
+               }
+               return due;
+             }));
   int failed = 0;
   for (const auto& item : items) {
     MORAINE_TRY(call.Check());
@@ -164,7 +173,7 @@ Status AttemptCleaner::Tick(Call& call) {
                               : "files of a refused attempt can't be removed yet",
                       {{"prefix", item.prefix}, {"error", removed.ToString()}});
     }
-    MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(shards_.Write(call, item.table_id, [&](Transaction& t) -> Status {
       std::vector<Value> where = Where(item.key);
       if (give_up || (removed.ok() && now_ms >= item.last_ms)) {
         // A report that came meanwhile may have moved the last look.

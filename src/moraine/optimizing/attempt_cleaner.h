@@ -6,11 +6,12 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "moraine/io/file_system.h"
 #include "moraine/optimizing/options.h"
-#include "moraine/store/database.h"
+#include "moraine/store/shards.h"
 #include "moraine/tasks/optimizer_protocol.h"
 
 namespace moraine::optimizing {
@@ -44,10 +45,11 @@ Result<std::vector<std::string>> DeadPrefixes(store::Transaction& t, size_t limi
 /// Thread-safe.
 class AttemptCleaner {
  public:
-  AttemptCleaner(io::FileSystem& files, store::Database& database, Options options)
-      : files_(files), database_(database), options_(options) {}
+  AttemptCleaner(io::FileSystem& files, store::Shards& shards, Options options)
+      : files_(files), shards_(shards), options_(std::move(options)) {}
 
-  /// Removes the files of rows that are due. What can't be removed now is tried again later.
+  /// Removes the files of rows of this server's tables that are due. What can't be removed now is
+  /// tried again later.
   Status Tick(Call& call);
 
  private:
@@ -55,7 +57,7 @@ class AttemptCleaner {
   Status Remove(Call& call, const Item& item);
 
   io::FileSystem& files_;
-  store::Database& database_;
+  store::Shards& shards_;
   const Options options_;
 };
 

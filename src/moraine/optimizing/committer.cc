@@ -70,23 +70,29 @@ bool IsPassing(const Status& status) {
 
 }  // namespace
 
-Committer::Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
+Committer::Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Shards& shards,
                      HealthMonitor& monitor, Options options)
     : catalog_(catalog),
       files_(files),
-      database_(database),
+      shards_(shards),
+      database_(shards.database()),
       monitor_(monitor),
-      cleaner_(files, database, options),
+      cleaner_(files, shards, options),
       options_(options),
       metrics_(options.metrics) {}
 
 Result<size_t> Committer::CommitTick(Call& call) {
-  MORAINE_ASSIGN(auto open, RunFor(call, database_, Access::kRead, OpenProcesses));
+  const std::string own = shards_.Filter(call, "table_id");
+  MORAINE_ASSIGN(auto open, RunFor(call, database_, Access::kRead,
+                                   [&](Transaction& t) { return OpenProcesses(t, own); }));
   size_t ended = 0;
   for (auto& process : open) {
     MORAINE_TRY(call.Check());
-    MORAINE_ASSIGN(bool mine, RunFor(call, database_, Access::kWrite,
-                                     [&](Transaction& t) { return Seize(t, &process); }));
+    bool mine = false;
+    MORAINE_TRY(shards_.Write(call, process.table_id, [&](Transaction& t) -> Status {
+      MORAINE_ASSIGN(mine, Seize(t, &process));
+      return {};
+    }));
     if (!mine) continue;
     std::string table = process.table_name;
     Call step(call, options_.commit_timeout);
@@ -105,7 +111,7 @@ Result<size_t> Committer::CommitTick(Call& call) {
 
 Millis Committer::TurnLimit(const Process& process, Call& call) const {
   // A large table needs longer; it may have it when its work has waited for long.
-  Millis age(ToMillis(call.clock().Wall()) - process.created_ms);
+  Millis age(shards_.NowMs(call) - process.created_ms);
   return std::clamp(age / 20, options_.commit_turn_limit, options_.commit_timeout / 2);
 }
 
@@ -166,7 +172,7 @@ Status Committer::CommitWork(Call& call, Process process, const ProcessWork& wor
                    TryCommit(call, attempt_call, &process, work, turn ? &*turn : nullptr, &tries));
     if (has_ended) return {};
   }
-  int64_t age_ms = ToMillis(call.clock().Wall()) - process.created_ms;
+  int64_t age_ms = shards_.NowMs(call) - process.created_ms;
   if (tries.lost_races > options_.commit_retries && age_ms < options_.commit_give_up.count()) {
     // The work is as good as before: it stays, and so does its turn.
     return Unavailable(
@@ -236,14 +242,14 @@ Result<bool> Committer::WithoutTable(Call& call, Process* process, const Process
   }
   // The store may be out of reach for a while; the work is as good as before.
   const std::string error = fmt::format("waits for the table: {}", why.message());
-  const int64_t age_ms = ToMillis(call.clock().Wall()) - process->created_ms;
+  const int64_t age_ms = shards_.NowMs(call) - process->created_ms;
   if (age_ms >= options_.commit_give_up.count()) {
     MORAINE_TRY(Fail(call, *process, work, why.ToString()));
     return true;
   }
   if (process->error != error) {
     process->error = error;
-    MORAINE_TRY(database_.Run(call, Access::kWrite,
+    MORAINE_TRY(shards_.Write(call, process->table_id,
                               [&](Transaction& t) { return SaveProcess(t, *process); }));
   }
   return Unavailable(error);
@@ -261,8 +267,8 @@ Result<planning::Landing> Committer::Decide(Call& call, const Process& process,
       attempts.push_back(
           {{process.process_id, task->task_id, task->attempt}, planning::CarriedPrefix(*task), 0});
     }
-    const int64_t now_ms = ToMillis(call.clock().Wall());
-    return database_.Run(call, Access::kWrite, [&](Transaction& t) {
+    const int64_t now_ms = shards_.NowMs(call);
+    return shards_.Write(call, process.table_id, [&](Transaction& t) {
       return HoldCarried(t, process.table_id, attempts, now_ms);
     });
   };
@@ -300,11 +306,12 @@ Status Committer::Land(Call& call, const catalog::LoadedTable& table, Process pr
     }
     const std::vector<DeadAttempt> dead = Leftovers(work, kept, options_);
     process.committed_snapshot_id = prepared->snapshot.snapshot_id;
-    process.finished_ms = ToMillis(call.clock().Wall());
+    process.finished_ms = shards_.NowMs(call);
     status = catalog_
                  .Commit(
                      call, table.warehouse, table.name, prepared->request,
-                     [&](Transaction& t) {
+                     [&](Transaction& t) -> Status {
+                       MORAINE_TRY(shards_.Check(t, process.table_id));
                        return EndRows(t, process, dead, landing.carried_prefixes, options_);
                      },
                      turn)
@@ -341,8 +348,8 @@ Status Committer::Fail(Call& call, Process process, const ProcessWork& work, std
 
 Status Committer::End(Call& call, const Process& process, const std::vector<DeadAttempt>& dead) {
   Process ended = process;
-  ended.finished_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(database_.Run(call, Access::kWrite,
+  ended.finished_ms = shards_.NowMs(call);
+  MORAINE_TRY(shards_.Write(call, process.table_id,
                             [&](Transaction& t) { return EndRows(t, ended, dead, {}, options_); }));
   metrics_.Ended(ended);
   call.log().Info("process ended", {{"table", process.table_name},

@@ -20,10 +20,10 @@ namespace moraine::optimizing {
 
 class Committer {
  public:
-  Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
+  Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Shards& shards,
             HealthMonitor& monitor, Options options);
 
-  /// Ends every process whose tasks have all ended. Returns how many ended.
+  /// Ends every process of this server's tables whose tasks have all ended. Returns how many ended.
   Result<size_t> CommitTick(Call& call);
   /// Ends a process by a person's wish. Errors: NotFound; Conflict if it is being committed or has
   /// ended.
@@ -58,6 +58,7 @@ class Committer {
 
   catalog::Catalog& catalog_;
   io::FileSystem& files_;
+  store::Shards& shards_;
   store::Database& database_;
   HealthMonitor& monitor_;
   AttemptCleaner cleaner_;

@@ -452,8 +452,9 @@ TEST_F(CommitterTest, AQuickWriterDoesNotStarveIt) {
   Plan();
   world_.RunTasks();
   io::HookedFiles files(world_.disk());
-  HealthMonitor monitor(world_.engine(), files, world_.store(), Options());
-  Committer committer(world_.engine(), files, world_.store(), monitor, Options());
+  store::Shards alone(world_.store(), {});
+  HealthMonitor monitor(world_.engine(), files, alone, Options());
+  Committer committer(world_.engine(), files, alone, monitor, Options());
   int appended = 0;
   int kept_waiting = 0;
   files.hook = [&] {
@@ -490,8 +491,9 @@ TEST_F(CommitterTest, WorkThatLosesToOtherProcessesIsKept) {
     world.RunTasks();
     io::HookedFiles files(world.disk());
     catalog::Catalog catalog(world.store(), files, catalog::CatalogOptions());
-    HealthMonitor monitor(catalog, files, world.store(), Options());
-    Committer committer(catalog, files, world.store(), monitor, Options());
+    store::Shards alone(world.store(), {});
+    HealthMonitor monitor(catalog, files, alone, Options());
+    Committer committer(catalog, files, alone, monitor, Options());
     int number = 0;
     files.hook = [&] {
       ASSERT_TRUE(world.Append(kTable, {"w" + std::to_string(++number)}, 3).ok());

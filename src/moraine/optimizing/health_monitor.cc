@@ -96,15 +96,17 @@ void HealthCache::Drop(int64_t table_id) {
 }
 
 HealthMonitor::HealthMonitor(catalog::Catalog& catalog, io::FileSystem& files,
-                             store::Database& database, Options options)
+                             store::Shards& shards, Options options)
     : catalog_(catalog),
       files_(files),
-      database_(database),
+      shards_(shards),
+      database_(shards.database()),
       options_(options),
       cache_(options.health_cache_tables),
       metrics_(options.metrics) {}
 
 Result<bool> HealthMonitor::FeedTick(Call& call) {
+  if (!shards_.Leads(call)) return false;
   MORAINE_ASSIGN(int64_t cursor, RunFor(call, database_, Access::kRead, Cursor));
   MORAINE_ASSIGN(auto changes, catalog_.Changes(call, cursor, kFeedBatch));
   if (changes.empty()) return false;
@@ -120,8 +122,8 @@ Result<bool> HealthMonitor::FeedTick(Call& call) {
     }
   }
   for (int64_t table_id : dropped) MORAINE_TRY(Forget(call, table_id));
-  int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  int64_t now_ms = shards_.NowMs(call);
+  MORAINE_TRY(shards_.WriteAsLeader(call, [&](Transaction& t) -> Status {
     for (int64_t table_id : changed) MORAINE_TRY(MakeDue(t, table_id, now_ms));
     return SetCursor(t, changes.back().feed_seq);
   }));
@@ -129,14 +131,16 @@ Result<bool> HealthMonitor::FeedTick(Call& call) {
 }
 
 Result<size_t> HealthMonitor::RefreshTick(Call& call, size_t limit) {
-  int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_ASSIGN(auto due, RunFor(call, database_, Access::kRead,
-                                  [&](Transaction& t) { return DueTables(t, now_ms, limit); }));
+  int64_t now_ms = shards_.NowMs(call);
+  const std::string own = shards_.Filter(call, "table_id");
+  MORAINE_ASSIGN(auto due, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                   return DueTables(t, now_ms, limit, own);
+                 }));
   for (auto& state : due) {
     MORAINE_TRY(call.Check());
     if (now_ms < state.last_refreshed_ms + options_.refresh_interval.count()) {
       // Written to all the time: look again when the interval has passed.
-      MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+      MORAINE_TRY(shards_.Write(call, state.table_id, [&](Transaction& t) -> Status {
         state.due_ms = state.last_refreshed_ms + options_.refresh_interval.count();
         return SaveTableState(t, state).status();
       }));
@@ -148,7 +152,7 @@ Result<size_t> HealthMonitor::RefreshTick(Call& call, size_t limit) {
     if (refreshed.code() != Code::kInvalidArgument) return refreshed;
     call.log().Warn("the health of a table can't be kept",
                     {{"table", state.name}, {"error", refreshed.ToString()}});
-    MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) {
+    MORAINE_TRY(shards_.Write(call, state.table_id, [&](Transaction& t) {
       return t
           .Execute(
               "UPDATE optimizing_table SET due_ms = ?, row_version = row_version + 1 WHERE "
@@ -162,7 +166,7 @@ Result<size_t> HealthMonitor::RefreshTick(Call& call, size_t limit) {
 
 Status HealthMonitor::Forget(Call& call, int64_t table_id) {
   cache_.Drop(table_id);
-  return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  return shards_.WriteAsLeader(call, [&](Transaction& t) -> Status {
     MORAINE_TRY(t.Execute("DELETE FROM manifest_digest WHERE table_id = ?", {table_id}));
     return DeleteTableState(t, table_id);
   });
@@ -176,21 +180,21 @@ Status HealthMonitor::TrimFeed(Call& call) {
         return rows[0].OptInt(0);
       }));
   if (!slowest) return {};
-  int64_t before_ms = ToMillis(call.clock().Wall()) - options_.feed_retention.count();
+  int64_t before_ms = shards_.NowMs(call) - options_.feed_retention.count();
   return catalog_.TrimChanges(call, before_ms, *slowest);
 }
 
 Status HealthMonitor::Save(Call& call, const TableState& next) {
-  return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  return shards_.Write(call, next.table_id, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(bool saved, SaveTableState(t, next));
     // What a person asked for, or a process that ended meanwhile, wins over this look.
-    return saved ? Status() : LookAgain(t, next.table_id, ToMillis(call.clock().Wall()));
+    return saved ? Status() : LookAgain(t, next.table_id, shards_.NowMs(call));
   });
 }
 
 Status HealthMonitor::MarkUnreadable(Call& call, const TableState& before, const Status& why) {
   call.log().Warn("table can't be read", {{"table", before.name}, {"error", why.ToString()}});
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  int64_t now_ms = shards_.NowMs(call);
   TableState next = before;
   NoteFailure(&next, kUnreadable, why.ToString(), FailureKind::kPassing, options_, now_ms);
   next.ForgetRequest();  // a wish is consumed by one look
@@ -223,7 +227,7 @@ Status HealthMonitor::RefreshTable(Call& call, const TableState& before) {
 
 /// *problem: why the table could not be read; that is kept in its row and no error here.
 Status HealthMonitor::LookAt(Call& call, const TableState& before, Status* problem) {
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  int64_t now_ms = shards_.NowMs(call);
   // A table that was dropped is forgotten by the feed; here it may as well be its file that is
   // gone.
   auto loaded = catalog_.LoadById(call, before.table_id);
@@ -357,7 +361,11 @@ Result<std::shared_ptr<planning::HealthSum>> HealthMonitor::SumOf(
     if (sum->Find(path) == nullptr) gone.push_back(path);
   }
   if (fresh.empty() && gone.empty()) return sum;
-  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  MORAINE_TRY(shards_.Write(call, table_id, [&](Transaction& t) -> Status {
+    if (!shards_.alone()) {  // else nobody drops it meanwhile
+      MORAINE_ASSIGN(auto row, FindTableState(t, table_id));
+      if (!row) return {};
+    }
     for (const auto& path : gone) {
       MORAINE_TRY(t.Execute("DELETE FROM manifest_digest WHERE table_id = ? AND manifest_path = ?",
                             {table_id, path}));

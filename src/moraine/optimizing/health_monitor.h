@@ -15,7 +15,7 @@
 #include "moraine/optimizing/options.h"
 #include "moraine/optimizing/table_state.h"
 #include "moraine/planning/health.h"
-#include "moraine/store/database.h"
+#include "moraine/store/shards.h"
 
 namespace moraine::optimizing {
 
@@ -43,14 +43,15 @@ class HealthCache {
 
 class HealthMonitor {
  public:
-  HealthMonitor(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
+  HealthMonitor(catalog::Catalog& catalog, io::FileSystem& files, store::Shards& shards,
                 Options options);
 
-  /// Takes new rows of the feed: their tables become due, dropped ones are forgotten. True when
-  /// there may be more.
+  /// One server for all: takes new rows of the feed: their tables become due, dropped ones are
+  /// forgotten. True when there may be more.
   Result<bool> FeedTick(Call& call);
-  /// Refreshes up to limit tables that are due. A table whose files can't be read is marked with
-  /// the reason and looked at again later; the others go on. Returns how many it looked at.
+  /// Refreshes up to limit of this server's tables that are due. A table whose files can't be read
+  /// is marked with the reason and looked at again later; the others go on. Returns how many it
+  /// looked at.
   Result<size_t> RefreshTick(Call& call, size_t limit);
   /// Deletes rows of the feed that every consumer has read and that are older than the retention.
   Status TrimFeed(Call& call);
@@ -75,6 +76,7 @@ class HealthMonitor {
 
   catalog::Catalog& catalog_;
   io::FileSystem& files_;
+  store::Shards& shards_;
   store::Database& database_;
   const Options options_;
   HealthCache cache_;

@@ -2,6 +2,23 @@
 
 namespace moraine::optimizing {
 
+SharedWorkMetrics::SharedWorkMetrics(Metrics* metrics) {
+  if (metrics == nullptr) return;
+  shards_ = metrics
+                ->Gauges({"moraine_optimizing_shards",
+                          "Shards of the work of optimizing that this server does."})
+                .With();
+  servers_ = metrics
+                 ->Gauges({"moraine_optimizing_servers",
+                           "Servers that share the work of optimizing, as this one knows."})
+                 .With();
+}
+
+void SharedWorkMetrics::Shares(size_t shards, size_t servers) {
+  if (shards_) shards_->Set(static_cast<double>(shards));
+  if (servers_) servers_->Set(static_cast<double>(servers));
+}
+
 OptimizingMetrics::OptimizingMetrics(Metrics* metrics)
     : own_(metrics == nullptr ? std::make_unique<Metrics>() : nullptr),
       refreshes_(Of(metrics).Counters({"moraine_optimizing_health_refreshes_total",

@@ -3,12 +3,25 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "moraine/base/metrics.h"
 #include "moraine/base/status.h"
 #include "moraine/optimizing/process_store.h"
 
 namespace moraine::optimizing {
+
+/// How the work is shared. Thread-safe.
+class SharedWorkMetrics {
+ public:
+  /// null: nothing is counted.
+  explicit SharedWorkMetrics(Metrics* metrics);
+  void Shares(size_t shards, size_t servers);
+
+ private:
+  std::optional<Gauge> shards_;
+  std::optional<Gauge> servers_;
+};
 
 /// Thread-safe.
 class OptimizingMetrics {

@@ -2,6 +2,7 @@
 // Settings of the optimizing service; the server's config fills them.
 
 #include <cstdint>
+#include <string>
 
 #include "moraine/base/clock.h"
 
@@ -11,7 +12,13 @@ class Metrics;
 
 namespace moraine::optimizing {
 
+/// What leases of this work are named by.
+inline constexpr char kDuty[] = "optimizing";
+
 struct Options {
+  /// This run of this process, unlike any other's, where several servers share the work. "": alone.
+  std::string server;
+  Millis lease_length{6'000};      ///< a dead server's work is taken over when this has passed
   Millis refresh_interval{1'000};  ///< a table's health is read again at most this often
   Millis idle_tick{1'000};         ///< the loop looks at its timers at least this often
   Millis heartbeat_interval{5'000};

@@ -67,27 +67,29 @@ void RankPending(std::vector<TableState>* tables, int64_t now_ms) {
 }
 
 ProcessPlanner::ProcessPlanner(catalog::Catalog& catalog, io::FileSystem& files,
-                               store::Database& database, HealthMonitor& monitor, TaskQueue& queue,
+                               store::Shards& shards, HealthMonitor& monitor, TaskQueue& queue,
                                Options options)
     : catalog_(catalog),
       files_(files),
-      database_(database),
+      shards_(shards),
+      database_(shards.database()),
       monitor_(monitor),
       queue_(queue),
       options_(options) {}
 
 Status ProcessPlanner::Save(Call& call, const TableState& state) {
-  return database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  return shards_.Write(call, state.table_id, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(bool saved, SaveTableState(t, state));
     // What a person asked for meanwhile wins over this plan; the row says so, and is looked at.
-    return saved ? Status() : LookAgain(t, state.table_id, ToMillis(call.clock().Wall()));
+    return saved ? Status() : LookAgain(t, state.table_id, shards_.NowMs(call));
   });
 }
 
 Result<size_t> ProcessPlanner::PlanTick(Call& call) {
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  int64_t now_ms = shards_.NowMs(call);
+  const std::string own = shards_.Filter(call, "table_id");
   MORAINE_ASSIGN(auto pending, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                   return TablesWithStatus(t, TableStatus::kPending, kMaxPendingSeen);
+                   return TablesWithStatus(t, TableStatus::kPending, kMaxPendingSeen, own);
                  }));
   std::map<std::string, std::vector<TableState>> groups;
   for (auto& state : pending) groups[state.group].push_back(std::move(state));
@@ -122,8 +124,9 @@ Result<size_t> ProcessPlanner::PlanTick(Call& call) {
 
 /// Says of tables whose process nobody works on why that is so, and takes it back.
 Status ProcessPlanner::ExplainRunning(Call& call) {
+  const std::string own = shards_.Filter(call, "table_id");
   MORAINE_ASSIGN(auto running, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
-                   return TablesWithStatus(t, TableStatus::kRunning, kMaxPendingSeen);
+                   return TablesWithStatus(t, TableStatus::kRunning, kMaxPendingSeen, own);
                  }));
   std::map<std::string, int64_t> threads;
   for (auto& state : running) {
@@ -152,13 +155,13 @@ Result<bool> ProcessPlanner::DropRequest(Call& call, TableState state, const Sta
   state.ForgetRequest();
   state.status = TableStatus::kIdle;
   state.reason = fmt::format("was asked for by a person, but: {}", why.message());
-  state.due_ms = ToMillis(call.clock().Wall());
+  state.due_ms = shards_.NowMs(call);
   MORAINE_TRY(Save(call, state));
   return false;
 }
 
 Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t group_threads) {
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  int64_t now_ms = shards_.NowMs(call);
   auto loaded = catalog_.LoadById(call, state.table_id);
   auto give_up = [&](const Status& why) -> Result<bool> {
     // A store that failed says nothing about the table.
@@ -254,7 +257,7 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   state.status = TableStatus::kRunning;
   state.reason = plan.reason;
   state.pending_since_ms = 0;
-  Status inserted = database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+  Status inserted = shards_.Write(call, state.table_id, [&](Transaction& t) -> Status {
     MORAINE_TRY(InsertProcess(t, process, rewrite_tasks));
     return ReplaceTableState(t, state);
   });

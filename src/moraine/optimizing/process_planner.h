@@ -13,10 +13,11 @@ namespace moraine::optimizing {
 
 class ProcessPlanner {
  public:
-  ProcessPlanner(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
+  ProcessPlanner(catalog::Catalog& catalog, io::FileSystem& files, store::Shards& shards,
                  HealthMonitor& monitor, TaskQueue& queue, Options options);
 
-  /// Plans the tables that are worth it now, one after the other. Returns the processes made.
+  /// Plans those of this server's tables that are worth it now, one after the other. Returns the
+  /// processes made.
   Result<size_t> PlanTick(Call& call);
 
  private:
@@ -27,6 +28,7 @@ class ProcessPlanner {
 
   catalog::Catalog& catalog_;
   io::FileSystem& files_;
+  store::Shards& shards_;
   store::Database& database_;
   HealthMonitor& monitor_;
   TaskQueue& queue_;

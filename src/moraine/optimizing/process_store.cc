@@ -161,8 +161,12 @@ Result<std::optional<Process>> ActiveProcess(Transaction& t, int64_t table_id) {
   return FindProcess(t, process_id);
 }
 
-Result<std::vector<Process>> OpenProcesses(Transaction& t) {
-  return Select(t, "WHERE state IN ('running', 'committing') ORDER BY created_ms, process_id", {});
+Result<std::vector<Process>> OpenProcesses(Transaction& t, const std::string& which) {
+  return Select(t,
+                fmt::format("WHERE state IN ('running', 'committing'){} ORDER BY created_ms,"
+                            " process_id",
+                            which),
+                {});
 }
 
 Result<std::vector<Process>> RecentProcesses(Transaction& t, int64_t table_id, size_t limit) {

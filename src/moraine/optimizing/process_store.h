@@ -85,8 +85,8 @@ Status SaveProcess(store::Transaction& t, const Process& process);
 Status EndProcess(store::Transaction& t, const Process& process);
 Result<std::optional<Process>> FindProcess(store::Transaction& t, const std::string& process_id);
 Result<std::optional<Process>> ActiveProcess(store::Transaction& t, int64_t table_id);
-/// Processes that have not ended, oldest first.
-Result<std::vector<Process>> OpenProcesses(store::Transaction& t);
+/// Processes that have not ended, oldest first. which: of store::Shards::Filter.
+Result<std::vector<Process>> OpenProcesses(store::Transaction& t, const std::string& which);
 /// Newest first; table_id 0: of all tables.
 Result<std::vector<Process>> RecentProcesses(store::Transaction& t, int64_t table_id, size_t limit);
 Result<ProcessProgress> Progress(store::Transaction& t, const std::string& process_id);

@@ -141,6 +141,9 @@ ALTER TABLE optimizing_table ADD COLUMN requested_dedup_by {text};
 ALTER TABLE optimizing_table ADD COLUMN requested_branch {text};
 ALTER TABLE process ADD COLUMN branch {text};
 ALTER TABLE process ADD COLUMN deduplicated_rows {bigint} NOT NULL DEFAULT 0;
+)"},
+      {7, "servers of embedded optimizers", R"(
+ALTER TABLE optimizer ADD COLUMN server {key};
 )"}};
   return migrations;
 }

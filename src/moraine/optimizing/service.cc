@@ -15,6 +15,17 @@ using store::Transaction;
 constexpr size_t kRefreshBatch = 100;
 constexpr Millis kTickLimit{10 * 60'000};
 constexpr int64_t kTrimEveryMs = 3'600'000;
+constexpr Millis kWatchEvery{1'000};
+constexpr Millis kWatchLimit{10'000};
+constexpr Millis kGoodbyeLimit{3'000};
+
+/// A store that is one process's has no others to share with.
+store::ShardOptions ShardsOf(const Options& options, const store::Database& database) {
+  const bool alone = database.dialect() == "sqlite";
+  return {.duty = kDuty,
+          .holder = alone ? std::string() : options.server,
+          .length = options.lease_length};
+}
 
 /// What is wrong whatever the table is like.
 Status CheckRequest(const RunRequest& request) {
@@ -50,15 +61,18 @@ Service::Service(catalog::Catalog& catalog, io::FileSystem& files, store::Databa
     : catalog_(catalog),
       database_(database),
       options_(options),
+      shards_(database, ShardsOf(options, database)),
+      metrics_(options.metrics),
       queue_(database, options),
-      monitor_(catalog, files, database, options),
-      planner_(catalog, files, database, monitor_, queue_, options),
-      committer_(catalog, files, database, monitor_, options) {
+      monitor_(catalog, files, shards_, options),
+      planner_(catalog, files, shards_, monitor_, queue_, options),
+      committer_(catalog, files, shards_, monitor_, options) {
   queue_.OnProgress([this] { Wake(); });
 }
 
 Status Service::Open(Call& call) {
   MORAINE_TRY(store::Migrate(call, database_, "optimizing", Migrations()));
+  MORAINE_TRY(shards_.Open(call));
   // Those of the server that was here before; where there may be others, time tells.
   return database_.dialect() == "sqlite" ? queue_.ForgetEmbedded(call) : Status();
 }
@@ -83,8 +97,16 @@ bool Service::Try(Call& call, std::string_view name, Step&& step) {
 }
 
 Result<bool> Service::Tick(Call& call) {
+  Try(call, "leases", [&]() -> Result<bool> {
+    MORAINE_TRY(shards_.Keep(call));
+    return false;
+  });
+  shards_.StartTerm();
+  metrics_.Shares(shards_.held(), shards_.members());
   bool busy = Try(call, "feed", [&] { return monitor_.FeedTick(call); });
   Try(call, "reclaim", [&]() -> Result<bool> {
+    if (!shards_.Leads(call)) return false;
+    if (shards_.KnowsTheDead(call)) MORAINE_TRY(queue_.ForgetDeadServers(call));
     MORAINE_TRY(queue_.ReclaimTick(call));
     return false;
   });
@@ -97,10 +119,10 @@ Result<bool> Service::Tick(Call& call) {
   busy |= Try(call, "plan", [&] { return some(planner_.PlanTick(call)); });
   Try(call, "clean", [&]() -> Result<bool> {
     MORAINE_TRY(committer_.CleanTick(call));
-    int64_t now_ms = ToMillis(call.clock().Wall());
-    if (now_ms < trimmed_ms_ + kTrimEveryMs) return false;
+    int64_t now_ms = shards_.NowMs(call);
+    if (now_ms < trimmed_ms_ + kTrimEveryMs || !shards_.Leads(call)) return false;
     trimmed_ms_ = now_ms;
-    MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) {
+    MORAINE_TRY(shards_.WriteAsLeader(call, [&](Transaction& t) {
       return TrimProcesses(t, now_ms - options_.process_retention.count());
     }));
     MORAINE_TRY(monitor_.TrimFeed(call));
@@ -110,7 +132,47 @@ Result<bool> Service::Tick(Call& call) {
   return busy;
 }
 
+/// Whatever the ticks take: leases are renewed, and tasks that others made are announced.
+void Service::Keep(const Env& env, const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    Call call(env, kWatchLimit, stop);
+    Try(call, "leases", [&]() -> Result<bool> {
+      MORAINE_TRY(shards_.Keep(call));
+      MORAINE_TRY(queue_.WatchTick(call));
+      return false;
+    });
+    env.clock.SleepFor(std::min(kWatchEvery, shards_.interval()), stop);
+  }
+}
+
+void Service::Watch(const Env& env, std::stop_token stop) {
+  while (!shards_.alone() && !stop.stop_requested()) {
+    Call call(env, kWatchLimit, stop);
+    Try(call, "watch", [&]() -> Result<bool> {
+      MORAINE_TRY(queue_.WatchTick(call));
+      return false;
+    });
+    env.clock.SleepFor(kWatchEvery, stop);
+  }
+}
+
 void Service::Run(const Env& env, std::stop_token stop) {
+  Thread keeper;
+  if (!shards_.alone()) {
+    keeper = Thread("leases", [&](std::stop_token end) { Keep(env, end); });
+  }
+  Loop(env, stop);
+  if (shards_.alone()) return;
+  keeper.RequestStop();
+  keeper.Join();
+  // The stop has been requested: this call must not end with it.
+  Call call(env, kGoodbyeLimit);
+  Status released = shards_.Release(call);
+  if (!released.ok())
+    call.log().Warn("leases run out by themselves", {{"error", released.ToString()}});
+}
+
+void Service::Loop(const Env& env, const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     {
       std::lock_guard lock(mutex_);
@@ -193,7 +255,7 @@ Status Service::Request(Call& call, int64_t table_id, const RunRequest& request)
   std::string obstacle =
       planning::Obstacle(*table, planning::ConfigOf(*table), loaded->origin == "registered");
   if (!obstacle.empty()) return Conflict(fmt::format("the table can't be optimized: {}", obstacle));
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  int64_t now_ms = shards_.NowMs(call);
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_TRY(MakeDue(t, table_id, 0));
     MORAINE_TRY(

@@ -1,7 +1,8 @@
 #pragma once
 // The optimizing service: one loop that takes changes from the feed, refreshes health, plans,
 // reclaims and commits, each as a tick; and what a person may ask and say. Truth is in the store;
-// this object may be made and destroyed at any time.
+// this object may be made and destroyed at any time, and several servers may have one each: they
+// share the tables by leases (docs/design/0015-replicas.md).
 
 #include <atomic>
 #include <condition_variable>
@@ -15,6 +16,7 @@
 #include "moraine/optimizing/health_monitor.h"
 #include "moraine/optimizing/process_planner.h"
 #include "moraine/optimizing/task_queue.h"
+#include "moraine/store/shards.h"
 
 namespace moraine::optimizing {
 
@@ -42,13 +44,17 @@ class Service {
   /// Makes the rows' tables, forgets embedded optimizers of the process before.
   Status Open(Call& call);
   /// Runs ticks until the stop; sleeps until something changes or a timer is due. On one thread.
+  /// Shares the work with the other servers of the store; gives its part back at the end.
   void Run(const Env& env, std::stop_token stop);
+  /// For a server that leaves this work to others, but serves optimizers: hears of their tasks.
+  void Watch(const Env& env, std::stop_token stop);
   /// One round of all ticks; true when something was done. For tests and for Run.
   Result<bool> Tick(Call& call);
   /// Wakes the loop. Thread-safe, cheap.
   void Wake();
 
   TaskQueue& queue() { return queue_; }
+  const store::Shards& shards() const { return shards_; }
 
   Result<std::vector<TableState>> Tables(Call& call, int64_t after_table_id, size_t limit);
   /// Errors: NotFound.
@@ -65,12 +71,16 @@ class Service {
   Status Cancel(Call& call, const std::string& process_id);
 
  private:
+  void Loop(const Env& env, const std::stop_token& stop);
+  void Keep(const Env& env, const std::stop_token& stop);
   template <typename Step>
   bool Try(Call& call, std::string_view name, Step&& step);
 
   catalog::Catalog& catalog_;
   store::Database& database_;
   const Options options_;
+  store::Shards shards_;
+  SharedWorkMetrics metrics_;
   TaskQueue queue_;
   HealthMonitor monitor_;
   ProcessPlanner planner_;

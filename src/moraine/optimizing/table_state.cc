@@ -190,13 +190,15 @@ Status DeleteTableState(Transaction& t, int64_t table_id) {
   return {};
 }
 
-Result<std::vector<TableState>> DueTables(Transaction& t, int64_t now_ms, size_t limit) {
-  return Select(t, "WHERE due_ms <= ? ORDER BY due_ms LIMIT ?",
+Result<std::vector<TableState>> DueTables(Transaction& t, int64_t now_ms, size_t limit,
+                                          const std::string& which) {
+  return Select(t, fmt::format("WHERE due_ms <= ?{} ORDER BY due_ms LIMIT ?", which),
                 {now_ms, static_cast<int64_t>(limit)});
 }
 
-Result<std::vector<TableState>> TablesWithStatus(Transaction& t, TableStatus status, size_t limit) {
-  return Select(t, "WHERE state = ? ORDER BY table_id LIMIT ?",
+Result<std::vector<TableState>> TablesWithStatus(Transaction& t, TableStatus status, size_t limit,
+                                                 const std::string& which) {
+  return Select(t, fmt::format("WHERE state = ?{} ORDER BY table_id LIMIT ?", which),
                 {std::string(TableStatusName(status)), static_cast<int64_t>(limit)});
 }
 

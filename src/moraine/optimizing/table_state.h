@@ -67,10 +67,12 @@ Result<bool> SaveTableState(store::Transaction& t, const TableState& state);
 /// The same for a row that was read in this transaction. Errors: Conflict.
 Status ReplaceTableState(store::Transaction& t, const TableState& state);
 Status DeleteTableState(store::Transaction& t, int64_t table_id);
-/// Tables whose due time has come, the longest due first.
-Result<std::vector<TableState>> DueTables(store::Transaction& t, int64_t now_ms, size_t limit);
+/// Tables whose due time has come, the longest due first. which: of store::Shards::Filter, here and
+/// below.
+Result<std::vector<TableState>> DueTables(store::Transaction& t, int64_t now_ms, size_t limit,
+                                          const std::string& which);
 Result<std::vector<TableState>> TablesWithStatus(store::Transaction& t, TableStatus status,
-                                                 size_t limit);
+                                                 size_t limit, const std::string& which);
 Result<std::vector<TableState>> AllTableStates(store::Transaction& t, int64_t after_table_id,
                                                size_t limit);
 /// Makes the table due no later than at the time; inserts a row if there is none.

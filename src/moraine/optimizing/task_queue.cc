@@ -1,8 +1,11 @@
 #include "moraine/optimizing/task_queue.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "moraine/optimizing/attempt_cleaner.h"
+#include "moraine/store/shards.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -243,9 +246,10 @@ Result<tasks::RegisterReply> TaskQueue::Register(Call& call,
     MORAINE_TRY(t.Execute(
         "INSERT INTO optimizer (token, resource_group, threads, memory_bytes, host, pid, version, "
         "embedded,"
-        " registered_ms, heartbeat_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " registered_ms, heartbeat_ms, server) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         {reply.token, request.group, int64_t{request.threads}, request.memory_bytes, request.host,
-         request.pid, request.version, int64_t{request.embedded ? 1 : 0}, now_ms, now_ms}));
+         request.pid, request.version, int64_t{request.embedded ? 1 : 0}, now_ms, now_ms,
+         request.embedded ? options_.server : std::string()}));
     return {};
   }));
   call.log().Info(
@@ -414,6 +418,55 @@ Status TaskQueue::ReclaimTick(Call& call) {
     call.log().Warn("tasks taken back from lost optimizers", {{"tasks", reclaimed}});
   }
   if (reclaimed + rested > 0) AnnounceWork();
+  return {};
+}
+
+Status TaskQueue::ForgetDeadServers(Call& call) {
+  int64_t gone = 0;
+  const std::string servers = store::MemberPrefix(kDuty);
+  MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+    MORAINE_ASSIGN(auto members, store::LeasesBelow(t, servers));
+    MORAINE_ASSIGN(auto rows, t.Query("SELECT DISTINCT server FROM optimizer WHERE embedded = 1"
+                                      " AND server IS NOT NULL AND server <> ''",
+                                      {}));
+    gone = 0;
+    for (const auto& row : rows) {
+      MORAINE_ASSIGN(auto server, row.Text(0));
+      bool lives = std::any_of(members.begin(), members.end(), [&](const store::Lease& lease) {
+        return lease.holder == server && lease.expires_ms > now_ms;
+      });
+      if (lives) continue;
+      MORAINE_ASSIGN(
+          int64_t optimizers,
+          t.Execute("DELETE FROM optimizer WHERE embedded = 1 AND server = ?", {server}));
+      gone += optimizers;
+    }
+    return {};
+  }));
+  if (gone > 0) call.log().Warn("optimizers went with their server", {{"optimizers", gone}});
+  return {};
+}
+
+Status TaskQueue::WatchTick(Call& call) {
+  MORAINE_ASSIGN(
+      auto work, RunFor(call, database_, Access::kRead, [&](Transaction& t) -> Result<std::string> {
+        MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+        MORAINE_ASSIGN(auto rows, t.Query("SELECT COUNT(*), MAX(process_id), SUM(attempt) FROM task"
+                                          " WHERE state = 'planned' AND not_before_ms <= ?",
+                                          {now_ms}));
+        MORAINE_ASSIGN(int64_t count, rows.at(0).Int(0));
+        if (count == 0) return std::string();
+        MORAINE_ASSIGN(auto newest, rows.at(0).Text(1));
+        MORAINE_ASSIGN(int64_t attempts, rows.at(0).Int(2));
+        return fmt::format("{} {} {}", count, newest, attempts);
+      }));
+  {
+    std::lock_guard lock(mutex_);
+    if (work == seen_work_) return {};
+    seen_work_ = work;
+  }
+  if (!work.empty()) AnnounceWork();
   return {};
 }
 

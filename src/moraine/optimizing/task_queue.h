@@ -54,6 +54,10 @@ class TaskQueue final : public tasks::TaskTransport {
 
   /// Puts back what lost optimizers and timed out attempts hold; forgets lost optimizers.
   Status ReclaimTick(Call& call);
+  /// Embedded optimizers of servers that no longer live are gone with them. For who knows the dead.
+  Status ForgetDeadServers(Call& call);
+  /// Where other servers make tasks, too: announces those that are new. To be called every second.
+  Status WatchTick(Call& call);
   /// At start: embedded optimizers of the process before are gone.
   Status ForgetEmbedded(Call& call);
   /// Threads of the live optimizers of a group.
@@ -82,6 +86,7 @@ class TaskQueue final : public tasks::TaskTransport {
   std::mutex mutex_;
   std::condition_variable_any work_;
   uint64_t work_count_ = 0;  // under mutex_
+  std::string seen_work_;    // under mutex_, by WatchTick
 };
 
 }  // namespace moraine::optimizing

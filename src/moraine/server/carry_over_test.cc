@@ -271,8 +271,9 @@ class CarryOverTest : public testing::TestWithParam<Shape> {
   void Commit() {
     auto& world = scene_.world;
     io::HookedFiles files(world.disk());
-    optimizing::HealthMonitor monitor(world.engine(), files, world.store(), {});
-    optimizing::Committer committer(world.engine(), files, world.store(), monitor, {});
+    store::Shards alone(world.store(), {});
+    optimizing::HealthMonitor monitor(world.engine(), files, alone, {});
+    optimizing::Committer committer(world.engine(), files, alone, monitor, {});
     int looks = 0;
     files.hook = [&] {
       if (++looks > 4) return;
@@ -599,8 +600,9 @@ TEST_P(CarryOver, LeavesNothingOfCommitsThatLostTheRace) {
   auto& world = scene.world;
   ASSERT_TRUE(scene.Report(scene.RewriteTwoFiles()).ok());
   io::HookedFiles files(world.disk());
-  optimizing::HealthMonitor monitor(world.engine(), files, world.store(), {});
-  optimizing::Committer committer(world.engine(), files, world.store(), monitor, {});
+  store::Shards alone(world.store(), {});
+  optimizing::HealthMonitor monitor(world.engine(), files, alone, {});
+  optimizing::Committer committer(world.engine(), files, alone, monitor, {});
   scene.Delete();
   int looks = 0;
   files.hook = [&] {

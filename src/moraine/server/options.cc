@@ -189,6 +189,7 @@ scanning::ScanOptions ScanOptionsOf(const Config& config) {
 optimizing::Options OptimizingOptions(const Config& config) {
   optimizing::Options options;
   options.refresh_interval = config.Duration("optimizing.refresh-interval");
+  options.lease_length = config.Duration("optimizing.lease");
   options.heartbeat_interval = config.Duration("optimizing.heartbeat-interval");
   options.heartbeat_timeout = config.Duration("optimizing.heartbeat-timeout");
   options.acknowledge_timeout = config.Duration("optimizing.acknowledge-timeout");

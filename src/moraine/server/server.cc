@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "moraine/api/service.h"
@@ -34,6 +35,12 @@ std::string HostName() {
   return gethostname(name, sizeof(name) - 1) == 0 ? name : "";
 }
 
+/// Of this run of this process, for leases: readable, and unlike any other.
+std::string RunName(Call& call) {
+  return fmt::format("{}:{}:{}", HostName().substr(0, 100), getpid(),
+                     MakeUuid(call.random()).substr(0, 8));
+}
+
 }  // namespace
 
 /// In the order in which they are made; destroyed the other way round.
@@ -62,6 +69,7 @@ struct Server::Parts {
   net::Router router{RefusalOf};
   std::atomic<net::HttpServer*> serving{nullptr};  ///< http, once it is made
   std::unique_ptr<net::HttpServer> http;
+  std::atomic<bool> draining{false};
   std::stop_source stop;
   std::vector<Thread> threads;
 };
@@ -95,6 +103,7 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   MORAINE_TRY(catalog->PutWarehouse(call, warehouse));
   optimizing::Options optimizing_options = OptimizingOptions(config);
   optimizing_options.metrics = &metrics;
+  optimizing_options.server = RunName(call);
   optimizing =
       std::make_unique<optimizing::Service>(*catalog, *files, *database, optimizing_options);
   scans = std::make_unique<scanning::Scans>(*files, *database, ScanOptionsOf(config));
@@ -116,6 +125,11 @@ Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap stora
   router.Add(net::Method::kGet, "/health",
              [](Call&, const net::Request&, const net::PathParams&) -> net::Answer {
                return net::Response::Json(200, R"({"status":"ok"})");
+             });
+  router.Add(net::Method::kGet, "/health/ready",
+             [this](Call&, const net::Request&, const net::PathParams&) -> net::Answer {
+               return draining ? net::Response::Json(503, R"({"status":"stopping"})")
+                               : net::Response::Json(200, R"({"status":"ready"})");
              });
   router.Add(net::Method::kGet, "/metrics",
              [this](Call& call, const net::Request&, const net::PathParams&) -> net::Answer {
@@ -149,7 +163,11 @@ void Server::Parts::StartTrimming() {
 }
 
 void Server::Parts::StartOptimizing() {
-  if (!config.Switch("optimizing.enabled")) return;
+  if (!config.Switch("optimizing.enabled")) {
+    threads.emplace_back("watch",
+                         [this](std::stop_token) { optimizing->Watch(env, stop.get_token()); });
+    return;
+  }
   threads.emplace_back("optimizing",
                        [this](std::stop_token) { optimizing->Run(env, stop.get_token()); });
   if (config.Number("optimizer.threads") == 0) return;
@@ -192,8 +210,12 @@ std::string Server::base_url() const { return parts_->http->base_url(); }
 
 void Server::Stop() {
   if (parts_->stop.stop_requested()) return;
+  parts_->draining = true;
+  parts_->env.log.Info("stopping", {});
+  // Others take over the work at once, while requests are still served here.
   parts_->stop.request_stop();
   parts_->optimizing->Wake();
+  parts_->env.clock.SleepFor(parts_->config.Duration("server.drain-delay"), {});
   parts_->http->Stop(parts_->config.Duration("server.shutdown-grace"));
   for (auto& thread : parts_->threads) thread.Join();
   parts_->env.log.Info("stopped", {});

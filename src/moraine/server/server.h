@@ -22,7 +22,8 @@ class Server {
   ~Server();
 
   std::string base_url() const;  ///< "http://127.0.0.1:1630"
-  /// Takes no new requests, lets running ones finish, gives embedded tasks back. Idempotent.
+  /// Gives its part of optimizing and embedded tasks back, says that it is not ready, serves on for
+  /// server.drain-delay; then takes no new requests and lets running ones finish. Idempotent.
   void Stop();
 
  private:

@@ -15,7 +15,8 @@ std::vector<Setting> Settings() {
       {"server.listen", SettingType::kText, "127.0.0.1:1630",
        "Address and port to serve on. Other addresses than loopback need server.token-file."},
       {"server.token-file", SettingType::kText, "",
-       "File whose first line is the bearer token that every request but /health must carry."},
+       "File whose first line is the bearer token that every request but /health and /health/ready "
+       "must carry."},
       {"server.host-names", SettingType::kList, "",
        "Names by which clients may call this server, besides localhost and its address."},
       {"server.allowed-origins", SettingType::kList, "",
@@ -59,6 +60,11 @@ std::vector<Setting> Settings() {
        "Addresses of proxies: their requests count for the client that X-Forwarded-For names."},
       {"server.shutdown-grace", SettingType::kDuration, "10s",
        "Time that running requests get to finish at the end.", 0, 3'600'000},
+      {"server.drain-delay", SettingType::kDuration, "0s",
+       "Time at the end during which /health/ready says 503 and everything is still served, so "
+       "that "
+       "balancers send requests elsewhere.",
+       0, 3'600'000},
       {"store.url", SettingType::kText, "sqlite:///var/lib/moraine/moraine.db",
        "Where the catalog and all state live: sqlite:///file, postgresql://... or mariadb://...; "
        "see "
@@ -95,7 +101,11 @@ std::vector<Setting> Settings() {
        0, 1024 * 1024 * kMiB},
       {"scan.manifest-list-cache", SettingType::kBytes, "32MiB",
        "Memory for manifest lists of scans that are being planned.", 0, 1024 * 1024 * kMiB},
-      {"optimizing.enabled", SettingType::kSwitch, "true", "Whether tables are optimized at all."},
+      {"optimizing.enabled", SettingType::kSwitch, "true",
+       "Whether this server plans and commits optimizing; servers on one store share the work."},
+      {"optimizing.lease", SettingType::kDuration, "6s",
+       "The part of the work of a server that is silent for so long goes to the others.", 1'000,
+       600'000},
       {"optimizing.refresh-interval", SettingType::kDuration, "1s",
        "The health of a table is looked at again at most this often.", 10, 86'400'000},
       {"optimizing.heartbeat-interval", SettingType::kDuration, "5s",

@@ -41,10 +41,12 @@ class JumpingClock final : public Clock {
 struct Parts {
   Parts(catalog::Catalog& catalog, io::FileSystem& files, store::Database& database,
         const Options& options)
-      : queue(database, options),
-        monitor(catalog, files, database, options),
-        planner(catalog, files, database, monitor, queue, options),
-        committer(catalog, files, database, monitor, options) {}
+      : shards(database, {}),
+        queue(database, options),
+        monitor(catalog, files, shards, options),
+        planner(catalog, files, shards, monitor, queue, options),
+        committer(catalog, files, shards, monitor, options) {}
+  store::Shards shards;
   TaskQueue queue;
   HealthMonitor monitor;
   ProcessPlanner planner;
