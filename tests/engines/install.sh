@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Fetches what one folder beside this file lists, once per content of it, and prints where it is. Quick when it is there.
+# Fetches what one folder beside this file lists, once per content of it, and prints where it is; then, where there
+# are sources in Java, where their classes are. Quick when it is there.
 # Usage: install.sh [spark35|spark4|flink|trino|jdk|reference|pyiceberg|requests]
 #   python.txt   packages for Python's path     -> python/
 #   venv.txt     packages in an environment     -> venv/
 #   sources.txt  source archives of packages    -> sources/
 #   pom.xml      jars and what they need        -> jars/
 #   archives.txt archives among the jars        -> archives/
-#   *.java       compiled with the jars         -> classes/
+#   *.java       compiled with the jars         -> classes-HASH/
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${1:-spark35}
 list=$here/$name
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/moraine
 python=${PYTHON:-python3}
-hash=$({ "$python" -V; for file in "$list"/*; do [[ -d $file || $file == *.py ]] || cat "$file"; done; } | sha256sum | cut -c1-12)
+hash=$({ "$python" -V; for file in "$list"/*; do [[ -d $file || $file =~ \.(py|java|toml)$ ]] || cat "$file"; done; } | sha256sum | cut -c1-12)
 folder=$cache/$name-$hash
 pip=("$python" -m pip)
 quiet=(--quiet --disable-pip-version-check --no-input)
@@ -48,22 +49,29 @@ fetch() {
     for archive in "$folder"/download/*.tar.gz; do tar xzf "$archive" -C "$folder/archives"; done
     rm -r "$folder/download"
   fi
-  if compgen -G "$list/*.java" >/dev/null; then
-    mkdir "$folder/classes"
-    "${JAVA_HOME:+$JAVA_HOME/bin/}javac" -proc:none -nowarn -d "$folder/classes" \
-      -cp "$folder/jars/*:$(find "$folder/sources" -name '*.jar' -path '*/lib/*' 2>/dev/null | tr '\n' ':')" "$list"/*.java
-  fi
   if [[ -x $list/trim.sh ]]; then (cd "$folder" && "$list/trim.sh"); fi
 }
 
+compile() {
+  mkdir -p "$classes"
+  "${JAVA_HOME:+$JAVA_HOME/bin/}javac" -proc:none -nowarn -d "$classes" \
+    -cp "$folder/jars/*:$(find "$folder" -path '*/sources/*/lib/*.jar' | tr '\n' ':')" "$list"/*.java
+  touch "$classes/complete"
+}
+
 [[ -d $list ]] || { echo "there is no $list" >&2; exit 2; }
+classes=
+if compgen -G "$list/*.java" >/dev/null; then classes=$folder/classes-$(cat "$list"/*.java | sha256sum | cut -c1-12); fi
 (
   flock 9
-  [[ -e $folder/complete ]] && exit 0
-  echo "installing $name to $folder (once, one or two minutes)" >&2
-  rm -rf "$folder"
-  mkdir -p "$folder"
-  fetch >&2
-  touch "$folder/complete"
+  if [[ ! -e $folder/complete ]]; then
+    echo "installing $name to $folder (once, one or two minutes)" >&2
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    fetch >&2
+    touch "$folder/complete"
+  fi
+  if [[ -n $classes && ! -e $classes/complete ]]; then compile >&2; fi
 ) 9>"$cache/$name.lock"
 echo "$folder"
+if [[ -n $classes ]]; then echo "$classes"; fi

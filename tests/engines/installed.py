@@ -10,10 +10,20 @@ HERE = Path(__file__).resolve().parent
 
 
 def installed(name: str) -> Path:
+    return Path(run(name)[0])
+
+
+def class_path(name: str) -> str:
+    """Our own classes for it and its jars."""
+    folder, classes = run(name)
+    return f"{classes}:{folder}/jars/*"
+
+
+def run(name: str) -> list[str]:
     done = subprocess.run([HERE / "install.sh", name], env=os.environ | {"PYTHON": sys.executable}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True)
     assert done.returncode == 0, done.stderr[-4000:]
-    return Path(done.stdout.strip())
+    return done.stdout.split()
 
 
 def java(version: int = 0) -> str:

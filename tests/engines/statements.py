@@ -39,13 +39,20 @@ class Statements:
             rows.append(tuple(json.loads(line)))
 
     def line(self, end: float, statement: str) -> str:
+        """The next that is of an answer; others go to the log."""
+        while not (line := self.any_line(end, statement)).startswith("> "):
+            with self.log.open("a") as log:
+                log.write(line + "\n")
+        return line.removeprefix("> ")
+
+    def any_line(self, end: float, statement: str) -> str:
         while b"\n" not in self.pending:
             ready = select.select([self.process.stdout], [], [], max(end - time.monotonic(), 0))[0]
             more = os.read(self.process.stdout.fileno(), 1 << 16) if ready else b""
             assert more, f"{statement}: {'it ended' if ready else 'it took too long'}:\n{self.log_tail()}"
             self.pending += more
         line, _, self.pending = self.pending.partition(b"\n")
-        return line.decode()
+        return line.decode(errors="replace")
 
     def log_tail(self, lines: int = 30) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

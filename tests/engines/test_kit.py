@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from database_server import DatabaseServer
 from harness import Server, die_with_parent
-from installed import installed, java
+from installed import class_path, java
 from seaweed import Seaweed
 
 HERE = Path(__file__).resolve().parent
@@ -31,11 +31,10 @@ def listed(kind: str) -> set[str]:
 
 def run_kit(folder: Path, settings: dict[str, str], locations: str) -> dict[str, str]:
     """Test by class and name -> passed, skipped, or what went wrong."""
-    kit = installed("reference")
     properties = [f"-D{name}={value}" for name, value in (settings | SWITCHES).items()]
     select = ["RESTCompatibilityKitSuite", "WholeTableTests", "WholeViewTests"]
     command = [java(), "-Xmx768m", "-XX:+UseSerialGC", "-Duser.timezone=UTC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", *properties,
-               f"-Dmoraine.locations={locations}", "-cp", f"{kit}/classes:{kit}/jars/*", "org.junit.platform.console.ConsoleLauncher", "execute",
+               f"-Dmoraine.locations={locations}", "-cp", class_path("reference"), "org.junit.platform.console.ConsoleLauncher", "execute",
                *[f"--select-class=org.apache.iceberg.rest.{name}" for name in select], "--details=none", "--disable-banner",
                "--disable-ansi-colors", f"--reports-dir={folder}"]
     with (folder / "kit.log").open("wb") as log:
