@@ -253,7 +253,7 @@ def judges(stage: Stage):
 
 
 def engines(stage: Stage):
-    install(stage, "spark35")
+    install(stage, "spark35", "spark4", "flink", "trino", "jdk")
     stage.pytest("tests/engines", *[f"--ignore={file}" for file in JUDGES], "--timeout=900", MORAINE_FULL=str(int(stage.full)))
 
 

@@ -1,6 +1,5 @@
 """What install.sh fetched for one of the folders beside it, and a Java to run it."""
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -26,17 +25,5 @@ def run(name: str) -> list[str]:
     return done.stdout.split()
 
 
-def java(version: int = 0) -> str:
-    """A Java of at least this version: JAVA_HOME's, or else any of the machine. Errors: FileNotFoundError."""
-    homes = [os.environ["JAVA_HOME"]] if "JAVA_HOME" in os.environ else []
-    found = [Path(home, "bin", "java") for home in homes] + [Path(program) for program in (shutil.which("java"),) if program]
-    found += sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
-    for program in found:
-        if program.exists() and version_of(program) >= version:
-            return str(program)
-    raise FileNotFoundError(f"no Java {version} or newer on this machine")
-
-
-def version_of(program: Path) -> int:
-    text = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
-    return int(match[1]) if (match := re.search(r'version "(\d+)', text)) else 0
+def java() -> str:
+    return str(Path(os.environ["JAVA_HOME"], "bin", "java")) if "JAVA_HOME" in os.environ else shutil.which("java")

@@ -50,6 +50,12 @@ std::string DefaultLocation(std::string_view base, const TableName& name, std::s
   return io::JoinLocation(base, path + "-" + std::string(uuid.substr(0, kUuidCharacters)));
 }
 
+std::string DefaultLocation(std::string_view root, const NamespaceName& name) {
+  std::string path;
+  for (const auto& level : name) path += (path.empty() ? "" : "/") + SafePart(level);
+  return io::JoinLocation(root, CutPath(std::move(path), kMaxPathBytes));
+}
+
 Status CheckAllowed(const Warehouse& warehouse, std::string_view what, std::string_view location) {
   auto normal = io::NormalizeLocation(location);
   if (!normal.ok()) {

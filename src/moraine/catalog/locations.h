@@ -15,6 +15,8 @@ namespace moraine::catalog {
 /// "<base>/<levels>/<table>-<8 hex of uuid>", unsafe characters percent-encoded, levels and name
 /// cut at 200 bytes. base is the warehouse's root or a namespace's location.
 std::string DefaultLocation(std::string_view base, const TableName& name, std::string_view uuid);
+/// "<root>/<levels>": where the tables of a namespace without a location of its own come to lie.
+std::string DefaultLocation(std::string_view root, const NamespaceName& name);
 
 /// OK when location (what = its name in messages) lies below one of the allowed prefixes;
 /// InvalidArgument else.

@@ -21,6 +21,16 @@ namespace update = iceberg::update;
 
 constexpr char kUuid[] = "01234567-89ab-cdef-0123-456789abcdef";
 
+TEST(DefaultLocation, OfANamespaceIsAboveThatOfItsTables) {
+  for (const NamespaceName& name : std::vector<NamespaceName>{{"a"}, {"a", "b c"}, {"ü/.."}}) {
+    std::string above = DefaultLocation("file:///wh", name);
+    EXPECT_TRUE(DefaultLocation("file:///wh", {name, "t"}, "12345678").starts_with(above + "/t-"))
+        << above;
+  }
+  EXPECT_EQ(DefaultLocation("s3://lake/wh", NamespaceName{"a", "b"}), "s3://lake/wh/a/b");
+  EXPECT_LE(DefaultLocation("file:///wh", NamespaceName(300, "level")).size(), 300u);
+}
+
 TEST(DefaultLocation, IsSafeWhateverTheNames) {
   struct Case {
     TableName name;

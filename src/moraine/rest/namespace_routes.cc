@@ -1,6 +1,7 @@
 // Namespaces (REST spec, "namespaces" routes).
 
 #include "moraine/base/json.h"
+#include "moraine/catalog/locations.h"
 #include "moraine/rest/service.h"
 
 namespace moraine::rest {
@@ -82,6 +83,9 @@ Result<net::Response> Service::ReplayCreateNamespace(const Context& context,
 Result<net::Response> Service::LoadNamespace(const Context& context) {
   MORAINE_ASSIGN(auto name, NamespaceOf(context.params));
   MORAINE_ASSIGN(auto properties, catalog_.LoadNamespace(context.call, context.warehouse, name));
+  // Trino chooses where a table lies itself, and asks here below what.
+  MORAINE_ASSIGN(auto warehouse, catalog_.FindWarehouse(context.call, context.warehouse));
+  properties.try_emplace("location", catalog::DefaultLocation(warehouse.root, name));
   return NamespaceAnswer(name, properties);
 }
 

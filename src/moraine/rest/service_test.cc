@@ -99,8 +99,11 @@ TEST_F(RestTest, NamespacesFromTheWire) {
   EXPECT_EQ(SendOk(Method::kGet, "namespaces?parent=tax").ToString(),
             R"({"namespaces":[["tax","a b/c"]],"next-page-token":null})");
   for (const char* path : {"tax%1Fa+b%2Fc", "tax%1fa%20b%2fc"}) {
-    EXPECT_EQ(SendOk(Method::kGet, std::string("namespaces/") + path).ToString(),
-              R"({"namespace":["tax","a b/c"],"properties":{}})");
+    Json loaded = SendOk(Method::kGet, std::string("namespaces/") + path);
+    EXPECT_EQ(loaded.Find("namespace")->ToString(), R"(["tax","a b/c"])");
+    const Json& properties = *loaded.Find("properties");
+    EXPECT_EQ(properties.as_object().size(), 1u);
+    EXPECT_THAT(Text(properties, "location"), testing::EndsWith("/tax/a%20b%2Fc"));
     EXPECT_EQ(Send(Method::kHead, std::string("namespaces/") + path).status, 204);
   }
   EXPECT_EQ(SendOk(Method::kGet, "namespaces?parent=tax%1Fa%20b%2Fc").ToString(),
