@@ -239,7 +239,7 @@ def kill(stage: Stage):
 
 
 #: Suites of other people and requests at random, which are no engines: a stage of their own.
-JUDGES = [f"tests/engines/test_{name}.py" for name in ("kit", "requests_at_random")]
+JUDGES = [f"tests/engines/test_{name}.py" for name in ("kit", "pyiceberg_suite", "requests_at_random")]
 
 
 def install(stage: Stage, *names: str):
@@ -248,7 +248,7 @@ def install(stage: Stage, *names: str):
 
 
 def judges(stage: Stage):
-    install(stage, "reference", "schemathesis")
+    install(stage, "reference", "pyiceberg", "schemathesis")
     stage.pytest(*JUDGES, "--timeout=900", MORAINE_FULL=str(int(stage.full)))
 
 
