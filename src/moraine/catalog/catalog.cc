@@ -82,6 +82,9 @@ Catalog::~Catalog() = default;
 
 Status Catalog::Open(Call& call) {
   MORAINE_TRY(store::Migrate(call, state_->database, "catalog", Migrations()));
+  MORAINE_ASSIGN(bool alone, state_->database.Observe(call, state_->live));
+  if (alone) state_->live->Begin();
+  state_->checks.Begin(call.env());
   return state_->keys.Open(call);
 }
 

@@ -4,6 +4,7 @@
 // "store"; of locations: decision "locations"; of commit errors: decision "HTTP", commit errors by
 // phase.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -46,15 +47,27 @@ struct Warehouse {
 /// One table as its row and metadata file say. Immutable.
 struct LoadedTable {
   int64_t table_id = 0;  ///< survives rename
-  int64_t version = 0;   ///< of the row; every commit adds one
+  int64_t version = 0;   ///< of the row; every change adds one
+  int64_t warehouse_id = 0;
   std::string warehouse;
   TableName name;
   std::string origin;  ///< "created" or "registered" (not optimized unasked)
   std::string metadata_location;
   std::shared_ptr<const std::string> metadata_json;  ///< raw bytes of the metadata file
   iceberg::TablePtr metadata;
+  /// As long as it is true a load would give the same again, if the metadata file is still there.
+  /// Null where that can't be known without asking the store.
+  std::shared_ptr<const std::atomic<bool>> current;
 };
 using LoadedTablePtr = std::shared_ptr<const LoadedTable>;
+
+/// A row of a table or view as it was once read.
+struct KnownRow {
+  int64_t id = 0;
+  int64_t version = 0;
+  int64_t warehouse_id = 0;
+  TableName name;
+};
 
 struct CreateTable {
   TableName name;
@@ -106,8 +119,13 @@ struct TableSummary {
 struct CatalogOptions {
   int64_t metadata_cache_bytes = int64_t{64} << 20;
   int64_t max_metadata_bytes = int64_t{256} << 20;
+  size_t live_rows = 20'000;   ///< of tables and views, kept where nobody else writes to the store
   Metrics* metrics = nullptr;  ///< outlives the catalog; null: nothing is counted
 };
+
+/// Whether a metadata file that was read or written before is still there. True where that can't be
+/// told in a moment: on object stores.
+bool MetadataFileIsThere(const std::string& metadata_location);
 
 /// The exception name of the REST protocol for an error of a catalog call ("NoSuchTableException",
 /// "NamespaceNotEmptyException", ...), or "" where the code says it all.
@@ -156,6 +174,10 @@ class Catalog {
   /// NotFound if there is none. Reads no file.
   Status TableExists(Call& call, const std::string& warehouse, const TableName& name);
   Result<LoadedTablePtr> LoadById(Call& call, int64_t table_id);
+  /// Asks the store whether a row is as it was when it was loaded, together with others who ask,
+  /// and calls done with the answer: on another thread, to which it must be short. False, too, when
+  /// that can't be found out. A load that is told so need not ask again.
+  void AskWhetherSame(const KnownRow& row, std::function<void(bool same)> done);
   /// Requirements checked, updates applied, metadata file written durable, row swapped, feed row
   /// added: in that order. With assert-create among the requirements the table is made. note, if
   /// given, runs in the swap's transaction after it (optimizing marks its process committed there).

@@ -174,6 +174,7 @@ Status Catalog::State::Land(Call& call, std::span<Prepared> all, const Note& not
     p.row.version += 1;
     p.row.metadata_location = p.location;
     p.row.current_snapshot_id = p.written->metadata->current_snapshot_id;
+    p.row.current = nullptr;
   }
   Announce();
   for (const Prepared& p : all) {

@@ -7,6 +7,7 @@
 #include "moraine/base/gzip.h"
 #include "moraine/catalog/state_internal.h"
 #include "moraine/iceberg/commit/file_deletion.h"
+#include "moraine/io/local_file_system.h"
 #include "moraine/io/location.h"
 
 namespace moraine::catalog {
@@ -35,16 +36,22 @@ bool IsLocal(std::string_view location) {
   return location.starts_with('/') || location.starts_with("file:");
 }
 
+bool MetadataFileIsThere(const std::string& metadata_location) {
+  return !IsLocal(metadata_location) || io::LocalFileExists(metadata_location);
+}
+
 LoadedTablePtr MakeLoaded(const TabularRow& row, const CachedMetadata& cached) {
   auto table = std::make_shared<LoadedTable>();
   table->table_id = row.id;
   table->version = row.version;
+  table->warehouse_id = row.warehouse_id;
   table->warehouse = row.warehouse;
   table->name = row.name;
   table->origin = row.origin;
   table->metadata_location = row.metadata_location;
   table->metadata_json = cached.json;
   table->metadata = cached.metadata;
+  table->current = row.current;
   return table;
 }
 

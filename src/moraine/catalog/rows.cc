@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <bit>
+
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
@@ -184,6 +187,25 @@ Result<std::string> MetadataLocationById(Transaction& t, int64_t tabular_id) {
 
 Result<std::optional<TabularRow>> FindTableById(Transaction& t, int64_t table_id) {
   return OneTabular(t, "WHERE t.id = ? AND t.kind = 'table' AND t.deleted_at = 0", {table_id});
+}
+
+Result<std::vector<TabularRow>> TabularsOf(Transaction& t, std::vector<int64_t> ids) {
+  std::vector<TabularRow> found;
+  if (ids.empty()) return found;
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  // Few lengths, so that few statements are kept prepared.
+  ids.resize(std::bit_ceil(ids.size()), ids.back());
+  std::string marks(ids.size() * 2 - 1, '?');
+  for (size_t i = 1; i < marks.size(); i += 2) marks[i] = ',';
+  MORAINE_ASSIGN(auto rows, t.Query(fmt::format("SELECT {} WHERE t.id IN ({}) AND t.deleted_at = 0",
+                                                kTabularColumns, marks),
+                                    std::vector<Value>(ids.begin(), ids.end())));
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto tabular, TabularFromRow(row));
+    found.push_back(std::move(tabular));
+  }
+  return found;
 }
 
 Result<std::vector<TabularRow>> TablesAfter(Transaction& t, int64_t after_id, size_t limit) {

@@ -2,6 +2,8 @@
 // Rows of the catalog, read and written inside a transaction of the caller. Shared by the catalog's
 // parts.
 
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,6 +59,7 @@ struct TabularRow {
   int64_t current_snapshot_id = -1;
   std::string origin;
   TabularKind kind = TabularKind::kTable;
+  std::shared_ptr<const std::atomic<bool>> current;  ///< as in LoadedTable
 };
 /// Whatever has the name.
 Result<std::optional<TabularRow>> FindTabular(store::Transaction& t, int64_t warehouse_id,
@@ -70,6 +73,8 @@ Status CheckNameFree(store::Transaction& t, int64_t warehouse_id, const TableNam
 /// Of a table or a view. NotFound if there is none.
 Result<std::string> MetadataLocationById(store::Transaction& t, int64_t tabular_id);
 Result<std::optional<TabularRow>> FindTableById(store::Transaction& t, int64_t table_id);
+/// Those of these tables and views that are there, in any order, each once.
+Result<std::vector<TabularRow>> TabularsOf(store::Transaction& t, std::vector<int64_t> ids);
 /// Tables alone.
 Result<std::vector<TabularRow>> TablesAfter(store::Transaction& t, int64_t after_id, size_t limit);
 

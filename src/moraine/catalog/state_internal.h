@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "moraine/catalog/catalog.h"
+#include "moraine/catalog/live_rows.h"
 #include "moraine/catalog/metadata_cache.h"
 #include "moraine/catalog/metrics_internal.h"
 #include "moraine/catalog/request_keys.h"
+#include "moraine/catalog/row_checks.h"
 #include "moraine/catalog/rows_internal.h"
 #include "moraine/catalog/swap_internal.h"
 #include "moraine/catalog/table_turns.h"
@@ -45,6 +47,8 @@ struct Catalog::State {
         files(files_in),
         options(options_in),
         cache(options_in.metadata_cache_bytes),
+        live(std::make_shared<LiveRows>(options_in.live_rows)),
+        checks(database_in),
         metrics(options_in.metrics),
         keys(database_in, options_in.metrics) {}
 
@@ -52,6 +56,8 @@ struct Catalog::State {
   io::FileSystem& files;
   const CatalogOptions options;
   MetadataCache cache;
+  const std::shared_ptr<LiveRows> live;
+  RowChecks checks;
   CatalogMetrics metrics;
   RequestKeys keys;
   using Turn = TableTurns::Turn;
@@ -64,7 +70,7 @@ struct Catalog::State {
 
   /// From memory, else from the store. NotFound if there is none.
   Result<Warehouse> FindWarehouse(Call& call, const std::string& name);
-  /// Outside of transactions. NotFound, worded for the kind.
+  /// Outside of transactions; from memory where that is exact. NotFound, worded for the kind.
   Result<TabularRow> GetRow(Call& call, int64_t warehouse_id, const TableName& name,
                             TabularKind kind);
   Result<Page<TableName>> ListTabulars(Call& call, const std::string& warehouse,

@@ -47,8 +47,13 @@ Result<Page<TableName>> Catalog::ListTables(Call& call, const std::string& wareh
 
 Result<TabularRow> Catalog::State::GetRow(Call& call, int64_t warehouse_id, const TableName& name,
                                           TabularKind kind) {
-  return RunFor(call, database, Access::kRead,
-                [&](Transaction& t) { return GetTabular(t, warehouse_id, name, kind); });
+  if (auto known = live->Find(warehouse_id, name, kind)) return std::move(*known);
+  uint64_t moment = live->Moment();
+  MORAINE_ASSIGN(auto row, RunFor(call, database, Access::kRead, [&](Transaction& t) {
+                   return GetTabular(t, warehouse_id, name, kind);
+                 }));
+  live->Put(moment, &row);
+  return row;
 }
 
 Result<LoadedTablePtr> Catalog::Load(Call& call, const std::string& warehouse,
@@ -68,6 +73,10 @@ Result<LoadedTablePtr> Catalog::LoadById(Call& call, int64_t table_id) {
                                   [&](Transaction& t) { return FindTableById(t, table_id); }));
   if (!row) return NotFound(fmt::format("{}number {}", kNoTable, table_id));
   return state_->Load(call, *row, State::Freshness::kCached);
+}
+
+void Catalog::AskWhetherSame(const KnownRow& row, std::function<void(bool same)> done) {
+  state_->checks.Ask(row, std::move(done));
 }
 
 Status Catalog::Rename(Call& call, const std::string& warehouse, const TableName& from,

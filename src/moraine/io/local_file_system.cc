@@ -248,6 +248,12 @@ class LocalFileSystem final : public FileSystem {
 
 }  // namespace
 
+bool LocalFileExists(const std::string& location) {
+  Result<LocalPath> at = ParseLocalPath(location);
+  struct stat info;
+  return at.ok() && ::stat(at->path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
 std::unique_ptr<FileSystem> MakeLocalFileSystem(const LocalFileSystemOptions& options) {
   return std::make_unique<LocalFileSystem>(options);
 }

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 
 #include "moraine/io/file_system.h"
 
@@ -23,6 +24,10 @@ struct SyncCounts {
 struct LocalFileSystemOptions {
   SyncCounts* syncs = nullptr;  ///< borrowed; may be null
 };
+
+/// Whether a local location has a regular file. Asks the system alone: it was allowed to be read
+/// before. False for locations that are not local.
+bool LocalFileExists(const std::string& location);
 
 std::unique_ptr<FileSystem> MakeLocalFileSystem(const LocalFileSystemOptions& options);
 

@@ -108,10 +108,13 @@ struct Later {
   enum class Reason { kWoken, kTimedOut };
   /// Its Call is a new one (same principal and trace id, a fresh deadline). The Request lives until
   /// the answer was sent, so resume may refer to it. Dropped without being run when the client goes
-  /// away.
+  /// away. None, in what ServerOptions::quick gives: the handler runs.
   std::function<Answer(Call&, Reason)> resume;
   /// Given once by the server when the connection is parked; whoever makes the event calls Wake().
   std::function<void(std::shared_ptr<Waiter>)> on_parked;
+  /// If given: tried first when the request is woken, on the I/O thread, so it must not block. What
+  /// it gives is the answer.
+  std::function<std::optional<Response>()> ready;
 };
 
 /// Thread-safe; runs on a thread of the request pool and may block until the call's deadline.

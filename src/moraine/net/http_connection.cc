@@ -271,9 +271,17 @@ bool Connection::TryQuick() {
   const Request& request = parser_.request();
   bool is_read = request.method == Method::kGet || request.method == Method::kHead;
   if (!core_->options.quick || !is_read || parser_.has_body()) return false;
-  std::optional<Response> response = core_->options.quick(request);
-  if (!response) return false;
-  Answered(std::move(*response), AfterAnswer::kKeepIfAsked);
+  std::optional<Answer> answer = core_->options.quick(request);
+  if (!answer) return false;
+  if (auto* response = std::get_if<Response>(&*answer)) {
+    Answered(std::move(*response), AfterAnswer::kKeepIfAsked);
+    return true;
+  }
+  auto waiter = std::make_shared<ConnectionWaiter>(weak_from_this());
+  auto& later = std::get<std::shared_ptr<Later>>(*answer);
+  if (later->on_parked) later->on_parked(waiter);
+  // Who is woken already hears of it as a next event, so that this goes no deeper.
+  Park(std::move(later), std::move(waiter));
   return true;
 }
 
@@ -332,13 +340,19 @@ void Connection::Park(std::shared_ptr<Later> later, std::shared_ptr<ConnectionWa
   ++core_->parked;
   if (is_eof_) return Close();
   if (!is_read_pending_ && !buffer_.full()) StartRead();
-  if (waiter_->woken()) return Resume(Later::Reason::kWoken);
+  if (waiter_->woken() && !later_->ready) return Resume(Later::Reason::kWoken);
   if (core_->stopping) return Resume(Later::Reason::kTimedOut);
   ArmTimer(later_->until - core_->env.clock.Mono());
 }
 
 void Connection::OnWake(const std::shared_ptr<ConnectionWaiter>& waiter) {
-  if (state_ == State::kParked && waiter_ == waiter && !overdue_) Resume(Later::Reason::kWoken);
+  if (state_ != State::kParked || waiter_ != waiter || overdue_) return;
+  std::optional<Response> response;
+  if (later_->ready) response = later_->ready();
+  if (!response) return Resume(Later::Reason::kWoken);
+  Unpark();
+  Answered(std::move(*response), AfterAnswer::kKeepIfAsked);
+  Advance();
 }
 
 void Connection::ArmTimer(std::chrono::nanoseconds delay) {
@@ -367,6 +381,7 @@ void Connection::OnTimer() {
 /// once.
 void Connection::Resume(Later::Reason reason) {
   Status status = Submit([later = later_, reason](Connection& self) {
+    if (!later->resume) return self.RunHandler();
     self.Run([&](Call& call) { return later->resume(call, reason); });
   });
   if (status.code() == Code::kExhausted) {

@@ -74,8 +74,9 @@ struct ServerOptions {
   GuardOptions guards;
   RefusalFormatter refuse = FormatRefusal;
   /// Tried first, on the I/O thread, for GET and HEAD that passed the guards: must not block nor
-  /// throw.
-  std::function<std::optional<Response>(const Request&)> quick;
+  /// throw. Answers are sent as they are, without compression; one that is parked with Later costs
+  /// no thread if its `ready` gives the answer.
+  std::function<std::optional<Answer>(const Request&)> quick;
   /// Called on an I/O thread for every finished request: must not block.
   std::function<void(const RequestRecord&)> on_finished;
   /// Called for every request or connection that a limit refused, with the limit: one of

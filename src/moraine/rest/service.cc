@@ -80,6 +80,11 @@ void Service::Register(net::Router& router) {
   }
 }
 
+std::optional<net::Answer> Service::Quick(const net::Request& request) {
+  if (request.method != Method::kGet) return std::nullopt;
+  return loads_.Find(request);
+}
+
 std::vector<std::string> Service::Endpoints() {
   std::vector<std::string> endpoints;
   for (const auto& route : Routes()) {

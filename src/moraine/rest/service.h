@@ -3,6 +3,7 @@
 // from request to response over the catalog, with no socket in sight. Served under /iceberg/v1 and,
 // for a warehouse other than the default one, under /iceberg/v1/{warehouse}.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "moraine/net/http.h"
 #include "moraine/net/router.h"
 #include "moraine/rest/keyed_requests.h"
+#include "moraine/rest/load_answers.h"
 #include "moraine/rest/request_parts.h"
 
 namespace moraine::scanning {
@@ -24,17 +26,25 @@ struct ServiceOptions {
   std::string default_warehouse = "default";  ///< of paths without a prefix
   /// How long a request may come again under its key, as clients are told; 0: keys mean nothing.
   Millis idempotency_key_lifetime = Millis(30 * 60'000);
-  scanning::Scans* scans = nullptr;           ///< outlives the service; null: no planning
+  scanning::Scans* scans = nullptr;      ///< outlives the service; null: no planning
+  size_t answer_cache_bytes = 32 << 20;  ///< for loads, ready to be sent again
+  size_t gzip_threshold_bytes = 1024;    ///< smaller answers are not compressed
 };
 
 /// Thread-safe. Borrows the catalog; must outlive the router that it was added to.
 class Service {
  public:
   Service(catalog::Catalog& catalog, ServiceOptions options)
-      : catalog_(catalog), views_(catalog), options_(std::move(options)) {}
+      : catalog_(catalog),
+        views_(catalog),
+        options_(std::move(options)),
+        loads_(catalog, options_.answer_cache_bytes, options_.gzip_threshold_bytes) {}
 
   /// Adds every route, with and without prefix.
   void Register(net::Router& router);
+  /// The answer to a request that needs nothing but memory, or but one look into the store; for
+  /// net::ServerOptions::quick.
+  std::optional<net::Answer> Quick(const net::Request& request);
   /// "GET /v1/{prefix}/namespaces", ...: what config tells clients.
   static std::vector<std::string> Endpoints();
 
@@ -118,6 +128,7 @@ class Service {
   catalog::Views views_;
   const ServiceOptions options_;
   KeysAtWork keys_at_work_;
+  LoadAnswers loads_;
 };
 
 /// The {namespace} of a path.

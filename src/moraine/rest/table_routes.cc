@@ -100,16 +100,9 @@ Result<net::Response> Service::LoadTable(const Context& context) {
   MORAINE_ASSIGN(auto name, TableOf(context.params));
   MORAINE_ASSIGN(auto snapshots, SnapshotsFromQuery(context.request));
   MORAINE_ASSIGN(auto table, catalog_.Load(context.call, context.warehouse, name));
-  auto known = context.request.headers.Get("If-None-Match");
-  if (known) {
-    std::string tag = EtagOf(table->metadata_location, snapshots);
-    if (MatchesEtag(*known, tag)) {
-      net::Response response = net::Response::Empty(304);
-      response.headers.Add("ETag", fmt::format("\"{}\"", tag));
-      return response;
-    }
-  }
-  return LoadAnswer(*table, snapshots);
+  return loads_.Keep(context.request, options_.base_path, *table,
+                     EtagOf(table->metadata_location, snapshots),
+                     [&] { return LoadAnswer(*table, snapshots); });
 }
 
 Result<net::Response> Service::TableExists(const Context& context) {

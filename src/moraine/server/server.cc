@@ -140,6 +140,7 @@ Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap stora
                return net::Response::Text(200, metrics_page.Text(counts, stats));
              });
   options.on_refused = [this](std::string_view reason) { request_metrics.CountRefusal(reason); };
+  options.quick = [this](const net::Request& request) { return rest->Quick(request); };
   options.on_finished = [this](const net::RequestRecord& record) { request_metrics.Count(record); };
   MORAINE_ASSIGN(http, net::HttpServer::Start(env, std::move(options), router.AsHandler()));
   serving = http.get();

@@ -65,6 +65,20 @@ class Transaction {
 
 enum class Access { kRead, kWrite };
 
+/// Hears of every row that changes, where one process alone writes to the store: so that what it
+/// keeps of rows in memory is exact. Called by one thread at a time, the one that writes, which
+/// waits meanwhile: must be short, must not use the store.
+class RowObserver {
+ public:
+  enum class Change { kInserted, kUpdated, kDeleted };
+  virtual ~RowObserver() = default;
+  /// A statement changed the row with this id; nobody else can read it yet.
+  virtual void OnRow(std::string_view table, int64_t id, Change change) = 0;
+  /// The transactions that changed the rows since the last call have ended, one way or the other:
+  /// what is read from now on is what stays. Called before their callers hear of it.
+  virtual void OnEnd() = 0;
+};
+
 /// Thread-safe.
 class Database {
  public:
@@ -82,6 +96,13 @@ class Database {
   /// ("FILE.bak-LABEL"); an older one of this name is replaced. Returns the name; "" for a store
   /// that has no file.
   virtual Result<std::string> Backup(Call& call, std::string_view label) = 0;
+  /// From now on the observer hears of all changes, as long as it lives. False where others may
+  /// write to the store, too: then it hears of nothing.
+  virtual Result<bool> Observe(Call& call, std::weak_ptr<RowObserver> observer) {
+    static_cast<void>(observer);
+    MORAINE_TRY(call.Check());
+    return false;
+  }
 };
 
 /// Run for a body that gives a value.

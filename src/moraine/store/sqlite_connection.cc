@@ -263,6 +263,16 @@ int64_t SqliteConnection::LastInsertId() const { return sqlite3_last_insert_rowi
 
 bool SqliteConnection::InTransaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
+void SqliteConnection::Observe(RowObserver* observer) {
+  auto hear = [](void* self, int change, const char*, const char* table, sqlite3_int64 id) {
+    auto what = change == SQLITE_INSERT   ? RowObserver::Change::kInserted
+                : change == SQLITE_UPDATE ? RowObserver::Change::kUpdated
+                                          : RowObserver::Change::kDeleted;
+    static_cast<RowObserver*>(self)->OnRow(table, id, what);
+  };
+  sqlite3_update_hook(handle_, observer == nullptr ? nullptr : +hear, observer);
+}
+
 Status SqliteConnection::CopyTo(const std::string& path) {
   MORAINE_ASSIGN(auto copy, Open(path));
   sqlite3_backup* backup = sqlite3_backup_init(copy->handle_, "main", handle_, "main");

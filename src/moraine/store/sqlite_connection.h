@@ -48,6 +48,8 @@ class SqliteConnection {
   CommitOutcome Commit(Status* status);
   int64_t LastInsertId() const;
   bool InTransaction() const;
+  /// Tells the observer of rows that statements of this connection change; null: nobody.
+  void Observe(RowObserver* observer);
   /// Writes a copy of the database to a new file.
   Status CopyTo(const std::string& path);
 

@@ -54,6 +54,26 @@ class SqliteTransaction final : public Transaction {
   const Access access_;
 };
 
+/// Those that still live, as one.
+class Observers final : public RowObserver {
+ public:
+  void Add(std::weak_ptr<RowObserver> observer) { all_.push_back(std::move(observer)); }
+  void OnRow(std::string_view table, int64_t id, Change change) override {
+    for (const auto& one : all_) {
+      if (auto observer = one.lock()) observer->OnRow(table, id, change);
+    }
+  }
+  void OnEnd() override {
+    std::erase_if(all_, [](const auto& one) { return one.expired(); });
+    for (const auto& one : all_) {
+      if (auto observer = one.lock()) observer->OnEnd();
+    }
+  }
+
+ private:
+  std::vector<std::weak_ptr<RowObserver>> all_;
+};
+
 class SqliteDatabase final : public Database {
  public:
   SqliteDatabase(std::string path, std::unique_ptr<FileLock> lock,
@@ -77,6 +97,7 @@ class SqliteDatabase final : public Database {
   }
   std::string_view dialect() const override { return "sqlite"; }
   Result<std::string> Backup(Call& call, std::string_view label) override;
+  Result<bool> Observe(Call& call, std::weak_ptr<RowObserver> observer) override;
 
  private:
   using Body = std::function<Status(Transaction&)>;
@@ -94,9 +115,10 @@ class SqliteDatabase final : public Database {
   const std::unique_ptr<FileLock> lock_;
 
   WriteQueue queue_;
-  // These two belong to who has the queue's turn.
+  // These belong to who has the queue's turn.
   const std::unique_ptr<SqliteConnection> writer_;
   std::shared_ptr<WriteGroup> group_;  // an open transaction of at least one member
+  Observers observers_;
 
   const bool has_readers_;
   std::mutex readers_mutex_;
@@ -147,6 +169,7 @@ Status SqliteDatabase::RunWrite(Call& call, Access access, const Body& body) {
     outcome = queue_.Await(*group);
   } else {
     outcome = CommitGroup();
+    observers_.OnEnd();
     metrics_.Committed(group->members);
     group_.reset();
     queue_.Publish(*group, outcome);
@@ -178,6 +201,7 @@ Status SqliteDatabase::RunMember(Call& call, Access access, const Body& body) {
   }
   writer_->SetCall(nullptr, busy_timeout_);
   if (!writer_->InTransaction()) {
+    observers_.OnEnd();
     LoseGroup();
     if (own.ok()) own = Unavailable("store: the transaction was rolled back");
     return own;
@@ -240,6 +264,16 @@ void SqliteDatabase::ReturnReader(std::unique_ptr<SqliteConnection> reader) {
   std::lock_guard lock(readers_mutex_);
   free_readers_.push_back(std::move(reader));
   reader_returned_.notify_one();
+}
+
+Result<bool> SqliteDatabase::Observe(Call& call, std::weak_ptr<RowObserver> observer) {
+  // In its turn, as what writes.
+  MORAINE_TRY(RunWrite(call, Access::kRead, [&](Transaction&) {
+    observers_.Add(std::move(observer));
+    writer_->Observe(&observers_);
+    return Status();
+  }));
+  return true;
 }
 
 Status SyncPath(const std::string& path, int flags) {

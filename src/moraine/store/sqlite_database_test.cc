@@ -401,5 +401,47 @@ TEST_F(Sqlite, InMemoryReadsAndWrites) {
   EXPECT_EQ(*(*memory)->Backup(call_, "x"), "");
 }
 
+/// Writes down what it hears.
+class Listener final : public RowObserver {
+ public:
+  void OnRow(std::string_view table, int64_t id, Change change) override {
+    heard += std::string(table) + std::to_string(id) + "IUD"[static_cast<int>(change)] + " ";
+  }
+  void OnEnd() override { heard += "end "; }
+  std::string Take() { return std::exchange(heard, {}); }
+
+  std::string heard;
+};
+
+TEST_F(Sqlite, ObserversHearOfEveryRowBeforeItCanBeRead) {
+  Write(
+      "CREATE TABLE child (id INTEGER PRIMARY KEY, t BIGINT REFERENCES t (id) ON DELETE CASCADE)");
+  auto listener = std::make_shared<Listener>();
+  ASSERT_TRUE(database_->Observe(call_, listener).value());
+  EXPECT_EQ(listener->Take(), "end ");
+  Status status = database_->Run(call_, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(t.Execute("INSERT INTO t (name) VALUES (?)", {std::string("a")}));
+    MORAINE_TRY(t.Execute("INSERT INTO child (t) VALUES (1)", {}));
+    EXPECT_EQ(listener->Take(), "t1I child1I ");
+    EXPECT_EQ(Number("SELECT COUNT(*) FROM t"), 0);
+    return {};
+  });
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(listener->Take(), "end ");
+  Write("UPDATE t SET name = 'b' WHERE id = 1");
+  EXPECT_EQ(listener->Take(), "t1U end ");
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM t"), 1);
+  EXPECT_EQ(listener->Take(), "");
+  Write("DELETE FROM t WHERE id = 1");
+  EXPECT_EQ(listener->Take(), "child1D t1D end ");
+
+  EXPECT_FALSE(Try("INSERT INTO t (id, name) VALUES (2, 'c'), (3, 'c')").ok());
+  EXPECT_THAT(listener->Take(), testing::EndsWith("end "));
+  std::weak_ptr<Listener> gone = listener;
+  listener.reset();
+  EXPECT_TRUE(gone.expired());
+  Write("INSERT INTO t (name) VALUES ('d')");
+}
+
 }  // namespace
 }  // namespace moraine::store

@@ -20,6 +20,9 @@ class FaultyDatabase final : public Database {
   Status Run(Call& call, Access access, const std::function<Status(Transaction&)>& body) override;
   std::string_view dialect() const override { return inner_.dialect(); }
   Result<std::string> Backup(Call& call, std::string_view label) override;
+  Result<bool> Observe(Call& call, std::weak_ptr<RowObserver> observer) override {
+    return inner_.Observe(call, std::move(observer));
+  }
 
  private:
   Database& inner_;
