@@ -433,7 +433,7 @@ TEST_F(Sqlite, ObserversHearOfEveryRowBeforeItCanBeRead) {
   EXPECT_EQ(Number("SELECT COUNT(*) FROM t"), 1);
   EXPECT_EQ(listener->Take(), "");
   Write("DELETE FROM t WHERE id = 1");
-  EXPECT_EQ(listener->Take(), "child1D t1D end ");
+  EXPECT_EQ(listener->Take(), "t1D child1D end ");
 
   EXPECT_FALSE(Try("INSERT INTO t (id, name) VALUES (2, 'c'), (3, 'c')").ok());
   EXPECT_THAT(listener->Take(), testing::EndsWith("end "));
