@@ -1,8 +1,11 @@
 #include "moraine/scanning/content_file_json.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "moraine/base/text.h"
 #include "moraine/iceberg/types/value.h"
@@ -14,6 +17,7 @@ using iceberg::CountMap;
 using iceberg::DataFile;
 using iceberg::Field;
 using iceberg::FileContent;
+using iceberg::Type;
 using iceberg::TypePtr;
 using iceberg::Value;
 
@@ -68,29 +72,46 @@ void WriteCounts(std::string_view name, const CountMap& counts, const FileStats&
       name, keys, [&](size_t i) { out->Int(values[i]); }, out);
 }
 
-/// Nothing for a bound that can't be read as its column's type.
-std::optional<Json> BoundJson(const FileStats& stats, int32_t column, std::string_view bytes) {
-  if (stats.form == BoundsForm::kBinary) return Json(UpperHex(bytes));
+/// As ValueToJson, without a value in between for numbers: there are many of them.
+std::string ValueText(const Type& type, const Value& value) {
+  char buffer[64];
+  auto number = [&](auto x) -> std::string {
+    auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), x);
+    return std::string(buffer, end);
+  };
+  if (const auto* x = std::get_if<double>(&value); x != nullptr && std::isfinite(*x)) {
+    return number(*x);
+  }
+  if (const auto* x = std::get_if<float>(&value); x != nullptr && std::isfinite(*x)) {
+    return number(*x);
+  }
+  return iceberg::ValueToJson(type, value).ToString();
+}
+
+/// JSON; nothing for a bound that can't be read as its column's type.
+std::optional<std::string> BoundText(const FileStats& stats, int32_t column,
+                                     std::string_view bytes) {
+  if (stats.form == BoundsForm::kBinary) return '"' + UpperHex(bytes) + '"';
   const Field* field = stats.schema.FindField(column);
   if (field == nullptr || !field->type->is_primitive()) return std::nullopt;
   auto value = iceberg::ValueFromBytes(*field->type, bytes);
   if (!value.ok()) return std::nullopt;
-  return iceberg::ValueToJson(*field->type, *value);
+  return ValueText(*field->type, *value);
 }
 
 void WriteBounds(std::string_view name, const BoundMap& bounds, const FileStats& stats,
                  JsonWriter* out) {
   std::vector<int32_t> keys;
-  std::vector<Json> values;
+  std::vector<std::string> values;
   for (const auto& [column, bytes] : bounds) {
     if (!IsWanted(stats, column)) continue;
-    auto value = BoundJson(stats, column, bytes);
+    auto value = BoundText(stats, column, bytes);
     if (!value) continue;
     keys.push_back(column);
     values.push_back(std::move(*value));
   }
   WriteMap(
-      name, keys, [&](size_t i) { out->Value(values[i]); }, out);
+      name, keys, [&](size_t i) { out->Raw(values[i]); }, out);
 }
 
 void WritePartition(const DataFile& file, const std::vector<TypePtr>& types, JsonWriter* out) {
@@ -98,7 +119,7 @@ void WritePartition(const DataFile& file, const std::vector<TypePtr>& types, Jso
   for (size_t i = 0; i < file.partition.size(); ++i) {
     const Value& value = file.partition[i];
     if (i < types.size() && !iceberg::IsNull(value)) {
-      out->Value(iceberg::ValueToJson(*types[i], value));
+      out->Raw(ValueText(*types[i], value));
     } else {
       out->Null();
     }

@@ -1,5 +1,8 @@
 #include "moraine/scanning/content_file_json.h"
 
+#include <cmath>
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace moraine::scanning {
@@ -18,7 +21,9 @@ Schema MakeSchema() {
   return Schema(0, {{1, "id", true, type("long")},
                     {2, "day", false, type("date")},
                     {3, "price", false, type("decimal(9, 2)")},
-                    {4, "name", false, type("string")}});
+                    {4, "name", false, type("string")},
+                    {5, "real", false, type("double")},
+                    {6, "short", false, type("float")}});
 }
 
 DataFile MakeFile() {
@@ -76,6 +81,21 @@ TEST(ContentFileJson, GivesTheStatsOfTheColumnsAsked) {
       std::string(kPlain) +
           R"(,"column-sizes":{"keys":[4],"values":[7]},"value-counts":{"keys":[4],"values":[10]},)"
           R"("null-value-counts":{"keys":[4],"values":[2]},"lower-bounds":{"keys":[4],"values":["6162"]}})");
+}
+
+TEST(ContentFileJson, RealNumbersAreAsShortAsTheyCanBe) {
+  DataFile file;
+  file.file_path = "f";
+  Schema schema = MakeSchema();
+  auto bound = [&](int32_t id, const Value& value) {
+    return std::pair(id, ValueToBytes(*schema.FindField(id)->type, value));
+  };
+  file.lower_bounds = {bound(5, 0.1), bound(6, 0.1f)};
+  file.upper_bounds = {bound(5, 1e300), bound(6, HUGE_VALF)};
+  std::string text = Write(file, {5, 6}, BoundsForm::kTyped);
+  EXPECT_THAT(text, testing::HasSubstr(R"("lower-bounds":{"keys":[5,6],"values":[0.1,0.1]})"));
+  EXPECT_THAT(text,
+              testing::HasSubstr(R"("upper-bounds":{"keys":[5,6],"values":[1e+300,"Infinity"]})"));
 }
 
 TEST(ContentFileJson, DeleteFilesOfEachKind) {

@@ -57,34 +57,33 @@ int64_t BytesOf(const DataFile& file) {
 
 }  // namespace
 
-/// Texts of residuals; neighbouring files mostly share one.
+/// What is left of the filter in a partition; neighbouring files mostly share one.
 class TableScan::Residuals {
  public:
   explicit Residuals(const TableScan& scan)
-      : scan_(scan), unchanged_(TextOf(scan.filter_.bound())) {}
+      : scan_(scan), unchanged_(MakeResidual(scan.filter_.bound())) {}
 
-  /// nullptr when no row can match.
-  std::shared_ptr<const std::string> For(const DataFile& file) {
+  /// Valid until the next call.
+  const Residual& For(const DataFile& file) {
     if (!scan_.filter_.residual_depends_on_partition(file.spec_id)) return unchanged_;
-    if (!last_ || last_->spec_id != file.spec_id ||
-        !iceberg::SameTuple(last_->tuple, file.partition)) {
-      last_ = iceberg::PartitionKey{file.spec_id, file.partition};
-      last_text_ = TextOf(scan_.filter_.ResidualOf(file));
+    if (!key_ || key_->spec_id != file.spec_id ||
+        !iceberg::SameTuple(key_->tuple, file.partition)) {
+      key_ = iceberg::PartitionKey{file.spec_id, file.partition};
+      last_ = MakeResidual(scan_.filter_.ResidualOf(file));
     }
-    return last_text_;
+    return last_;
   }
 
  private:
-  std::shared_ptr<const std::string> TextOf(const ExpressionPtr& residual) const {
-    if (residual->op() == iceberg::Expression::Op::kFalse) return nullptr;
-    return std::make_shared<const std::string>(
-        RestFilterToJson(residual, scan_.opaque_, *scan_.schema_));
+  Residual MakeResidual(ExpressionPtr expression) const {
+    std::string text = RestFilterToJson(expression, scan_.opaque_, *scan_.schema_);
+    return {std::move(expression), std::make_shared<const std::string>(std::move(text))};
   }
 
   const TableScan& scan_;
-  const std::shared_ptr<const std::string> unchanged_;
-  std::optional<iceberg::PartitionKey> last_;
-  std::shared_ptr<const std::string> last_text_;
+  const Residual unchanged_;
+  std::optional<iceberg::PartitionKey> key_;
+  Residual last_;
 };
 
 Result<TableScan> TableScan::Make(io::FileSystem& files, iceberg::TablePtr metadata, ScanSpec scan,
@@ -114,11 +113,8 @@ bool TableScan::MayHold(const ManifestFile& manifest) const {
 }
 
 bool TableScan::IsOfScan(const ManifestEntry& entry, const ManifestFile& manifest) const {
-  if (incremental() &&
-      (entry.status != EntryStatus::kAdded || entry.snapshot_id != manifest.added_snapshot_id)) {
-    return false;
-  }
-  return filter_.keeps_all() || filter_.MayMatch(entry.file);
+  return !incremental() ||
+         (entry.status == EntryStatus::kAdded && entry.snapshot_id == manifest.added_snapshot_id);
 }
 
 std::vector<ManifestRange> TableScan::Split(const ManifestRange& range) const {
@@ -208,11 +204,14 @@ class TableScan::Chooser {
   }
 
   void Choose(ManifestEntry* entry) {
-    auto residual = residuals_.For(entry->file);
-    if (residual == nullptr) return;
-    if (*residual == "true") certain_rows_ += std::max<int64_t>(entry->file.record_count, 0);
-    bytes_ += BytesOf(entry->file);
-    chosen_.push_back({std::move(*entry), std::move(residual)});
+    const DataFile& file = entry->file;
+    if (!scan_.filter_.PartitionMayMatch(file)) return;
+    // Sharper than the filter itself: what the partition decides is settled.
+    const Residual& residual = residuals_.For(file);
+    if (!MetricsMayMatch(residual.expression, file)) return;
+    if (*residual.text == "true") certain_rows_ += std::max<int64_t>(file.record_count, 0);
+    bytes_ += BytesOf(file);
+    chosen_.push_back({std::move(*entry), residual.text});
   }
 
   bool HasEnough() const { return wanted_rows_ > 0 && certain_rows_ >= wanted_rows_; }

@@ -53,6 +53,10 @@ class TableScan {
     iceberg::ManifestEntry entry;
     std::shared_ptr<const std::string> residual;  ///< JSON
   };
+  struct Residual {
+    iceberg::ExpressionPtr expression;
+    std::shared_ptr<const std::string> text;  ///< JSON
+  };
   class Residuals;
   class Chooser;
   class Page;
