@@ -10,6 +10,7 @@
 
 #include "moraine/base/text.h"
 #include "moraine/cli/compact_command.h"
+#include "moraine/cli/import_command.h"
 
 namespace moraine::cli {
 namespace {
@@ -23,6 +24,7 @@ struct Flags {
   OptimizerFlags optimizer;
   ServerFlags server;
   CompactFlags compact;
+  ImportFlags import;
   std::string no_color;
   std::deque<ClientOptions> connections;  ///< of each command its own
 };
@@ -215,6 +217,54 @@ void AddProcessCommands(CLI::App* root, Flags* flags) {
                       [options](Session& s) { return CancelProcess(s, *options); }));
 }
 
+void AddImportCommand(CLI::App* group, ImportFlags* flags, Invocation* invocation) {
+  auto* app = group->add_subcommand(
+      "import", "Register the tables of another catalog; nothing is copied or changed there");
+  app->add_option(
+         "source", flags->source,
+         "http://HOST/PATH of an Iceberg REST catalog; sqlite:///FILE, postgresql://... or "
+         "mariadb://... of a SQL (JDBC) catalog; or the folder of a Hadoop warehouse")
+      ->required()
+      ->type_name("SOURCE");
+  AddConnection(app, &flags->target.server, &flags->target.token_file, Variables::kYes);
+  app->add_option("--warehouse", flags->warehouse, "Warehouse of the server that gets the tables")
+      ->capture_default_str()
+      ->type_name("NAME");
+  app->add_option("--namespace", flags->ns, "Only this namespace of the source, and those in it")
+      ->type_name("NAMESPACE");
+  app->add_option("--catalog-name", flags->catalog_name,
+                  "Of a SQL catalog: the catalog_name of its rows, if there are several")
+      ->type_name("NAME");
+  app->add_option("--property", flags->properties,
+                  "Of the source: warehouse, token, credential, s3.endpoint, ...; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  app->add_option("--threads", flags->threads, "Tables at a time")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str()
+      ->type_name("N");
+  app->add_flag("--dry-run", flags->dry_run, "Say what would be done, and do nothing");
+  app->add_flag("--json", flags->target.json, "Print the outcome of each table as JSON");
+  app->footer(
+      "\nThe tables stay where they are: their folders must be among the warehouse's allowed "
+      "locations.\n"
+      "They are not optimized unless asked for: set self-optimizing.enabled=true on those that "
+      "shall be.\n"
+      "Once a table is imported, the other catalog must not change it any more.\n"
+      "After an interruption the same command goes on; what is there already is passed over.\n"
+      "\nExamples:\n"
+      "  moraine catalog import http://127.0.0.1:8181 --dry-run\n"
+      "  moraine catalog import https://catalog.example.com/api --property warehouse=sales "
+      "--property credential=id:secret\n"
+      "  moraine catalog import sqlite:///var/lib/pyiceberg.db --catalog-name default\n"
+      "  moraine catalog import s3://lake/warehouse --namespace sales.eu\n"
+      "\nExit codes: 0 all tables are there, 1 some are not (they are listed), 2 wrong usage, 4 a "
+      "server can't\nbe reached, 130 interrupted.\n");
+  app->callback([flags, invocation] {
+    invocation->alone = [typed = *flags](World& world) { return RunImportCommand(world, typed); };
+  });
+}
+
 void AddCatalogCommands(CLI::App* root, Flags* flags) {
   Commands commands(flags);
   auto* options = &flags->catalog;
@@ -232,6 +282,7 @@ void AddCatalogCommands(CLI::App* root, Flags* flags) {
                               [options](Session& s) { return ListNamespaceTables(s, *options); });
   tables->add_option("namespace", options->ns, "Where to look")->required()->type_name("NAMESPACE");
   AddWarehouse(tables, &options->warehouse);
+  AddImportCommand(group, &flags->import, &flags->invocation);
 }
 
 void AddCompactLogin(CLI::App* app, CompactFlags* compact) {

@@ -6,18 +6,16 @@
 
 #include <fmt/format.h>
 
-#include "moraine/base/config.h"
 #include "moraine/base/executor.h"
 #include "moraine/base/text.h"
 #include "moraine/catalog/rest/rest_catalog.h"
+#include "moraine/cli/catalog_uri.h"
 #include "moraine/cli/client.h"
 #include "moraine/cli/compact_view.h"
 #include "moraine/cli/lent_files.h"
 #include "moraine/cli/live_line.h"
 #include "moraine/cli/run.h"
 #include "moraine/compact/compaction.h"
-#include "moraine/net/uri.h"
-#include "moraine/server/s3_settings.h"
 
 namespace moraine::cli {
 namespace {
@@ -31,48 +29,6 @@ constexpr std::chrono::hours kRunLimit{30 * 24};
 constexpr std::chrono::seconds kQuestionLimit{20};
 constexpr Millis kRedraw{200};
 constexpr Millis kLineEvery{5'000};  // where nothing is redrawn
-
-Status AddProperties(const std::vector<std::string>& pairs, iceberg::StringMap* properties) {
-  for (const auto& pair : pairs) {
-    size_t equals = pair.find('=');
-    if (equals == pair.npos || equals == 0) {
-      return InvalidArgument("--property: expected KEY=VALUE");  // may hold a secret
-    }
-    (*properties)[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  return {};
-}
-
-/// MORAINE_S3_* variables, as of the server and of optimizers, where nothing else is said.
-Status AddEnvironment(iceberg::StringMap* properties) {
-  Config config(server::S3Settings());
-  const Config defaults(server::S3Settings());
-  MORAINE_TRY(config.LoadEnvironment());
-  for (const auto& setting : config.settings()) {
-    if (setting.type != SettingType::kText) continue;
-    const auto& value = config.Text(setting.key);
-    if (value != defaults.Text(setting.key)) properties->emplace(setting.key, value);
-  }
-  return {};
-}
-
-/// The URI without its query, whose parameters are properties of the catalog.
-Result<std::string> ReadUri(const std::string& text, iceberg::StringMap* properties) {
-  size_t question = text.find('?');
-  std::string uri = text.substr(0, question);
-  if (uri.find("://") == uri.npos) {
-    return InvalidArgument(
-        fmt::format("URI: expected http://HOST:PORT/PATH of an Iceberg REST catalog, got {}", uri));
-  }
-  if (auto parsed = net::ParseUrl(uri); !parsed.ok()) {
-    return std::move(parsed).status().Annotate("URI");
-  }
-  if (question == text.npos) return uri;
-  auto query = net::ParseQuery(text.substr(question + 1));
-  if (!query.ok()) return std::move(query).status().Annotate("URI");
-  for (auto& [key, value] : *query) (*properties)[key] = std::move(value);
-  return uri;
-}
 
 /// The table as the door's two sides see it: what was loaded last is what a commit is about.
 class CatalogDoor {
@@ -251,7 +207,7 @@ Result<CompactionReport> Compact(World& world, const CompactRequest& request, Ca
 
 Result<CompactRequest> ReadCompactFlags(const CompactFlags& flags) {
   CompactRequest request;
-  MORAINE_ASSIGN(request.uri, ReadUri(flags.uri, &request.properties));
+  MORAINE_ASSIGN(request.uri, ReadCatalogUri(flags.uri, &request.properties));
   MORAINE_ASSIGN(request.table, ParseTableRef(flags.table));
   MORAINE_TRY(AddProperties(flags.properties, &request.properties));
   MORAINE_ASSIGN(auto from_file, ReadTokenFile(flags.token_file));
@@ -262,7 +218,7 @@ Result<CompactRequest> ReadCompactFlags(const CompactFlags& flags) {
   set("credential", flags.credential);
   set("token", flags.token);
   set("token", from_file);
-  MORAINE_TRY(AddEnvironment(&request.properties));
+  MORAINE_TRY(AddStorageEnvironment(&request.properties));
   auto size = [](const std::string& text, const char* flag) -> Result<int64_t> {
     auto bytes = ParseByteSize(text);
     if (!bytes.ok()) return std::move(bytes).status().Annotate(flag);

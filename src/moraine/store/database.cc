@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "moraine/store/foreign_database.h"
 #include "moraine/store/server_connection.h"
 #include "moraine/store/sqlite_database.h"
 #include "moraine/store/store_url.h"
@@ -83,6 +84,13 @@ Result<std::unique_ptr<Database>> OpenDatabase(Call& call, const std::string& ur
   }
   // The rest of the URL may hold a password.
   return Unsupported(fmt::format("no driver for {}://: {}", scheme, kExpected));
+}
+
+Result<std::unique_ptr<Database>> OpenForeignDatabase(Call& call, const std::string& url,
+                                                      const StoreOptions& options) {
+  constexpr std::string_view kSqlite = "sqlite://";
+  if (!url.starts_with(kSqlite)) return OpenDatabase(call, url, options);
+  return OpenForeignSqlite(call, url.substr(kSqlite.size()), options);
 }
 
 }  // namespace moraine::store

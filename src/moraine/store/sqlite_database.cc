@@ -362,4 +362,25 @@ Result<std::unique_ptr<Database>> OpenSqlite(Call& call, const std::string& path
       in_memory ? "" : path, std::move(lock), std::move(writer), std::move(readers), options));
 }
 
+Result<std::unique_ptr<Database>> OpenForeignSqlite(Call& call, const std::string& path,
+                                                    const StoreOptions& options) {
+  MORAINE_TRY(call.Check());
+  std::error_code error;
+  if (!path.starts_with('/') || !std::filesystem::is_regular_file(path, error)) {
+    return InvalidArgument(
+        fmt::format("there is no SQLite file {}: expected sqlite:///absolute/file", path));
+  }
+  std::vector<std::unique_ptr<SqliteConnection>> connections;
+  for (int i = 0; i < 2; ++i) {
+    MORAINE_ASSIGN(auto connection, SqliteConnection::Open(path));
+    connection->SetCall(nullptr, options.busy_timeout);
+    MORAINE_TRY(connection->Control("PRAGMA query_only = ON"));
+    connections.push_back(std::move(connection));
+  }
+  std::vector<std::unique_ptr<SqliteConnection>> readers;
+  readers.push_back(std::move(connections[0]));
+  return std::unique_ptr<Database>(std::make_unique<SqliteDatabase>(
+      "", nullptr, std::move(connections[1]), std::move(readers), options));
+}
+
 }  // namespace moraine::store

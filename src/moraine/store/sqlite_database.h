@@ -13,4 +13,8 @@ namespace moraine::store {
 Result<std::unique_ptr<Database>> OpenSqlite(Call& call, const std::string& path,
                                              const StoreOptions& options);
 
+/// A file of someone else's: it is there, is not locked, and can't be changed through this.
+Result<std::unique_ptr<Database>> OpenForeignSqlite(Call& call, const std::string& path,
+                                                    const StoreOptions& options);
+
 }  // namespace moraine::store

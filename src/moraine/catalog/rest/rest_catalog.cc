@@ -345,6 +345,20 @@ Status RestCatalog::CreateNamespace(Call& call, const NamespaceName& ns,
   return session_->Send(call, request).status();
 }
 
+Result<RestTablePtr> RestCatalog::RegisterTable(Call& call, const TableName& name,
+                                                const std::string& metadata_location) {
+  MORAINE_TRY(CheckLevels(name.ns, session_->separator()));
+  RestRequest request{.ask = RestAsk::kCreate, .method = net::Method::kPost};
+  request.path = NamespacePath(name.ns) + "/register";
+  JsonWriter(&request.body)
+      .BeginObject()
+      .Field("name", name.name)
+      .Field("metadata-location", metadata_location)
+      .EndObject();
+  MORAINE_ASSIGN(auto answer, session_->Send(call, request));
+  return ReadTable(name, answer, "POST " + session_->uri() + request.path);
+}
+
 Result<RestTablePtr> RestCatalog::MakeTable(Call& call, const CreateTable& creation) {
   MORAINE_TRY(CheckLevels(creation.name.ns, session_->separator()));
   RestRequest request{.ask = RestAsk::kCreate, .method = net::Method::kPost};

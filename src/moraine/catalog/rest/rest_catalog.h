@@ -75,6 +75,10 @@ class RestCatalog {
   Status CreateNamespace(Call& call, const NamespaceName& ns, const iceberg::StringMap& properties);
   /// Not staged; creation.stage is ignored.
   Result<RestTablePtr> MakeTable(Call& call, const CreateTable& creation);
+  /// The table of this metadata file, under this name. Errors: AlreadyExists for a name that is
+  /// taken.
+  Result<RestTablePtr> RegisterTable(Call& call, const TableName& name,
+                                     const std::string& metadata_location);
   enum class Purge { kNo, kYes };
   Status DropTable(Call& call, const TableName& name, Purge purge);
 
