@@ -3,13 +3,14 @@ import http.client
 import json
 import random
 import re
+import subprocess
 import threading
 import time
 
 import pyarrow as pa
 import pytest
 from database_server import KINDS, DatabaseServer
-from harness import Server
+from harness import BINARY, Server, die_with_parent
 from pyiceberg.catalog.rest import RestCatalog
 
 LEASE_SECONDS = 3
@@ -18,6 +19,10 @@ SETTINGS = {"MORAINE_OPTIMIZING_LEASE": f"{LEASE_SECONDS}s", "MORAINE_OPTIMIZING
 FAST = {"self-optimizing.min-plan-interval": "0", "self-optimizing.minor.trigger.file-count": "4",
         "self-optimizing.hot-partition-delay": "0", "self-optimizing.execute.num-retries": "50"}
 ROWS = pa.table({"id": pa.array(range(10), pa.int64())})
+
+
+# What does not depend on the kind of the database.
+ON_ONE = pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -50,12 +55,12 @@ def catalog(server: Server) -> RestCatalog:
     return RestCatalog("m", uri=server.uri, warehouse="default")
 
 
-def make_fleet(server: Server, tables: int, appends: int = 5) -> str:
+def make_fleet(server: Server, tables: int, appends: int = 5, **properties) -> str:
     space = f"fleet_{time.time_ns()}"
     client = catalog(server)
     client.create_namespace(space)
     for number in range(tables):
-        table = client.create_table(f"{space}.t{number}", ROWS.schema, properties=FAST)
+        table = client.create_table(f"{space}.t{number}", ROWS.schema, properties=FAST | properties)
         for _ in range(appends):
             table.append(ROWS)
     return space
@@ -125,6 +130,22 @@ def test_a_dead_servers_work_is_taken_over(replicas):
     check_rows(second, space, 12, appends=9)
 
 
+@ON_ONE
+def test_an_optimizer_goes_on_with_another_server(replicas, tmp_path):
+    first, second = replicas("a", "b")
+    with (tmp_path / "optimizer.log").open("ab") as log:
+        optimizer = subprocess.Popen([BINARY, "optimizer", "--server", f"{first.url},{second.url}", "--group", "far", "--threads", "1",
+                                      "--memory", "128MiB"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
+    try:
+        wait_for_processes(second, make_fleet(second, 2, **{"self-optimizing.group": "far"}), 2)
+        first.kill()
+        took = wait_for_processes(second, make_fleet(second, 2, **{"self-optimizing.group": "far"}), 2)
+        print(f"done {took:.1f} s after the last append, the lease is {LEASE_SECONDS} s")
+    finally:
+        optimizer.kill()
+        optimizer.wait()
+
+
 def test_a_stopped_servers_work_goes_on_at_once(replicas):
     first, second = replicas("a", "b", flags=("--set=optimizing.lease=10m",))
     time.sleep(1.5)  # the second one lives; what it is given comes with the first one's next round, too late
@@ -134,6 +155,7 @@ def test_a_stopped_servers_work_goes_on_at_once(replicas):
     check_rows(second, space, 4)
 
 
+@ON_ONE
 def test_says_that_it_stops_and_serves_on_for_a_while(replicas):
     (server,) = replicas("a", flags=("--set=server.drain-delay=2s",))
     assert server.get("/health/ready")[0] == 200
@@ -272,6 +294,7 @@ class Client:
             self.errors.append(repr(problem))
 
 
+@ON_ONE
 def test_rolling_restarts_lose_nothing(replicas):
     servers = replicas("a", "b", "c")
     space = f"roll_{time.time_ns()}"

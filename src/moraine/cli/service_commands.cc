@@ -78,8 +78,12 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   }
   options.host = HostName();
   options.pid = getpid();
-  auto url = net::ParseUrl(flags.connection.server);
-  if (!url.ok()) return std::move(url).status().Annotate("--server");
+  std::vector<std::string> servers;
+  for (auto text : Split(flags.connection.server, ',')) {
+    servers.emplace_back(Trim(text));
+    auto url = net::ParseUrl(servers.back());
+    if (!url.ok()) return std::move(url).status().Annotate("--server");
+  }
   MORAINE_ASSIGN(auto token, ReadTokenFile(flags.connection.token_file));
   MORAINE_ASSIGN(auto config, server::LoadSettings({flags.config_file, {}}));
   iceberg::StringMap s3 = server::S3Properties(config, server::S3Keys::kWith);
@@ -98,7 +102,7 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   net::HttpClientOptions http_options;
   http_options.idle_connections = static_cast<size_t>(flags.threads) + 2;
   auto http = net::MakeHttpClient(http_options);
-  auto transport = worker::MakeHttpTaskTransport(*http, flags.connection.server, token);
+  auto transport = worker::MakeHttpTaskTransport(*http, std::move(servers), token);
   log->Info("optimizer starts", {{"server", flags.connection.server},
                                  {"group", flags.group},
                                  {"threads", flags.threads},

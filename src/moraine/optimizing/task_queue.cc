@@ -230,6 +230,24 @@ Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, const 
   return Received{};
 }
 
+/// Servers that have embedded optimizers, but no lease that says that they live.
+Result<std::vector<std::string>> DeadServers(Transaction& t) {
+  MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
+  MORAINE_ASSIGN(auto members, store::LeasesBelow(t, store::MemberPrefix(kDuty)));
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT DISTINCT server FROM optimizer WHERE embedded = 1"
+                                    " AND server IS NOT NULL AND server <> ''",
+                                    {}));
+  std::vector<std::string> dead;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto server, row.Text(0));
+    const bool lives = std::any_of(members.begin(), members.end(), [&](const auto& lease) {
+      return lease.holder == server && lease.expires_ms > now_ms;
+    });
+    if (!lives) dead.push_back(std::move(server));
+  }
+  return dead;
+}
+
 }  // namespace
 
 TaskQueue::TaskQueue(store::Database& database, Options options)
@@ -422,21 +440,14 @@ Status TaskQueue::ReclaimTick(Call& call) {
 }
 
 Status TaskQueue::ForgetDeadServers(Call& call) {
+  MORAINE_ASSIGN(auto dead, RunFor(call, database_, Access::kRead, DeadServers));
+  if (dead.empty()) return {};
   int64_t gone = 0;
-  const std::string servers = store::MemberPrefix(kDuty);
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
-    MORAINE_ASSIGN(auto members, store::LeasesBelow(t, servers));
-    MORAINE_ASSIGN(auto rows, t.Query("SELECT DISTINCT server FROM optimizer WHERE embedded = 1"
-                                      " AND server IS NOT NULL AND server <> ''",
-                                      {}));
+    // As it is now: one of them may have spoken since.
+    MORAINE_ASSIGN(dead, DeadServers(t));
     gone = 0;
-    for (const auto& row : rows) {
-      MORAINE_ASSIGN(auto server, row.Text(0));
-      bool lives = std::any_of(members.begin(), members.end(), [&](const store::Lease& lease) {
-        return lease.holder == server && lease.expires_ms > now_ms;
-      });
-      if (lives) continue;
+    for (const auto& server : dead) {
       MORAINE_ASSIGN(
           int64_t optimizers,
           t.Execute("DELETE FROM optimizer WHERE embedded = 1 AND server = ?", {server}));

@@ -77,6 +77,9 @@ TEST_F(ServerTest, ServesUntilItIsStopped) {
   auto health = Get(**server, "/health");
   EXPECT_EQ(health.status, 200);
   EXPECT_EQ(health.BodyText(), R"({"status":"ok"})");
+  auto ready = Get(**server, "/health/ready");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_EQ(ready.BodyText(), R"({"status":"ready"})");
   EXPECT_EQ(Get(**server, "/iceberg/v1/config", "default").status, 200);
   EXPECT_EQ(Get(**server, "/iceberg/v1/config", "nowhere").status, 404);
   EXPECT_EQ(Get(**server, "/nothing").status, 404);

@@ -1,7 +1,10 @@
 #include "moraine/worker/http_task_transport.h"
 
+#include <atomic>
+
 #include <fmt/format.h>
 
+#include "moraine/base/check.h"
 #include "moraine/base/text.h"
 
 namespace moraine::worker {
@@ -28,8 +31,11 @@ Code CodeOfAnswer(int status) {
 
 class HttpTaskTransport final : public tasks::TaskTransport {
  public:
-  HttpTaskTransport(net::HttpTransport& http, std::string server, std::string bearer_token)
-      : http_(http), server_(std::move(server)), bearer_token_(std::move(bearer_token)) {}
+  HttpTaskTransport(net::HttpTransport& http, std::vector<std::string> servers,
+                    std::string bearer_token)
+      : http_(http), servers_(std::move(servers)), bearer_token_(std::move(bearer_token)) {
+    MORAINE_CHECK(!servers_.empty(), "no server");
+  }
 
   Result<tasks::RegisterReply> Register(Call& call,
                                         const tasks::RegisterRequest& request) override {
@@ -86,7 +92,13 @@ class HttpTaskTransport final : public tasks::TaskTransport {
     request.headers.Set("Content-Type", "application/json");
     if (!bearer_token_.empty()) request.headers.Set("Authorization", "Bearer " + bearer_token_);
     request.body = std::move(body);
-    MORAINE_ASSIGN(auto response, http_.Send(call, server_, request));
+    size_t at = at_;
+    auto sent = http_.Send(call, servers_[at % servers_.size()], request);
+    bool is_ready = sent.ok() ? sent->status < 502 || sent->status > 504
+                              : sent.status().code() != Code::kUnavailable;
+    // Of those that failed at once, one moves on.
+    if (!is_ready) at_.compare_exchange_strong(at, at + 1);
+    MORAINE_ASSIGN(auto response, std::move(sent));
     std::string text = response.BodyText();
     if (response.status >= 300) {
       return Status(
@@ -98,16 +110,17 @@ class HttpTaskTransport final : public tasks::TaskTransport {
   }
 
   net::HttpTransport& http_;
-  const std::string server_;
+  const std::vector<std::string> servers_;
   const std::string bearer_token_;
+  std::atomic<size_t> at_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<tasks::TaskTransport> MakeHttpTaskTransport(net::HttpTransport& http,
-                                                            std::string server,
+                                                            std::vector<std::string> servers,
                                                             std::string bearer_token) {
-  return std::make_unique<HttpTaskTransport>(http, std::move(server), std::move(bearer_token));
+  return std::make_unique<HttpTaskTransport>(http, std::move(servers), std::move(bearer_token));
 }
 
 }  // namespace moraine::worker
