@@ -193,7 +193,7 @@ def stores(stage: Stage):
         except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as problem:
             raise StageFailed(f"{kind} can't be started: {problem}") from None
         with contextlib.closing(server):
-            stage.ctest("fast", "-R", "^(store|catalog|optimizing)$", MORAINE_TEST_STORE=server.url)
+            stage.ctest("fast", "-R", "^(store|catalog|optimizing|rest)$", MORAINE_TEST_STORE=server.url)
     stage.pytest("tests/e2e", "-m", "database", "--timeout=300", MORAINE_FULL=str(int(stage.full)))
 
 

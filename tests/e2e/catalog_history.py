@@ -54,7 +54,8 @@ class History:
 
 
 def outcome_of(status: int) -> str:
-    """0: the connection broke. 500, 502 and 504 leave open what happened; 503 and 429 say that nothing did."""
+    """0: the connection broke. 500, 502 and 504 leave open what happened; 503 and 429 say that nothing did
+    (of a request without an Idempotency-Key)."""
     if 200 <= status < 300:
         return DONE
     return UNKNOWN if status in (0, 500, 502, 504) else REFUSED
@@ -67,13 +68,14 @@ class Client:
         self.ports, self.timeout = ports, timeout
         self.connections: dict[int, http.client.HTTPConnection] = {}
 
-    def call(self, at: int, method: str, path: str, body=None) -> tuple[int, dict]:
+    def call(self, at: int, method: str, path: str, body=None, headers: dict | None = None) -> tuple[int, dict]:
         """(0, {}) if the connection broke before there was an answer."""
         port = self.ports[at % len(self.ports)]
         connection = self.connections.get(port) or http.client.HTTPConnection("127.0.0.1", port, timeout=self.timeout)
         self.connections[port] = connection
         try:
-            connection.request(method, BASE + path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+            connection.request(method, BASE + path, None if body is None else json.dumps(body),
+                               {"Content-Type": "application/json"} | (headers or {}))
             answer = connection.getresponse()
             text = answer.read()
             return answer.status, json.loads(text) if text else {}

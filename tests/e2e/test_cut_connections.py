@@ -1,4 +1,6 @@
 """The connection to the database is cut between every two packets of each change: what the client is told is true."""
+import uuid
+
 import pytest
 from catalog_history import DONE, REFUSED, Client, addition, creation, outcome_of, table_path
 from database_server import DatabaseServer
@@ -8,6 +10,7 @@ from tcp_gate import Gate
 pytestmark = pytest.mark.database
 OFF = "--set=optimizing.enabled=false"
 MOST_PACKETS = 400
+UNSETTLED = (0, 429, 500, 502, 503, 504)
 
 
 class World:
@@ -121,8 +124,11 @@ def world(request, tmp_path_factory):
         yield world
 
 
-@pytest.mark.parametrize("change", [create_namespace, drop_namespace, set_properties, create, commit, commit_many, rename, drop],
-                         ids=lambda change: change.__name__)
+every_change = pytest.mark.parametrize(
+    "change", [create_namespace, drop_namespace, set_properties, create, commit, commit_many, rename, drop], ids=lambda change: change.__name__)
+
+
+@every_change
 def test_what_is_told_is_true(world, change):
     outcomes, packet = {}, 0
     while True:
@@ -144,3 +150,34 @@ def test_what_is_told_is_true(world, change):
             break
     assert outcome == DONE and packet > 3, f"{packet} packets, the last {outcome}"
     print(f"{packet - 1} packets: { {name: len(cuts) for name, cuts in outcomes.items()} }")
+
+
+@every_change
+def test_a_key_tells_how_it_ended(world, change):
+    """Whatever was cut: another server that gets the same request under its key makes the change, or knows that it was made."""
+    packet, sent_again = 0, 0
+    while True:
+        packet += 1
+        assert packet < MOST_PACKETS, "it never ends without a cut"
+        request, happened = change(world)
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        world.call("GET", "/namespaces/n")
+        world.gate.cut_at(packet)
+        status, answer = world.client.call(0, *request, headers=key)
+        was_cut = world.gate.has_cut
+        world.gate.count()
+        for _ in range(5):
+            if status not in UNSETTLED:
+                break
+            sent_again += 1
+            status, answer = world.judge.call(0, *request, headers=key)
+        where = f"cut at packet {packet}: {status} {answer}"
+        assert status not in UNSETTLED, f"it never ends; {where}"
+        assert (status < 300) == happened(), where
+        assert status < 300 or "was refused" in str(answer), where
+        again, _ = world.judge.call(0, *request, headers=key)
+        assert again == status, f"another answer the second time: {again}; {where}"
+        if not was_cut:
+            break
+    assert status < 300 and packet > 3, where
+    print(f"{packet - 1} packets, sent again {sent_again} times")

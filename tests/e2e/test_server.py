@@ -47,6 +47,24 @@ def test_survives_a_restart_and_a_kill(tmp_path):
         assert sorted(catalog.load_table("db.t").scan().to_arrow()["id"].to_pylist()) == [1, 2, 3]
 
 
+def test_keys_of_requests_outlive_a_kill(tmp_path):
+    """A client that did not hear the answer sends its request again, under its key."""
+    with Server(tmp_path) as server:
+        assert server.get("/iceberg/v1/config")[1]["idempotency-key-lifetime"] == "PT30M"
+        key = {"Idempotency-Key": "019a2b3c-4d5e-7f60-8123-456789abcdef"}
+        body = {"name": "t", "schema": {"type": "struct", "fields": [{"id": 1, "name": "id", "required": True, "type": "long"}]}}
+        assert server.post("/iceberg/v1/namespaces", {"namespace": ["db"]})[0] == 200
+        status, made, headers = server.request("POST", "/iceberg/v1/namespaces/db/tables", body, key)
+        assert status == 200
+        server.kill()
+        server.start()
+        status, again, tag = server.request("POST", "/iceberg/v1/namespaces/db/tables", body, key)
+        assert (status, again, tag["ETag"]) == (200, made, headers["ETag"])
+        assert server.post("/iceberg/v1/namespaces/db/tables", body)[0] == 409
+        status, answer, _ = server.request("POST", "/iceberg/v1/namespaces/db/tables", body | {"name": "u"}, key)
+        assert status == 400 and answer["error"]["type"] == "IdempotencyKeyReused"
+
+
 def test_an_optimizer_that_is_refused_ends(tmp_path):
     token, wrong = tmp_path / "token", tmp_path / "wrong"
     token.write_text("secret\n")

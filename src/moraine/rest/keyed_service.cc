@@ -34,7 +34,13 @@ net::Response Unsettled(const Status& status) {
 net::Answer Service::Serve(const Route& route, const Context& context) {
   bool keyed = route.replay != nullptr && options_.idempotency_key_lifetime.count() > 0 &&
                HasKey(context.request);
-  if (keyed) return ServeKeyed(route, context, KeyTry::kFirst);
+  if (keyed && route.replay != &Service::ReplayAnew) {
+    return ServeKeyed(route, context, KeyTry::kFirst);
+  }
+  if (keyed) {
+    Status key = KeyOf(context.call, context.request).status();
+    if (!key.ok()) return Finished(std::move(key), route, context);
+  }
   return Finished((this->*route.action)(context), route, context);
 }
 
@@ -99,6 +105,9 @@ net::Response Service::RunKeyed(const Route& route, const Context& context,
 
 net::Response Service::KeepAnswer(const Route& route, const Context& context,
                                   const catalog::KeyedRequest& keyed, net::Response response) {
+  bool is_final = response.status < 300 ||
+                  (response.status >= 400 && response.status < 500 && response.status != 429);
+  if (!is_final) return response;
   catalog::Receipt receipt;
   if (response.BodySize() <= kMaxKeptAnswerBytes) receipt.answer = response.BodyText();
   Status kept =
@@ -142,6 +151,10 @@ net::Response Service::Replay(const Route& route, const Context& context,
 
 Result<net::Response> Service::ReplayNothing(const Context&, const catalog::Receipt&) {
   return net::Response::Empty(204);
+}
+
+Result<net::Response> Service::ReplayAnew(const Context& context, const catalog::Receipt&) {
+  return Internal("answers of reads are not kept: " + context.request.path);
 }
 
 Result<net::Response> Service::ReplayKept(const Context&, const catalog::Receipt& receipt) {

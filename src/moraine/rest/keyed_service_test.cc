@@ -332,6 +332,13 @@ TEST_F(KeyedTest, KeysMustBeUuids) {
   std::string upper = "019A2B3C-4D5E-7F60-8123-456789ABCDEF";
   EXPECT_EQ(Send(Method::kPost, "namespaces", R"({"namespace":["a"]})", upper).status, 200);
   EXPECT_EQ(Send(Method::kPost, "namespaces", R"({"namespace":["a"]})", kKey).status, 200);
+  // A plan of a scan is made anew each time, yet its key must be one.
+  for (const char* path : {"plan", "tasks"}) {
+    std::string target = fmt::format("namespaces/ns/tables/t/{}", path);
+    EXPECT_EQ(Send(Method::kPost, target, "{}", "x").status, 400);
+    EXPECT_EQ(Send(Method::kPost, target, "{}", kOtherKey).status, 406);
+    EXPECT_EQ(Send(Method::kPost, target, "{}", kOtherKey).status, 406);
+  }
   // Reads have no use for it.
   EXPECT_EQ(Send(Method::kGet, "namespaces", "", "x").status, 200);
 }

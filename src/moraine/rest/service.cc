@@ -14,6 +14,7 @@ const std::vector<Service::Route>& Service::Routes() {
   constexpr auto kRead = Effect::kRead;
   constexpr auto kMutation = Effect::kMutation;
   constexpr ReplayAction kNothing = &S::ReplayNothing;
+  constexpr ReplayAction kAnew = &S::ReplayAnew;
   constexpr ReplayAction kKept = &S::ReplayKept;
   constexpr ReplayAction kLoad = &S::ReplayLoad;
   constexpr ReplayAction kCommit = &S::ReplayCommit;
@@ -35,11 +36,12 @@ const std::vector<Service::Route>& Service::Routes() {
       {Method::kPost, "namespaces/{namespace}/tables/{table}/metrics", &S::ReportMetrics, kRead},
       {Method::kPost, "namespaces/{namespace}/tables/{table}/unregister", &S::UnregisterTable,
        kMutation, kCommit},
-      {Method::kPost, "namespaces/{namespace}/tables/{table}/plan", &S::PlanScan, kRead},
+      {Method::kPost, "namespaces/{namespace}/tables/{table}/plan", &S::PlanScan, kRead, kAnew},
       {Method::kGet, "namespaces/{namespace}/tables/{table}/plan/{plan-id}", &S::FetchPlan, kRead},
       {Method::kDelete, "namespaces/{namespace}/tables/{table}/plan/{plan-id}", &S::CancelPlan,
-       kRead},
-      {Method::kPost, "namespaces/{namespace}/tables/{table}/tasks", &S::FetchScanTasks, kRead},
+       kRead, kNothing},
+      {Method::kPost, "namespaces/{namespace}/tables/{table}/tasks", &S::FetchScanTasks, kRead,
+       kAnew},
       {Method::kPost, "tables/rename", &S::RenameTable, kMutation, kNothing},
       {Method::kPost, "transactions/commit", &S::CommitTransaction, kMutation, kNothing},
       {Method::kGet, "namespaces/{namespace}/views", &S::ListViews, kRead},

@@ -82,6 +82,8 @@ class Service {
   net::Response Replay(const Route& route, const Context& context,
                        const catalog::KeyedRequest& keyed, const catalog::KeptAnswer& kept);
   Result<net::Response> ReplayNothing(const Context& context, const catalog::Receipt& receipt);
+  /// Of what changes nothing: it is carried out again, and its key not kept.
+  Result<net::Response> ReplayAnew(const Context& context, const catalog::Receipt& receipt);
   Result<net::Response> ReplayKept(const Context& context, const catalog::Receipt& receipt);
   Result<net::Response> ReplayLoad(const Context& context, const catalog::Receipt& receipt);
   Result<net::Response> ReplayCommit(const Context& context, const catalog::Receipt& receipt);

@@ -44,6 +44,33 @@ Config With(const std::map<std::string, std::string>& values) {
   return config;
 }
 
+TEST(HttpOptions, LimitsOfOneClientAndTimes) {
+  auto plain = HttpOptions(With({}));
+  ASSERT_TRUE(plain.ok()) << plain.status().ToString();
+  EXPECT_EQ(plain->client_limits.rate, 0);
+  EXPECT_EQ(plain->client_limits.requests, 0u);
+  EXPECT_EQ(plain->write_timeout, net::ServerOptions().write_timeout);
+  EXPECT_EQ(plain->bodies_limit_bytes, net::ServerOptions().bodies_limit_bytes);
+  auto set = HttpOptions(With({{"server.client-rate", "50"},
+                               {"server.client-burst", "200"},
+                               {"server.client-requests", "16"},
+                               {"server.client-connections", "64"},
+                               {"server.trusted-proxies", "10.0.0.1,::1"},
+                               {"server.header-timeout", "2s"},
+                               {"server.max-bodies", "8MiB"}}));
+  ASSERT_TRUE(set.ok()) << set.status().ToString();
+  EXPECT_EQ(set->client_limits.rate, 50);
+  EXPECT_EQ(set->client_limits.burst, 200);
+  EXPECT_EQ(set->client_limits.requests, 16u);
+  EXPECT_EQ(set->client_limits.connections, 64u);
+  EXPECT_EQ(set->client_limits.trusted_proxies, (std::vector<std::string>{"10.0.0.1", "::1"}));
+  EXPECT_EQ(set->header_timeout, Millis(2'000));
+  EXPECT_EQ(set->bodies_limit_bytes, size_t{8} << 20);
+  Status refused = HttpOptions(With({{"server.trusted-proxies", "proxy"}})).status();
+  EXPECT_EQ(refused.code(), Code::kInvalidArgument);
+  EXPECT_NE(refused.message().find("server.trusted-proxies"), std::string_view::npos);
+}
+
 TEST(StorageForOptimizers, KeysGoWhereTheyAreSafe) {
   struct Case {
     const char* listen;

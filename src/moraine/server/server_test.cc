@@ -119,6 +119,25 @@ TEST_F(ServerTest, RefusalsHaveTheFormOfTheirProtocol) {
   EXPECT_EQ(type("/api/v1/optimizers/poll", "secret"), "Unsupported") << "only POST";
 }
 
+TEST_F(ServerTest, LimitsOneClientWhereToldTo) {
+  auto server = Server::Start(env_.env(), Settings({{"server.client-rate", "1"},
+                                                    {"server.client-burst", "3"},
+                                                    {"optimizing.enabled", "false"}}));
+  ASSERT_TRUE(server.ok()) << server.status().ToString();
+  // However slow this machine is, a hundred come faster than one a second.
+  net::Response answer;
+  int asked = 0;
+  while (answer.status != 429 && asked < 100) {
+    answer = Get(**server, "/iceberg/v1/config", "default");
+    ++asked;
+  }
+  EXPECT_GT(asked, 3);
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.headers.Get("Retry-After"), "1");
+  EXPECT_EQ(Json::Parse(answer.BodyText())->Find("error")->Find("code")->int64(), 429);
+  EXPECT_EQ(Get(**server, "/health").status, 200);
+}
+
 TEST_F(ServerTest, APortThatIsTakenIsNamed) {
   auto first = Server::Start(env_.env(), Settings());
   ASSERT_TRUE(first.ok()) << first.status().ToString();
