@@ -1,6 +1,7 @@
 """Several servers on one store: they share the work, take over from each other, and can be restarted one by one."""
 import http.client
 import json
+import os
 import random
 import re
 import subprocess
@@ -9,10 +10,12 @@ import time
 
 import pyarrow as pa
 import pytest
+import test_kill
 from database_server import KINDS, DatabaseServer
 from harness import BINARY, Server, die_with_parent
 from pyiceberg.catalog.rest import RestCatalog
 
+pytestmark = pytest.mark.database
 LEASE_SECONDS = 3
 SETTINGS = {"MORAINE_OPTIMIZING_LEASE": f"{LEASE_SECONDS}s", "MORAINE_OPTIMIZING_REFRESH_INTERVAL": "50ms",
             "MORAINE_OPTIMIZING_HEARTBEAT_INTERVAL": "200ms", "MORAINE_OPTIMIZING_RETRY_FIRST": "200ms"}
@@ -128,6 +131,50 @@ def test_a_dead_servers_work_is_taken_over(replicas):
     print(f"drained {took:.1f} s after the last append, the lease is {LEASE_SECONDS} s")
     assert len(planned_by(second, space)) > 6
     check_rows(second, space, 12, appends=9)
+
+
+@ON_ONE
+@pytest.mark.timeout(900)
+def test_nothing_is_lost_or_doubled_while_servers_die(replicas, monkeypatch):
+    """Two servers and their optimizers work on the same tables under writers; now and then one of them is killed."""
+    seed = int(os.environ.get("MORAINE_SEED", time.time_ns() % 1_000_000))
+    print(f"seed {seed}; repeat with MORAINE_SEED={seed}")
+    rng = random.Random(seed)
+    for key, value in (test_kill.SETTINGS | {"MORAINE_OPTIMIZING_LEASE": "1s"}).items():
+        monkeypatch.setenv(key, value)
+    servers = replicas("a", "b")
+    client = catalog(servers[0])
+    space = f"kill_{time.time_ns()}"
+    client.create_namespace(space)
+    stop, threads, books = threading.Event(), [], {}
+    for number in range(4):
+        name = f"{space}.t{number}"
+        client.create_table(name, test_kill.SCHEMA, properties=test_kill.FAST)
+        books[name] = test_kill.Book()
+        threads.append(threading.Thread(target=test_kill.write, args=(servers[number % 2], name, books[name], seed + number, stop), daemon=True))
+    try:
+        for thread in threads:
+            thread.start()
+        rounds = 60 if test_kill.FULL else 8
+        for _ in range(rounds):
+            time.sleep(rng.uniform(0.5, 4))
+            victim = rng.choice(servers)
+            victim.kill()
+            time.sleep(rng.choice((0, 2)))  # at times long enough for the other to take over
+            victim.start(60)
+    finally:
+        stop.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive(), "a writer hangs"
+    test_kill.wait_until_drained(servers[0], 120)
+    optimized = 0
+    for name, book in books.items():
+        table = test_kill.check(servers[1], name, book)
+        optimized += sum(s.summary.additional_properties.get("snapshot.producer") == "OPTIMIZE" for s in table.snapshots())
+    acknowledged = sum(len(book.acknowledged) for book in books.values())
+    print(f"{rounds} kills, {acknowledged} acknowledged appends, {optimized} optimizing commits")
+    assert acknowledged > rounds and optimized > 5
 
 
 @ON_ONE

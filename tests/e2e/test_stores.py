@@ -9,7 +9,6 @@ from harness import Server
 from pyiceberg.catalog.rest import RestCatalog
 
 pytestmark = pytest.mark.database
-OFF = "--set=optimizing.enabled=false"
 ROWS = pa.table({"id": pa.array([1, 2, 3], pa.int64())})
 
 
@@ -24,8 +23,7 @@ def pair(database, tmp_path):
     """Two servers that start together on one store: one of them makes the tables."""
     warehouse = tmp_path / "warehouse"
     warehouse.mkdir()
-    servers = [Server(tmp_path / name, *flags, root=f"file://{warehouse}", store=database.url)
-               for name, flags in (("a", ()), ("b", (OFF,)))]
+    servers = [Server(tmp_path / name, root=f"file://{warehouse}", store=database.url) for name in ("a", "b")]
     failures, started, over = [], threading.Barrier(3), threading.Event()
 
     def start(server):
