@@ -47,7 +47,7 @@ def run_kit(folder: Path, settings: dict[str, str], locations: str) -> dict[str,
     found = {}
     for report in folder.glob("TEST-*.xml"):
         for case in ET.parse(report).iter("testcase"):
-            name = f"{case.get('classname').rpartition('.')[2]}.{case.get('name').partition('(')[0]}"
+            name = f"{case.get('classname').rpartition('.')[2]}.{case.get('name').removesuffix('()')}"
             problem = case.find("failure") if case.find("failure") is not None else case.find("error")
             found[name] = ("skipped" if case.find("skipped") is not None else "passed" if problem is None else
                            f"{problem.get('message')}\n{(problem.text or '')[:1500]}")
