@@ -116,8 +116,8 @@ class Row:
 
 
 def stored_rows(database: DatabaseServer) -> list[Row]:
-    """Every change that the store has, read past the servers, in the order of each table's versions."""
-    query = "SELECT table_id, version, kind, snapshot_id FROM table_change ORDER BY table_id, version, id"
+    """Every change of a table that the store has, read past the servers, in the order of each table's versions."""
+    query = "SELECT table_id, version, kind, snapshot_id FROM table_change WHERE table_id > 0 ORDER BY table_id, version, id"
     done = subprocess.run([program("psql"), "-At", "-F", ",", "-h", "127.0.0.1", "-p", str(database.port), "-U", "moraine", "-c", query, "moraine"],
                           env=database.environment | {"PGPASSWORD": "moraine"}, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
     rows = (line.split(",") for line in done.stdout.splitlines())

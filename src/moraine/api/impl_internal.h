@@ -20,12 +20,15 @@ class Service::Impl {
   void AddOptimizers(net::Router& router);
   void AddServer(net::Router& router);
   void AddDescription(net::Router& router);
+  void AddEvents(net::Router& router);
+  void AddWebhooks(net::Router& router);
 
   catalog::Catalog& catalog;
   io::FileSystem& files;
   optimizing::Service& optimizing;
   const WallTime started;
   iceberg::StringMap storage;  ///< that optimizers are told
+  events::Service* events = nullptr;
 
   std::mutex mutex;
   std::vector<std::weak_ptr<net::Waiter>> parked;  // under mutex
@@ -47,6 +50,8 @@ net::Answer AnswerEmpty(Body&& body) {
   return net::Response::Empty(204);
 }
 
+/// The levels of a namespace, parted by the unit separator as in the Iceberg protocol.
+catalog::NamespaceName LevelsOf(std::string_view text);
 /// "limit" of the query: 1 to max, else InvalidArgument.
 Result<size_t> LimitOf(const net::Request& request, size_t fallback, size_t max);
 /// The body as JSON. Errors: InvalidArgument.

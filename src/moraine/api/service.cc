@@ -80,12 +80,17 @@ Service::~Service() = default;
 
 void Service::TellOptimizers(iceberg::StringMap storage) { impl_->storage = std::move(storage); }
 
+void Service::ServeEvents(events::Service& events) { impl_->events = &events; }
+
 void Service::Register(net::Router& router) {
   impl_->AddDescription(router);
   impl_->AddServer(router);
   impl_->AddTables(router);
   impl_->AddProcesses(router);
   impl_->AddOptimizers(router);
+  if (impl_->events == nullptr) return;
+  impl_->AddEvents(router);
+  impl_->AddWebhooks(router);
 }
 
 void Service::WakePolls() {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "moraine/catalog/catalog.h"
+#include "moraine/events/service.h"
 #include "moraine/io/file_system.h"
 #include "moraine/net/router.h"
 #include "moraine/optimizing/service.h"
@@ -26,6 +27,8 @@ class Service {
   /// What optimizers are told with their tasks: how to reach the store, keys perhaps. Called before
   /// Register.
   void TellOptimizers(iceberg::StringMap storage);
+  /// With it there are the routes of events and webhooks. Called before Register; borrowed.
+  void ServeEvents(events::Service& events);
   /// Adds every route of /api/v1. The service must outlive the router.
   void Register(net::Router& router);
   /// Wakes optimizers whose polls are parked; called when new tasks are there.

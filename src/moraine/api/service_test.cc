@@ -19,6 +19,24 @@ constexpr char kTable[] = "/api/v1/warehouses/w/namespaces/ns/tables/t";
 
 class ApiTest : public testing::Test {
  protected:
+  /// Every event and webhook that is described.
+  void UseEvents() {
+    Call call = api_.call();
+    auto& engine = api_.world().engine();
+    ASSERT_TRUE(engine.Rename(call, "w", {{"ns"}, "u"}, {{"ns"}, "v"}).ok());
+    ASSERT_TRUE(engine.Drop(call, "w", {{"ns"}, "v"}, catalog::Catalog::Purge::kRequested).ok());
+    api_.Post("/api/v1/webhooks",
+              R"({"name":"n","url":"http://localhost/","warehouse":"w","namespace":["ns"],
+                  "table":"t"})");
+    api_.Get("/api/v1/webhooks");
+    api_.Post("/api/v1/webhooks/n/test", "{}");
+    api_.Get("/api/v1/events");
+    api_.world().Advance(std::chrono::hours(1));
+    Call later = api_.call();
+    ASSERT_TRUE(engine.TrimChanges(later, ToMillis(later.clock().Wall()), 2).ok());
+    EXPECT_EQ(api_.Send(Method::kGet, "/api/v1/events?after=0").status, 410);
+  }
+
   void MakeTable(int files) {
     api_.world().MakeTable("t");
     std::vector<std::string> names;
@@ -373,6 +391,7 @@ TEST_F(ApiTest, EveryMemberThatIsDescribedStandsInSomeAnswer) {
           R"({{"token":"{}","running":[{{"task":{},"bytes-read":1,"rows-read":1,"rows-written":1}}]}})",
           token, key.ToString()));
   ExpectError(api_.Send(Method::kGet, "/api/v1/processes/nope"), 404, "NotFound", "nope");
+  UseEvents();
 
   std::vector<const Json*> answers;
   for (const auto& [path, item] : api_.document().Find("paths")->as_object()) {

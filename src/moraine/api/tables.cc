@@ -22,9 +22,7 @@ constexpr char kTablePath[] =
 
 /// The levels of a namespace in a path: parted by %1F, as in the Iceberg protocol.
 Result<catalog::NamespaceName> NamespaceOf(const PathParams& params) {
-  catalog::NamespaceName name;
-  for (auto level : Split(params.Get("namespace"), '\x1f')) name.emplace_back(level);
-  return name;
+  return LevelsOf(params.Get("namespace"));
 }
 
 Result<catalog::LoadedTablePtr> LoadFrom(Call& call, catalog::Catalog& catalog,
@@ -199,6 +197,12 @@ Result<optimizing::RunRequest> RunRequestOf(const JsonCursor& json) {
 }
 
 }  // namespace
+
+catalog::NamespaceName LevelsOf(std::string_view text) {
+  catalog::NamespaceName name;
+  for (auto level : Split(text, '\x1f')) name.emplace_back(level);
+  return name;
+}
 
 void Service::Impl::AddTables(net::Router& router) {
   using net::Method;

@@ -95,14 +95,33 @@ struct PageRequest {
   size_t size = 1000;
 };
 
+/// Whom a row of the feed is about, and what else there is to say (change_detail.h).
+struct ChangeDetail {
+  int64_t warehouse_id = 0;
+  TableName name;  ///< after the change; of a namespace only ns
+  std::string uuid;
+  std::string operation;  ///< of the snapshot, where the change gave the table another one
+  std::optional<TableName> renamed_from;
+  std::string last_metadata_location;  ///< of what was dropped
+  std::optional<bool> purge_requested;
+  bool operator==(const ChangeDetail&) const = default;
+};
+
 /// A row of the feed, numbered without gaps in commit order (decision "store", feed).
 struct TableChange {
   int64_t feed_seq = 0;
-  int64_t table_id = 0;
-  std::string kind;  ///< "create", "commit", "rename", "drop", "register"; "view-create", ...
+  int64_t table_id = 0;  ///< 0 of a namespace
+  /// "create", "commit", "rename", "drop", "register"; "view-create", ...; "namespace-create", ...
+  std::string kind;
   int64_t version = 0;
   int64_t snapshot_id = iceberg::kNoSnapshot;
   int64_t changed_ms = 0;
+  std::string metadata_location;  ///< that the change led to; empty if to none
+  std::string warehouse;          ///< "" where the row was written by a server that did not say
+  ChangeDetail detail;
+
+  /// Changes of views and namespaces are in the feed, too.
+  bool IsOfTable() const { return !kind.starts_with("view-") && !kind.starts_with("namespace-"); }
 };
 
 struct TableSummary {

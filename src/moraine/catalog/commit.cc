@@ -35,6 +35,9 @@ Result<Swap> PlanSwap(const LoadedTable& base, const CachedMetadata& written,
   swap.uuid = next.table_uuid;
   swap.format_version = next.format_version;
   swap.snapshot_id = next.current_snapshot_id;
+  const auto* snapshot = next.CurrentSnapshot();
+  if (snapshot != nullptr && swap.snapshot_id != base.metadata->current_snapshot_id)
+    swap.operation = snapshot->operation();
   MORAINE_ASSIGN(auto before, ClaimsOf(*base.metadata));
   MORAINE_ASSIGN(swap.claims, ClaimsOf(next));
   swap.claims_changed = before != swap.claims;

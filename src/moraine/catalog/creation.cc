@@ -47,6 +47,7 @@ Result<NewRow> PlanInsertion(Call& call, const CachedMetadata& cached,
   row.uuid = metadata.table_uuid;
   row.format_version = metadata.format_version;
   row.snapshot_id = metadata.current_snapshot_id;
+  if (const auto* snapshot = metadata.CurrentSnapshot()) row.operation = snapshot->operation();
   MORAINE_ASSIGN(row.claims, ClaimsOf(metadata));
   MORAINE_ASSIGN(row.foreign_folders, FoldersOutside(row.claims, FilesNamedBy(metadata)));
   row.now_ms = ToMillis(call.clock().Wall());
@@ -260,12 +261,16 @@ Status Catalog::State::OverwriteRow(Transaction& t, Call& call, const TabularRow
        int64_t{metadata.format_version}, metadata.current_snapshot_id, std::string(kRegistered),
        now_ms, call.principal(), row.id}));
   MORAINE_TRY(PutClaims(t, claims, row.id));
+  ChangeDetail detail = row.detail();
+  detail.uuid = metadata.table_uuid;
+  if (const auto* snapshot = metadata.CurrentSnapshot()) detail.operation = snapshot->operation();
   return AddChange(t, {.kind = "register",
                        .table_id = row.id,
                        .version = row.version + 1,
                        .snapshot_id = metadata.current_snapshot_id,
                        .changed_ms = now_ms,
-                       .metadata_location = metadata_location});
+                       .metadata_location = metadata_location,
+                       .detail = std::move(detail)});
 }
 
 }  // namespace moraine::catalog

@@ -21,6 +21,13 @@ void WriteStrings(std::string_view key, const std::vector<std::string>& values, 
   out->EndArray();
 }
 
+Status AddNamespaceChange(Transaction& t, std::string_view what, int64_t warehouse_id,
+                          const NamespaceName& name, int64_t now_ms) {
+  return AddChange(t, {.kind = fmt::format("namespace-{}", what),
+                       .changed_ms = now_ms,
+                       .detail = {.warehouse_id = warehouse_id, .name = {name, ""}}});
+}
+
 }  // namespace
 
 std::string ToJson(const Catalog::PropertyChanges& changes) {
@@ -42,7 +49,7 @@ Status Catalog::CreateNamespace(Call& call, const std::string& warehouse, const 
     MORAINE_TRY(CheckAllowed(home, "location", location->second));
   }
   int64_t now_ms = ToMillis(call.clock().Wall());
-  return state_->Mutate(call, {}, [&](Transaction& t) -> Status {
+  MORAINE_TRY(state_->Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto existing, FindNamespace(t, home.id, name));
     if (existing) return AlreadyExists(fmt::format("Namespace already exists: {}", ToText(name)));
     int64_t parent_id = 0;
@@ -51,15 +58,16 @@ Status Catalog::CreateNamespace(Call& call, const std::string& warehouse, const 
                      GetNamespace(t, home.id, NamespaceName(name.begin(), name.end() - 1)));
       parent_id = parent.id;
     }
-    return t
-        .Execute(
-            "INSERT INTO namespace (warehouse_id, parent_id, name, path_key, properties, "
-            "created_ms, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            {home.id, parent_id, name.back(), PathKey(name), PropertiesToText(properties), now_ms,
-             now_ms})
-        .status();
-  });
+    MORAINE_TRY(
+        t.Execute("INSERT INTO namespace (warehouse_id, parent_id, name, path_key, properties, "
+                  "created_ms, updated_ms)"
+                  " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                  {home.id, parent_id, name.back(), PathKey(name), PropertiesToText(properties),
+                   now_ms, now_ms}));
+    return AddNamespaceChange(t, "create", home.id, name, now_ms);
+  }));
+  state_->Announce();
+  return {};
 }
 
 Result<iceberg::StringMap> Catalog::LoadNamespace(Call& call, const std::string& warehouse,
@@ -123,17 +131,18 @@ Result<Catalog::PropertyChanges> Catalog::UpdateNamespace(
       changes.updated.push_back(key);
     }
     receipt.answer = ToJson(changes);
-    return t
-        .Execute("UPDATE namespace SET properties = ?, updated_ms = ? WHERE id = ?",
-                 {PropertiesToText(row.properties), now_ms, row.id})
-        .status();
+    MORAINE_TRY(t.Execute("UPDATE namespace SET properties = ?, updated_ms = ? WHERE id = ?",
+                          {PropertiesToText(row.properties), now_ms, row.id}));
+    return AddNamespaceChange(t, "update", home.id, name, now_ms);
   }));
+  state_->Announce();
   return changes;
 }
 
 Status Catalog::DropNamespace(Call& call, const std::string& warehouse, const NamespaceName& name) {
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  return state_->Mutate(call, {}, [&](Transaction& t) -> Status {
+  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_TRY(state_->Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, name));
     MORAINE_ASSIGN(
         auto tables,
@@ -145,8 +154,11 @@ Status Catalog::DropNamespace(Call& call, const std::string& warehouse, const Na
                 {home.id, row.id}));
     if (!tables.empty() || !children.empty())
       return Conflict(fmt::format("Namespace {}{}", ToText(name), kNamespaceNotEmpty));
-    return t.Execute("DELETE FROM namespace WHERE id = ?", {row.id}).status();
-  });
+    MORAINE_TRY(t.Execute("DELETE FROM namespace WHERE id = ?", {row.id}));
+    return AddNamespaceChange(t, "drop", home.id, name, now_ms);
+  }));
+  state_->Announce();
+  return {};
 }
 
 }  // namespace moraine::catalog

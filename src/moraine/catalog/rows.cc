@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/catalog/change_detail.h"
 #include "moraine/catalog/rows_internal.h"
 
 namespace moraine::catalog {
@@ -23,8 +24,8 @@ constexpr std::string_view kViewKind = "view";
 constexpr std::string_view kTabularColumns =
     "t.id, t.warehouse_id, w.name, n.path_key, t.name, t.version, t.metadata_location, "
     "t.format_version,"
-    " t.current_snapshot_id, t.origin, t.kind FROM tabular t JOIN namespace n ON n.id = "
-    "t.namespace_id"
+    " t.current_snapshot_id, t.origin, t.kind, t.table_uuid FROM tabular t JOIN namespace n ON "
+    "n.id = t.namespace_id"
     " JOIN warehouse w ON w.id = t.warehouse_id";
 
 Result<TabularRow> TabularFromRow(const Row& row) {
@@ -42,6 +43,7 @@ Result<TabularRow> TabularFromRow(const Row& row) {
   MORAINE_ASSIGN(table.origin, row.Text(9));
   MORAINE_ASSIGN(auto kind, row.Text(10));
   table.kind = kind == kViewKind ? TabularKind::kView : TabularKind::kTable;
+  MORAINE_ASSIGN(table.uuid, row.Text(11));
   return table;
 }
 
@@ -233,7 +235,7 @@ Status AddChange(Transaction& t, const ChangeRow& change) {
                            "?, ?, ?, ?, ?)",
                            number),
                {change.table_id, change.kind, change.version, change.snapshot_id, change.changed_ms,
-                change.metadata_location, change.detail})
+                change.metadata_location, ToText(change.detail)})
       .status();
 }
 

@@ -60,6 +60,10 @@ struct TabularRow {
   std::string origin;
   TabularKind kind = TabularKind::kTable;
   std::shared_ptr<const std::atomic<bool>> current;  ///< as in LoadedTable
+  std::string uuid = {};
+
+  /// Whom a change of it is about.
+  ChangeDetail detail() const { return {.warehouse_id = warehouse_id, .name = name, .uuid = uuid}; }
 };
 /// Whatever has the name.
 Result<std::optional<TabularRow>> FindTabular(store::Transaction& t, int64_t warehouse_id,
@@ -86,7 +90,7 @@ struct ChangeRow {
   int64_t snapshot_id = iceberg::kNoSnapshot;
   int64_t changed_ms = 0;
   std::string metadata_location;  ///< what the row names after the change
-  std::string detail = "{}";      ///< a JSON object
+  ChangeDetail detail;
 };
 Status AddChange(store::Transaction& t, const ChangeRow& change);
 /// Where many write at once, a row has no place in the feed until its transaction was seen

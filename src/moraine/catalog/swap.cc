@@ -1,6 +1,7 @@
+#include <utility>
+
 #include <fmt/format.h>
 
-#include "moraine/base/json.h"
 #include "moraine/catalog/claims.h"
 #include "moraine/catalog/swap_internal.h"
 
@@ -36,12 +37,16 @@ Status DoSwap(Transaction& t, const TabularRow& row, const Swap& swap, const std
            swap.format_version, swap.snapshot_id, swap.now_ms, principal, row.id, row.version}));
   if (changed == 0) return LostRace(row, lost_race);
   if (swap.claims_changed) MORAINE_TRY(PutClaims(t, swap.claims, row.id));
+  ChangeDetail detail = row.detail();
+  detail.uuid = swap.uuid;
+  detail.operation = swap.operation;
   return AddChange(t, {.kind = std::string(swap.change_kind),
                        .table_id = row.id,
                        .version = row.version + 1,
                        .snapshot_id = swap.snapshot_id,
                        .changed_ms = swap.now_ms,
-                       .metadata_location = swap.metadata_location});
+                       .metadata_location = swap.metadata_location,
+                       .detail = std::move(detail)});
 }
 
 Status CheckUnchanged(Transaction& t, const TabularRow& row, bool* lost_race) {
@@ -72,7 +77,11 @@ Result<int64_t> InsertTabular(Transaction& t, int64_t warehouse_id, const TableN
                             .version = 1,
                             .snapshot_id = row.snapshot_id,
                             .changed_ms = row.now_ms,
-                            .metadata_location = row.metadata_location}));
+                            .metadata_location = row.metadata_location,
+                            .detail = {.warehouse_id = warehouse_id,
+                                       .name = name,
+                                       .uuid = row.uuid,
+                                       .operation = row.operation}}));
   return id;
 }
 
@@ -91,21 +100,21 @@ Status RenameTabular(Transaction& t, int64_t warehouse_id, const TableName& from
       t.Execute("UPDATE tabular SET namespace_id = ?, name = ?, version = version + 1, "
                 "updated_ms = ?, updated_by = ? WHERE id = ?",
                 {target.id, to.name, now_ms, principal, row.id}));
+  ChangeDetail detail = row.detail();
+  detail.name = to;
+  detail.renamed_from = from;
   return AddChange(t, {.kind = ChangeKind(kind, "rename"),
                        .table_id = row.id,
                        .version = row.version + 1,
                        .snapshot_id = row.current_snapshot_id,
-                       .changed_ms = now_ms});
+                       .changed_ms = now_ms,
+                       .detail = std::move(detail)});
 }
 
 Status DropTabular(Transaction& t, const TabularRow& row, bool purge, int64_t now_ms) {
-  std::string detail;
-  JsonWriter(&detail)
-      .BeginObject()
-      .Field("name", ToText(row.name))
-      .Field("metadata-location", row.metadata_location)
-      .Field("purge-requested", purge)
-      .EndObject();
+  ChangeDetail detail = row.detail();
+  detail.last_metadata_location = row.metadata_location;
+  detail.purge_requested = purge;
   MORAINE_TRY(RemoveClaims(t, row.id));
   MORAINE_TRY(t.Execute("DELETE FROM tabular WHERE id = ?", {row.id}));
   return AddChange(t, {.kind = ChangeKind(row.kind, "drop"),

@@ -19,6 +19,7 @@ struct Swap {
   std::string uuid;
   int64_t format_version = 1;
   int64_t snapshot_id = iceberg::kNoSnapshot;
+  std::string operation;            ///< of the snapshot, if it is another one than before
   std::vector<std::string> claims;  ///< the place first
   bool claims_changed = false;
   std::vector<std::string> foreign_folders;  ///< of files that lie outside the claims
@@ -40,6 +41,7 @@ struct NewRow {
   std::string uuid;
   int64_t format_version = 1;
   int64_t snapshot_id = iceberg::kNoSnapshot;
+  std::string operation;  ///< of the snapshot, if there is one
   std::vector<std::string> claims;
   std::vector<std::string> foreign_folders;
   int64_t now_ms = 0;

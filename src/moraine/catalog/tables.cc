@@ -1,8 +1,11 @@
 // Tables by name and by number: list, load, rename, drop, reports of engines; the feed of changes.
 
+#include <map>
+
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/catalog/change_detail.h"
 #include "moraine/catalog/claims.h"
 #include "moraine/catalog/paging_internal.h"
 #include "moraine/catalog/state_internal.h"
@@ -10,13 +13,49 @@
 namespace moraine::catalog {
 namespace {
 
-constexpr int64_t kKeptReports = 100;
-
-}  // namespace
-
 using store::Access;
 using store::RunFor;
 using store::Transaction;
+
+constexpr int64_t kKeptReports = 100;
+
+Result<TableChange> ChangeFromRow(const store::Row& row) {
+  TableChange change;
+  MORAINE_ASSIGN(change.feed_seq, row.Int(0));
+  MORAINE_ASSIGN(change.table_id, row.Int(1));
+  MORAINE_ASSIGN(change.kind, row.Text(2));
+  MORAINE_ASSIGN(change.version, row.Int(3));
+  MORAINE_ASSIGN(change.snapshot_id, row.Int(4));
+  MORAINE_ASSIGN(change.changed_ms, row.Int(5));
+  MORAINE_ASSIGN(change.metadata_location, row.Text(6));
+  MORAINE_ASSIGN(auto detail, row.Text(7));
+  MORAINE_ASSIGN(change.detail, ChangeDetailFromText(detail));
+  return change;
+}
+
+Result<std::vector<TableChange>> SelectChanges(Transaction& t, int64_t after, size_t limit) {
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT feed_seq, table_id, kind, version, snapshot_id, "
+                                    "changed_ms, metadata_location, detail FROM table_change "
+                                    "WHERE feed_seq > ? ORDER BY feed_seq LIMIT ?",
+                                    {after, static_cast<int64_t>(limit)}));
+  std::vector<TableChange> changes;
+  if (rows.empty()) return changes;
+  std::map<int64_t, std::string> warehouses;
+  MORAINE_ASSIGN(auto names, t.Query("SELECT id, name FROM warehouse", {}));
+  for (const auto& row : names) {
+    MORAINE_ASSIGN(int64_t id, row.Int(0));
+    MORAINE_ASSIGN(warehouses[id], row.Text(1));
+  }
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto change, ChangeFromRow(row));
+    auto warehouse = warehouses.find(change.detail.warehouse_id);
+    if (warehouse != warehouses.end()) change.warehouse = warehouse->second;
+    changes.push_back(std::move(change));
+  }
+  return changes;
+}
+
+}  // namespace
 
 Result<Page<TableName>> Catalog::State::ListTabulars(Call& call, const std::string& warehouse,
                                                      const NamespaceName& ns,
@@ -184,25 +223,7 @@ Result<std::vector<TableChange>> Catalog::Changes(Call& call, int64_t after_feed
                                                   size_t limit) {
   MORAINE_TRY(state_->NumberAllChanges(call));
   return RunFor(call, state_->database, Access::kRead,
-                [&](Transaction& t) -> Result<std::vector<TableChange>> {
-                  MORAINE_ASSIGN(auto rows,
-                                 t.Query("SELECT feed_seq, table_id, kind, version, snapshot_id, "
-                                         "changed_ms FROM table_change WHERE feed_seq > ?"
-                                         " ORDER BY feed_seq LIMIT ?",
-                                         {after_feed_seq, static_cast<int64_t>(limit)}));
-                  std::vector<TableChange> changes;
-                  for (const auto& row : rows) {
-                    TableChange change;
-                    MORAINE_ASSIGN(change.feed_seq, row.Int(0));
-                    MORAINE_ASSIGN(change.table_id, row.Int(1));
-                    MORAINE_ASSIGN(change.kind, row.Text(2));
-                    MORAINE_ASSIGN(change.version, row.Int(3));
-                    MORAINE_ASSIGN(change.snapshot_id, row.Int(4));
-                    MORAINE_ASSIGN(change.changed_ms, row.Int(5));
-                    changes.push_back(std::move(change));
-                  }
-                  return changes;
-                });
+                [&](Transaction& t) { return SelectChanges(t, after_feed_seq, limit); });
 }
 
 Result<int64_t> Catalog::LastChange(Call& call) {

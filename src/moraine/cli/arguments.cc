@@ -21,6 +21,7 @@ struct Flags {
   TableOptions table;
   ProcessOptions process;
   CatalogOptions catalog;
+  WebhookOptions webhook;
   OptimizerFlags optimizer;
   ServerFlags server;
   CompactFlags compact;
@@ -188,6 +189,65 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
   optimize->add_option("--branch", options->branch, "Optimize this branch instead of main")
       ->type_name("BRANCH");
   optimize->add_flag("--watch", options->watch, "Follow the run until it ends");
+}
+
+void AddAfter(CLI::App* app, std::string* after) {
+  app->add_option("--after", *after,
+                  "Begin behind this event: its number, earliest or latest (only new ones)")
+      ->type_name("EVENT");
+}
+
+void AddWebhookFilter(CLI::App* app, WebhookOptions* options) {
+  app->add_option("--types", options->types,
+                  "Only these, parted by commas: table.committed, view.*, namespace.created, ...")
+      ->delimiter(',')
+      ->type_name("TYPES");
+  app->add_option("--warehouse", options->warehouse, "Only of this warehouse")->type_name("NAME");
+  auto* ns = app->add_option("--namespace", options->ns, "Only of this namespace and those below");
+  ns->type_name("NAMESPACE");
+  app->add_option("--table", options->table, "Only of this table or view: db.t")
+      ->type_name("TABLE")
+      ->excludes(ns);
+  app->add_option(
+         "--secret-file", options->secret_file,
+         "File whose first line is the secret for signatures (whsec_...); else one is made")
+      ->type_name("FILE");
+}
+
+void AddWebhookCommands(CLI::App* root, Flags* flags) {
+  Commands commands(flags);
+  auto* options = &flags->webhook;
+  auto* group =
+      commands.Group(root, "webhook", "Webhooks: send events of the catalog to other systems");
+  auto add_name = [options](CLI::App* app) {
+    app->add_option("name", options->name, "Name of the webhook")->required()->type_name("NAME");
+    return app;
+  };
+  auto* create = add_name(commands.Add(
+      group, "create", "Send events to a URL from now on",
+      "  moraine webhook create etl http://127.0.0.1:9000/events\n"
+      "  moraine webhook create audit http://127.0.0.1:9000/ --types 'table.*' --namespace sales\n"
+      "  moraine webhook create copy http://127.0.0.1:9000/ --table db.t --after earliest\n",
+      [options](Session& s) { return CreateWebhook(s, *options); }));
+  create->add_option("url", options->url, "Where to send them")->required()->type_name("URL");
+  AddWebhookFilter(create, options);
+  AddAfter(create, &options->after);
+  commands.Add(group, "list", "List the webhooks and how far they are", "  moraine webhook list\n",
+               [](Session& s) { return ListWebhooks(s); });
+  add_name(commands.Add(group, "show", "Show a webhook", "  moraine webhook show etl\n",
+                        [options](Session& s) { return ShowWebhook(s, *options); }));
+  add_name(commands.Add(group, "pause", "Send it nothing for now", "  moraine webhook pause etl\n",
+                        [options](Session& s) { return PauseWebhook(s, *options); }));
+  auto* resume = add_name(
+      commands.Add(group, "resume", "Go on, from where it was",
+                   "  moraine webhook resume etl\n  moraine webhook resume etl --after latest\n",
+                   [options](Session& s) { return ResumeWebhook(s, *options); }));
+  AddAfter(resume, &options->after);
+  add_name(commands.Add(group, "test", "Send one event of its own kind, and show the answer",
+                        "  moraine webhook test etl\n",
+                        [options](Session& s) { return TestWebhook(s, *options); }));
+  add_name(commands.Add(group, "delete", "Delete a webhook", "  moraine webhook delete etl\n",
+                        [options](Session& s) { return DeleteWebhook(s, *options); }));
 }
 
 void AddProcessCommands(CLI::App* root, Flags* flags) {
@@ -513,6 +573,7 @@ void AddAll(CLI::App* root, Flags* flags) {
   AddTableCommands(root, flags);
   AddProcessCommands(root, flags);
   AddCatalogCommands(root, flags);
+  AddWebhookCommands(root, flags);
   AddCompactCommand(root, flags);
   root->add_subcommand("version", "Print the version")->callback([flags] {
     flags->invocation.text = "moraine " MORAINE_VERSION "\n";

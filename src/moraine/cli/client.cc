@@ -54,6 +54,14 @@ Result<Answer> Client::Post(std::string path, std::string body) {
   return Send(std::move(request));
 }
 
+Result<Answer> Client::Delete(std::string path) {
+  net::Request request;
+  request.method = net::Method::kDelete;
+  request.path = std::move(path);
+  request.headers.Set("Content-Type", "application/json");
+  return Send(std::move(request));
+}
+
 Result<Answer> Client::Send(net::Request request) {
   request.headers.Set("Accept", "application/json");
   if (!bearer_token_.empty()) request.headers.Set("Authorization", "Bearer " + bearer_token_);

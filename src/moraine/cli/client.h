@@ -30,6 +30,7 @@ class Client {
   Result<Answer> Get(std::string path, net::QueryParams query = {});
   /// body: JSON text. An empty answer gives null.
   Result<Answer> Post(std::string path, std::string body);
+  Result<Answer> Delete(std::string path);
 
   bool reached() const { return reached_; }
   /// A request was tried.

@@ -68,6 +68,24 @@ Status ListWarehouses(Session& session);
 Status ListNamespaces(Session& session, const CatalogOptions& options);
 Status ListNamespaceTables(Session& session, const CatalogOptions& options);
 
+struct WebhookOptions {
+  std::string name;
+  std::string url;
+  std::vector<std::string> types;
+  std::string warehouse;  ///< empty: all
+  std::string ns;         ///< as typed
+  std::string table;      ///< as typed
+  std::string secret_file;
+  std::string after;  ///< a number, "earliest" or "latest"; empty: the server's choice
+};
+Status CreateWebhook(Session& session, const WebhookOptions& options);
+Status ListWebhooks(Session& session);
+Status ShowWebhook(Session& session, const WebhookOptions& options);
+Status PauseWebhook(Session& session, const WebhookOptions& options);
+Status ResumeWebhook(Session& session, const WebhookOptions& options);
+Status TestWebhook(Session& session, const WebhookOptions& options);
+Status DeleteWebhook(Session& session, const WebhookOptions& options);
+
 struct LogFlags {
   std::string level = "info";
   std::string format = "text";

@@ -53,6 +53,10 @@ struct Request {
 /// A body: immutable shared bytes, so that caches are sent without a copy.
 using SharedBytes = std::shared_ptr<const std::string>;
 
+struct Response;
+struct Later;
+using Answer = std::variant<Response, std::shared_ptr<Later>>;
+
 struct Response {
   int status = 200;
   Headers headers;
@@ -64,6 +68,13 @@ struct Response {
   /// bytes).
   enum class Compression { kAllowed, kNever };
   Compression compression = Compression::kAllowed;
+
+  /// Set for a body whose length nobody knows yet, such as a stream of events: body is its first
+  /// part, and this makes the next one. Runs on the request pool, one at a time, and only when the
+  /// client has taken what came before, so a slow reader costs no memory. Of its answer only body
+  /// and next count; one without next is the last, one with an error status cuts the connection,
+  /// Later waits. Not called any more once the server stops: the stream ends then.
+  std::function<Answer(Call&)> next;
 
   static Response Json(int status, std::string body);
   static Response Text(int status, std::string body);
@@ -97,9 +108,6 @@ class Waiter {
   virtual void Wake() = 0;
   virtual ~Waiter() = default;
 };
-
-struct Later;
-using Answer = std::variant<Response, std::shared_ptr<Later>>;
 
 struct Later {
   /// At the latest then, by the call's clock, resume runs with timed_out.

@@ -312,7 +312,9 @@ void Connection::Run(const std::function<Answer(Call&)>& work) {
 void Connection::Deliver(Answer answer) {
   std::shared_ptr<ConnectionWaiter> waiter;
   if (auto* response = std::get_if<Response>(&answer)) {
-    CompressResponse(parser_.request(), core_->options.gzip_threshold_bytes, response);
+    // The parts of a stream go as they are; the I/O thread leaves stream_ alone meanwhile.
+    if (!stream_)
+      CompressResponse(parser_.request(), core_->options.gzip_threshold_bytes, response);
   } else {
     waiter = std::make_shared<ConnectionWaiter>(weak_from_this());
     const auto& later = std::get<std::shared_ptr<Later>>(answer);
@@ -323,6 +325,9 @@ void Connection::Deliver(Answer answer) {
     if (self->state_ != State::kRunning) return;
     if (waiter) {
       self->Park(std::get<std::shared_ptr<Later>>(std::move(answer)), std::move(waiter));
+    } else if (self->stream_) {
+      self->OnPart(std::get<Response>(std::move(answer)));
+      self->Advance();
     } else {
       self->Answered(std::get<Response>(std::move(answer)), AfterAnswer::kKeepIfAsked);
       self->Advance();
@@ -340,6 +345,7 @@ void Connection::Park(std::shared_ptr<Later> later, std::shared_ptr<ConnectionWa
   ++core_->parked;
   if (is_eof_) return Close();
   if (!is_read_pending_ && !buffer_.full()) StartRead();
+  if (core_->stopping && stream_) return EndStream();
   if (waiter_->woken() && !later_->ready) return Resume(Later::Reason::kWoken);
   if (core_->stopping) return Resume(Later::Reason::kTimedOut);
   ArmTimer(later_->until - core_->env.clock.Mono());
@@ -416,19 +422,25 @@ void Connection::Answered(Response response, AfterAnswer after) {
   std::erase(response_.body, nullptr);
   keeps_alive_ =
       after == AfterAnswer::kKeepIfAsked && parser_.keeps_alive() && !is_eof_ && !core_->stopping;
+  bool has_body = HasBody(response_.status) && parser_.request().method != Method::kHead;
+  if (!has_body) response_.next = nullptr;
+  if (response_.next) BeginStream();
   HeadFacts facts{.date = loop_->Date(core_->env.clock), .trace_id = trace_id_};
+  if (stream_) facts.body_end = stream_->end;
   if (!keeps_alive_) {
     facts.use = ConnectionUse::kClose;
   } else if (parser_.is_http_10()) {
     facts.use = ConnectionUse::kKeepOld;
   }
   head_ = MakeResponseHead(response_, facts);
-  if (!HasBody(response_.status) || parser_.request().method == Method::kHead) {
-    response_.body.clear();
-  }
+  if (!has_body) response_.body.clear();
   unsent_.Clear();
   unsent_.Add(head_);
-  for (const SharedBytes& piece : response_.body) unsent_.Add(*piece);
+  if (stream_) {
+    QueuePart(response_);
+  } else {
+    for (const SharedBytes& piece : response_.body) unsent_.Add(*piece);
+  }
   write_since_ = core_->env.clock.Mono();
   sent_bytes_ = 0;
   Write();
@@ -452,6 +464,7 @@ void Connection::Write() {
     unsent_.Sent(bytes);
     sent_bytes_ += bytes;
   }
+  if (stream_ && stream_->next) return NextPart();
   FinishExchange();
 }
 
@@ -465,11 +478,12 @@ void Connection::OnWrote(const ErrorCode& error, size_t bytes) {
 }
 
 void Connection::FinishExchange() {
-  Record(response_.status, response_.BodySize());
+  Record(response_.status, stream_ ? stream_->sent_bytes : response_.BodySize());
   LeaveClient();
   core_->body_bytes -= std::exchange(charged_bytes_, 0);
   received_body_bytes_ = 0;
   response_ = {};
+  stream_.reset();
   head_.clear();
   unsent_.Clear();
   if (!keeps_alive_) return Linger();
@@ -520,7 +534,12 @@ void Connection::Close() {
   auto self = shared_from_this();
   bool is_unanswered =
       state_ == State::kRunning || state_ == State::kParked || state_ == State::kWriting;
-  if (is_unanswered) Record(499, 0);
+  // A stream is ended by its reader as a matter of course.
+  if (is_unanswered && stream_) {
+    Record(response_.status, stream_->sent_bytes);
+  } else if (is_unanswered) {
+    Record(499, 0);
+  }
   Unpark();
   state_ = State::kClosed;
   ErrorCode error;

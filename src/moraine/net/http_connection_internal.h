@@ -4,6 +4,8 @@
 //   reading -> (quick | running -> [parked -> running]*) -> writing -> reading | lingering ->
 //   closed
 //
+// An answer that comes in parts goes from writing to running again, until the last part.
+//
 // Only the pool's tasks run elsewhere; they touch the request (which the I/O thread leaves alone
 // until the answer is back) and post their answer. Included by http_connection.cc and
 // http_server.cc only.
@@ -23,6 +25,7 @@
 #include "moraine/net/http_server.h"
 #include "moraine/net/read_buffer.h"
 #include "moraine/net/request_parser.h"
+#include "moraine/net/response_head.h"
 #include "moraine/net/send_queue_internal.h"
 #include "moraine/net/server_core_internal.h"
 
@@ -96,6 +99,13 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool IsIdle() const;
   void Unpark();
 
+  // Streaming: parts of a body are written one after the other (http_stream.cc).
+  void BeginStream();
+  void NextPart();
+  void OnPart(Response part);
+  void QueuePart(const Response& part);
+  void EndStream();
+
   // Writing.
   enum class AfterAnswer { kKeepIfAsked, kClose };
   /// reason: one of kRefusalReasons, or "" when nobody counts it.
@@ -141,6 +151,14 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool keeps_alive_ = false;
   Response response_;
   std::string head_;
+  /// Of a body that comes in parts; next is what makes the one after.
+  struct Stream {
+    std::function<Answer(Call&)> next;
+    BodyEnd end = BodyEnd::kChunks;
+    std::string frame;  ///< the size line of the part that is being sent
+    size_t sent_bytes = 0;
+  };
+  std::optional<Stream> stream_;
   SendQueue unsent_;
   MonoTime write_since_;
   size_t sent_bytes_ = 0;

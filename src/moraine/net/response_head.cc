@@ -82,7 +82,7 @@ bool AcceptsGzip(const Headers& request_headers) {
 
 void CompressResponse(const Request& request, size_t threshold_bytes, Response* response) {
   if (!HasBody(response->status) || !IsCompressible(*response)) return;
-  if (response->BodySize() <= threshold_bytes) return;
+  if (response->next || response->BodySize() <= threshold_bytes) return;
   response->headers.Add("Vary", "Accept-Encoding");
   if (request.method == Method::kHead || !AcceptsGzip(request.headers)) return;
   std::vector<std::string_view> pieces;
@@ -105,7 +105,8 @@ std::string MakeResponseHead(const Response& response, const HeadFacts& facts) {
   AppendField("Date", facts.date, &head);
   if (!facts.trace_id.empty()) AppendField("X-Request-ID", facts.trace_id, &head);
   head += "X-Content-Type-Options: nosniff\r\n";
-  if (HasBody(status)) {
+  if (facts.body_end == BodyEnd::kChunks) head += "Transfer-Encoding: chunked\r\n";
+  if (HasBody(status) && facts.body_end == BodyEnd::kLength) {
     fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", response.BodySize());
   }
   if (facts.use == ConnectionUse::kKeepOld) head += "Connection: keep-alive\r\n";

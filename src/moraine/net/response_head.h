@@ -24,16 +24,21 @@ void CompressResponse(const Request& request, size_t threshold_bytes, Response* 
 /// Whether a response of this status may carry a body.
 bool HasBody(int status);
 
+/// How the end of the body is told.
+enum class BodyEnd { kLength, kChunks, kClose };
+
 enum class ConnectionUse { kKeep, kKeepOld, kClose };  ///< kKeepOld: to an HTTP/1.0 client
 
 struct HeadFacts {
   ConnectionUse use = ConnectionUse::kKeep;
   std::string_view date;
   std::string_view trace_id;
+  BodyEnd body_end = BodyEnd::kLength;
 };
 
-/// Status line and fields, with Content-Length, Date, Connection and X-Request-ID of ours. Fields
-/// of the response by these names are dropped, and line breaks in values become blanks.
+/// Status line and fields, with Content-Length or Transfer-Encoding, Date, Connection and
+/// X-Request-ID of ours. Fields of the response by these names are dropped, and line breaks in
+/// values become blanks.
 std::string MakeResponseHead(const Response& response, const HeadFacts& facts);
 
 }  // namespace moraine::net

@@ -110,10 +110,12 @@ Result<bool> HealthMonitor::FeedTick(Call& call) {
   MORAINE_ASSIGN(int64_t cursor, RunFor(call, database_, Access::kRead, Cursor));
   MORAINE_ASSIGN(auto changes, catalog_.Changes(call, cursor, kFeedBatch));
   if (changes.empty()) return false;
+  // Rows are removed after some time, read or not: whoever comes later looks at everything.
+  if (changes.front().feed_seq > cursor + 1) MORAINE_TRY(Reconcile(call));
   std::set<int64_t> changed;
   std::set<int64_t> dropped;
   for (const auto& change : changes) {
-    if (change.kind.starts_with("view-")) continue;
+    if (!change.IsOfTable()) continue;
     if (change.kind == "drop") {
       dropped.insert(change.table_id);
       changed.erase(change.table_id);
@@ -128,6 +130,32 @@ Result<bool> HealthMonitor::FeedTick(Call& call) {
     return SetCursor(t, changes.back().feed_seq);
   }));
   return changes.size() == kFeedBatch;
+}
+
+Status HealthMonitor::Reconcile(Call& call) {
+  call.log().Warn("changes were removed before they were read: all tables are looked at", {});
+  std::set<int64_t> live;
+  catalog::PageRequest page;
+  do {
+    MORAINE_ASSIGN(auto tables, catalog_.AllTables(call, page));
+    int64_t now_ms = ToMillis(call.clock().Wall());
+    MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+      for (const auto& table : tables.items) MORAINE_TRY(MakeDue(t, table.table_id, now_ms));
+      return {};
+    }));
+    for (const auto& table : tables.items) live.insert(table.table_id);
+    page.token = tables.next_token;
+  } while (!page.token.empty());
+  for (int64_t after = 0;;) {
+    MORAINE_ASSIGN(auto states, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                     return AllTableStates(t, after, page.size);
+                   }));
+    for (const auto& state : states) {
+      if (!live.contains(state.table_id)) MORAINE_TRY(Forget(call, state.table_id));
+    }
+    if (states.size() < page.size) return {};
+    after = states.back().table_id;
+  }
 }
 
 Result<size_t> HealthMonitor::RefreshTick(Call& call, size_t limit) {

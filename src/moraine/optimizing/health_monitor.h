@@ -65,6 +65,8 @@ class HealthMonitor {
                                                            const std::string& branch);
 
  private:
+  /// Takes all tables for changed, and forgets those that are gone.
+  Status Reconcile(Call& call);
   Status RefreshTable(Call& call, const TableState& before);
   Status LookAt(Call& call, const TableState& before, Status* problem);
   Status Save(Call& call, const TableState& next);

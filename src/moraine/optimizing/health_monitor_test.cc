@@ -189,5 +189,26 @@ TEST_F(HealthMonitorTest, TheSumIsThatOfAFreshLookAfterAnyHistory) {
   }
 }
 
+TEST_F(HealthMonitorTest, WhoComesAfterChangesWereRemovedLooksAtEverything) {
+  int64_t kept = world_.MakeTable("kept");
+  int64_t dropped = world_.MakeTable("dropped");
+  ASSERT_TRUE(FeedAndRefresh().ok());
+  ASSERT_TRUE(world_.State(dropped));
+  ASSERT_TRUE(world_.Append("kept", {"a"}).ok());
+  Call call = world_.call();
+  ASSERT_TRUE(world_.engine()
+                  .Drop(call, "default", {{"ns"}, "dropped"}, catalog::Catalog::Purge::kNo)
+                  .ok());
+  ASSERT_TRUE(world_.Append("kept", {"b"}).ok());
+  int64_t last = world_.MakeTable("last");
+  world_.Advance(std::chrono::hours(1));
+  Call later = world_.call();
+  ASSERT_TRUE(world_.engine().TrimChanges(later, ToMillis(later.clock().Wall()), 1'000).ok());
+  ASSERT_TRUE(FeedAndRefresh().ok());
+  EXPECT_FALSE(world_.State(dropped));
+  EXPECT_EQ(world_.State(kept)->table_version, world_.Load("kept")->version);
+  EXPECT_TRUE(world_.State(last));
+}
+
 }  // namespace
 }  // namespace moraine::optimizing

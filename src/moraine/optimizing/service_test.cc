@@ -124,7 +124,7 @@ TEST_F(ServiceTest, OldRowsOfTheFeedGoOnceTheyWereRead) {
     Call call = world_.call();
     return world_.engine().Changes(call, 0, 100)->size();
   };
-  EXPECT_EQ(rows(), 4u);
+  EXPECT_EQ(rows(), 5u);
   world_.Advance(Quick().feed_retention + Millis(3'600'000));
   ASSERT_TRUE(world_.Append("t", {"d"}).ok());
   Tick();

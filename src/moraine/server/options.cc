@@ -199,6 +199,25 @@ optimizing::Options OptimizingOptions(const Config& config) {
   options.backoff_last = config.Duration("optimizing.retry-last");
   options.max_input_per_thread_bytes = config.Number("optimizing.max-input-per-thread");
   options.process_retention = config.Duration("optimizing.process-retention");
+  options.feed_retention = config.Duration("events.retention");
+  return options;
+}
+
+Result<events::Options> EventOptions(const Config& config) {
+  events::Options options;
+  options.source = config.Text("events.source");
+  if (options.source.empty() || options.source.find_first_of(" \t\"<>\\") != std::string::npos)
+    return InvalidArgument("events.source: expected a URI, such as /moraine");
+  options.retention = config.Duration("events.retention");
+  options.poll_interval = config.Duration("events.poll-interval");
+  options.heartbeat = config.Duration("events.heartbeat-interval");
+  options.max_streams = static_cast<size_t>(config.Number("events.max-streams"));
+  options.allowed_hosts = config.List("events.webhook-hosts");
+  options.delivery_threads = static_cast<size_t>(config.Number("events.webhook-threads"));
+  options.delivery_timeout = config.Duration("events.webhook-timeout");
+  options.retry_first = config.Duration("events.webhook-retry-first");
+  options.retry_last = config.Duration("events.webhook-retry-last");
+  options.max_failures = static_cast<int>(config.Number("events.webhook-max-failures"));
   return options;
 }
 

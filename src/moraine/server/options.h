@@ -6,6 +6,7 @@
 #include "moraine/base/config.h"
 #include "moraine/base/status.h"
 #include "moraine/catalog/catalog.h"
+#include "moraine/events/options.h"
 #include "moraine/io/file_system.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/options.h"
@@ -35,5 +36,8 @@ Status CheckSpillFolder(const Config& config);
 
 optimizing::Options OptimizingOptions(const Config& config);
 scanning::ScanOptions ScanOptionsOf(const Config& config);
+
+/// Errors: InvalidArgument.
+Result<events::Options> EventOptions(const Config& config);
 
 }  // namespace moraine::server

@@ -8,8 +8,10 @@
 #include "moraine/api/service.h"
 #include "moraine/base/executor.h"
 #include "moraine/catalog/catalog.h"
+#include "moraine/events/service.h"
 #include "moraine/io/allowed.h"
 #include "moraine/io/routing_file_system.h"
+#include "moraine/net/http_client.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/service.h"
 #include "moraine/rest/service.h"
@@ -29,6 +31,8 @@ constexpr Millis kStartLimit{120'000};
 constexpr Millis kKeyGrace{5 * 60'000};
 constexpr Millis kTrimInterval{60'000};
 constexpr Millis kTrimLimit{60'000};
+/// Of what receivers of events answer nothing is read but the status.
+constexpr size_t kReceiverAnswerBytes = 1 << 20;
 
 std::string HostName() {
   char name[256] = {};
@@ -50,7 +54,9 @@ struct Server::Parts {
   }
 
   Status OpenAll(Call& call, const catalog::Warehouse& warehouse);
+  Status OpenEvents(Call& call);
   Status Serve(net::ServerOptions options, iceberg::StringMap storage);
+  void StartEvents();
   void StartOptimizing();
   void StartTrimming();
 
@@ -63,6 +69,8 @@ struct Server::Parts {
   std::unique_ptr<io::FileSystem> files;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<optimizing::Service> optimizing;
+  std::unique_ptr<net::HttpTransport> event_http;
+  std::unique_ptr<events::Service> events;
   std::unique_ptr<scanning::Scans> scans;
   std::unique_ptr<rest::Service> rest;
   std::unique_ptr<api::Service> api;
@@ -108,7 +116,22 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
       std::make_unique<optimizing::Service>(*catalog, *files, *database, optimizing_options);
   scans = std::make_unique<scanning::Scans>(*files, *database, ScanOptionsOf(config));
   MORAINE_TRY(scans->Open(call));
-  return optimizing->Open(call);
+  MORAINE_TRY(optimizing->Open(call));
+  return OpenEvents(call);
+}
+
+Status Server::Parts::OpenEvents(Call& call) {
+  MORAINE_ASSIGN(auto options, EventOptions(config));
+  options.metrics = &metrics;
+  options.owner = std::to_string(getpid()) + "@" + HostName();
+  net::HttpClientOptions client;
+  client.response_limit_bytes = kReceiverAnswerBytes;
+  event_http = net::MakeHttpClient(client);
+  events = std::make_unique<events::Service>(*catalog, *database, *event_http, options);
+  metrics.OnCollect(
+      [streams = metrics.Gauges({"moraine_events_streams", "Open streams of events."}).With(),
+       this]() mutable { streams.Set(static_cast<double>(events->streams())); });
+  return events->Open(call);
 }
 
 Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap storage) {
@@ -119,9 +142,13 @@ Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap stora
   rest->Register(router);
   api = std::make_unique<api::Service>(*catalog, *files, *optimizing, env.clock.Wall());
   api->TellOptimizers(std::move(storage));
+  api->ServeEvents(*events);
   api->Register(router);
   optimizing->queue().OnWork([this] { api->WakePolls(); });
-  catalog->OnChange([this] { optimizing->Wake(); });
+  catalog->OnChange([this] {
+    optimizing->Wake();
+    events->Announce();
+  });
   router.Add(net::Method::kGet, "/health",
              [](Call&, const net::Request&, const net::PathParams&) -> net::Answer {
                return net::Response::Json(200, R"({"status":"ok"})");
@@ -145,6 +172,11 @@ Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap stora
   MORAINE_ASSIGN(http, net::HttpServer::Start(env, std::move(options), router.AsHandler()));
   serving = http.get();
   return {};
+}
+
+/// Hears of changes by other servers, and sends events to webhooks.
+void Server::Parts::StartEvents() {
+  threads.emplace_back("events", [this](std::stop_token) { events->Run(env, stop.get_token()); });
 }
 
 /// Forgets the keys of requests that can't come again.
@@ -193,11 +225,13 @@ Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& conf
   MORAINE_ASSIGN(auto http_options, HttpOptions(config));
   MORAINE_ASSIGN(auto warehouse, WarehouseOf(config));
   MORAINE_TRY(CheckSpillFolder(config));
+  MORAINE_TRY(EventOptions(config));
   MORAINE_ASSIGN(auto storage, StorageForOptimizers(config));
   auto parts = std::make_unique<Parts>(env, config);
   Call call(env, kStartLimit);
   MORAINE_TRY(parts->OpenAll(call, warehouse));
   MORAINE_TRY(parts->Serve(std::move(http_options), std::move(storage)));
+  parts->StartEvents();
   parts->StartTrimming();
   parts->StartOptimizing();
   env.log.Info("serving", {{"url", parts->http->base_url()},
@@ -216,6 +250,7 @@ void Server::Stop() {
   // Others take over the work at once, while requests are still served here.
   parts_->stop.request_stop();
   parts_->optimizing->Wake();
+  parts_->events->Announce();
   parts_->env.clock.SleepFor(parts_->config.Duration("server.drain-delay"), {});
   parts_->http->Stop(parts_->config.Duration("server.shutdown-grace"));
   for (auto& thread : parts_->threads) thread.Join();

@@ -18,24 +18,35 @@ Json LoadDocument() { return Json::Parse(YamlToJson(OpenApiYaml()).value()).valu
 }  // namespace
 
 ApiWorld::ApiWorld()
-    : router_([](const net::Refusal& refusal, std::string_view) { return RefusalOf(refusal); }),
+    : receiver_([](Call&, const net::Request&) { return net::Response::Empty(204); }),
+      deliveries_(
+          [this](Call& call, const net::Request& request) { return receiver_(call, request); }),
+      router_([](const net::Refusal& refusal, std::string_view) { return RefusalOf(refusal); }),
       document_(LoadDocument()),
       schema_(document_) {
   optimizing_ = std::make_unique<optimizing::Service>(world_.engine(), world_.disk(),
                                                       world_.store(), world_.options());
   service_ = std::make_unique<Service>(world_.engine(), world_.disk(), *optimizing_,
                                        world_.call().clock().Wall());
+  events_ = std::make_unique<events::Service>(world_.engine(), world_.store(), deliveries_,
+                                              events::Options());
+  Call call = world_.call();
+  Status opened = events_->Open(call);
+  EXPECT_TRUE(opened.ok()) << opened.ToString();
+  world_.engine().OnChange([this] { events_->Announce(); });
+  service_->ServeEvents(*events_);
   service_->Register(router_);
 }
 
-net::Answer ApiWorld::Serve(net::Method method, const std::string& target,
-                            const std::string& body) {
+net::Answer ApiWorld::Serve(net::Method method, const std::string& target, const std::string& body,
+                            const net::Headers& headers) {
   auto parsed = net::ParseTarget(target).value();
   net::Request request;
   request.method = method;
   request.path = parsed.path;
   request.query = parsed.query;
   request.body = body;
+  request.headers = headers;
   Call call = world_.call();
   return router_.Serve(call, request);
 }

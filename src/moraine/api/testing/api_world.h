@@ -7,6 +7,7 @@
 
 #include "moraine/api/service.h"
 #include "moraine/api/testing/schema_check.h"
+#include "moraine/net/testing/handler_transport.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 
 namespace moraine::api {
@@ -19,13 +20,17 @@ class ApiWorld {
   optimizing::OptimizingWorld& world() { return world_; }
   optimizing::Service& optimizing() { return *optimizing_; }
   Service& service() { return *service_; }
+  events::Service& events() { return *events_; }
+  /// What the receivers of webhooks answer; 204 unless told.
+  void OnDelivery(net::Handler handler) { receiver_ = std::move(handler); }
   net::Router& router() { return router_; }
   const Json& document() const { return document_; }
   const SchemaCheck& schema() const { return schema_; }
   Call call() { return world_.call(); }
 
   /// Serves without waiting for a parked answer.
-  net::Answer Serve(net::Method method, const std::string& target, const std::string& body = "");
+  net::Answer Serve(net::Method method, const std::string& target, const std::string& body = "",
+                    const net::Headers& headers = {});
   /// Waits in place; fails the test when the answer does not fit the document.
   net::Response Send(net::Method method, const std::string& target, const std::string& body = "");
   /// The JSON of an answer that must be 200.
@@ -40,6 +45,9 @@ class ApiWorld {
 
   optimizing::OptimizingWorld world_;
   std::unique_ptr<optimizing::Service> optimizing_;
+  net::Handler receiver_;
+  net::HandlerTransport deliveries_;
+  std::unique_ptr<events::Service> events_;
   std::unique_ptr<Service> service_;
   net::Router router_;
   Json document_;

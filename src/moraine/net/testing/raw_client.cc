@@ -75,6 +75,16 @@ std::string RawClient::ReadToEnd() {
   return std::exchange(buffer_, {});
 }
 
+std::string RawClient::ReadUntil(std::string_view marker) {
+  size_t found = 0;
+  while ((found = buffer_.find(marker)) == std::string::npos) {
+    if (!Fill()) return "";
+  }
+  std::string text = buffer_.substr(0, found + marker.size());
+  buffer_.erase(0, found + marker.size());
+  return text;
+}
+
 void RawClient::FinishSending() { shutdown(socket_, SHUT_WR); }
 
 void RawClient::Close() {

@@ -25,6 +25,8 @@ class RawClient {
   Response Read(Expect expect = Expect::kBody);
   /// Reads until the other side closes; nothing more to come gives "".
   std::string ReadToEnd();
+  /// Reads until the bytes hold the marker, and gives all up to its end; "" when they end before.
+  std::string ReadUntil(std::string_view marker);
   /// Closes our sending side.
   void FinishSending();
   void Close();
