@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "moraine/catalog/locations.h"
+#include "moraine/store/execute_later.h"
 
 namespace moraine::catalog {
 namespace {
@@ -66,9 +67,13 @@ Status CheckFoldersFree(Transaction& t, const std::vector<std::string>& folders,
 
 Status PutClaims(Transaction& t, const std::vector<std::string>& claims, int64_t table_id) {
   MORAINE_TRY(RemoveClaims(t, table_id));
+  return AddClaims(t, claims, table_id);
+}
+
+Status AddClaims(Transaction& t, const std::vector<std::string>& claims, int64_t table_id) {
   for (const auto& place : claims) {
-    MORAINE_TRY(t.Execute("INSERT INTO tabular_claim (table_id, location) VALUES (?, ?)",
-                          {table_id, place}));
+    MORAINE_TRY(store::ExecuteLater(
+        t, "INSERT INTO tabular_claim (table_id, location) VALUES (?, ?)", {table_id, place}));
   }
   return {};
 }

@@ -18,6 +18,8 @@ Status CheckFoldersFree(store::Transaction& t, const std::vector<std::string>& f
                         int64_t table_id);
 /// Replaces the table's places.
 Status PutClaims(store::Transaction& t, const std::vector<std::string>& claims, int64_t table_id);
+/// Those of a table that has none yet.
+Status AddClaims(store::Transaction& t, const std::vector<std::string>& claims, int64_t table_id);
 Status RemoveClaims(store::Transaction& t, int64_t table_id);
 
 }  // namespace moraine::catalog

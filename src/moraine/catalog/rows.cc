@@ -6,6 +6,7 @@
 #include "moraine/base/text.h"
 #include "moraine/catalog/change_detail.h"
 #include "moraine/catalog/rows_internal.h"
+#include "moraine/store/execute_later.h"
 
 namespace moraine::catalog {
 namespace {
@@ -229,14 +230,13 @@ Status AddChange(Transaction& t, const ChangeRow& change) {
   std::string_view number = t.dialect() == "sqlite"
                                 ? "(SELECT COALESCE(MAX(feed_seq), 0) + 1 FROM table_change)"
                                 : "NULL";
-  return t
-      .Execute(fmt::format("INSERT INTO table_change (feed_seq, table_id, kind, version, "
-                           "snapshot_id, changed_ms, metadata_location, detail) VALUES ({}, ?, ?, "
-                           "?, ?, ?, ?, ?)",
-                           number),
-               {change.table_id, change.kind, change.version, change.snapshot_id, change.changed_ms,
-                change.metadata_location, ToText(change.detail)})
-      .status();
+  return store::ExecuteLater(
+      t,
+      fmt::format("INSERT INTO table_change (feed_seq, table_id, kind, version, snapshot_id, "
+                  "changed_ms, metadata_location, detail) VALUES ({}, ?, ?, ?, ?, ?, ?, ?)",
+                  number),
+      {change.table_id, change.kind, change.version, change.snapshot_id, change.changed_ms,
+       change.metadata_location, ToText(change.detail)});
 }
 
 Result<bool> HasUnnumberedChanges(Transaction& t) {

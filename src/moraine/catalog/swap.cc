@@ -71,7 +71,7 @@ Result<int64_t> InsertTabular(Transaction& t, int64_t warehouse_id, const TableN
        row.metadata_location, row.claims.front(), row.format_version, row.snapshot_id,
        std::string(row.origin), row.now_ms, row.now_ms, principal, principal}));
   MORAINE_ASSIGN(int64_t id, t.LastInsertId());
-  MORAINE_TRY(PutClaims(t, row.claims, id));
+  MORAINE_TRY(AddClaims(t, row.claims, id));
   MORAINE_TRY(AddChange(t, {.kind = std::string(row.change_kind),
                             .table_id = id,
                             .version = 1,

@@ -3,12 +3,14 @@
 #include "moraine/store/database.h"
 
 #include <atomic>
+#include <functional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "moraine/base/executor.h"
 #include "moraine/base/testing/test_env.h"
+#include "moraine/store/execute_later.h"
 #include "moraine/store/testing/test_database.h"
 
 namespace moraine::store {
@@ -329,6 +331,52 @@ TEST_F(Writers, OfDifferentRowsDoNotHinderEachOther) {
   });
   EXPECT_EQ(Number("SELECT SUM(coins) FROM account"), kThreads * 20);
   EXPECT_LT(runs.load(), kThreads * 20 * 2) << "transactions ran again and again";
+}
+
+/// Puts off an INSERT of this name, then does as told.
+Status PutOff(Database& database, Call& call, std::string name,
+              const std::function<Status(Transaction&)>& then) {
+  return database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
+    MORAINE_TRY(ExecuteLater(t, "INSERT INTO thing (name) VALUES (?)", {name}));
+    return then(t);
+  });
+}
+
+TEST_F(DatabaseTest, StatementsThatArePutOffCountLikeOthers) {
+  auto nothing = [](Transaction&) { return Status(); };
+  for (const char* name : {"a", "b"}) {
+    Status put = PutOff(*database_, call_, name, nothing);
+    EXPECT_TRUE(put.ok()) << put.ToString();
+  }
+  Status seen = PutOff(*database_, call_, "c", [](Transaction& t) -> Status {
+    MORAINE_TRY(ExecuteLater(t, "INSERT INTO thing (name) VALUES (?)", {std::string("d")}));
+    MORAINE_ASSIGN(auto rows, t.Query("SELECT COUNT(*) FROM thing", {}));
+    MORAINE_ASSIGN(int64_t count, rows.at(0).Int(0));
+    EXPECT_EQ(count, 4);
+    return ExecuteLater(t, "INSERT INTO thing (name) VALUES (?)", {std::string("e")});
+  });
+  EXPECT_TRUE(seen.ok()) << seen.ToString();
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM thing"), 5);
+}
+
+TEST_F(DatabaseTest, AStatementThatWasPutOffAndFailsUndoesAll) {
+  Write("INSERT INTO thing (name) VALUES ('taken')");
+  auto nothing = [](Transaction&) { return Status(); };
+  auto write = [](Transaction& t) {
+    return t.Execute("INSERT INTO thing (name) VALUES ('beside')", {}).status();
+  };
+  auto fail = [](Transaction&) { return NotFound("of its own"); };
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(PutOff(*database_, call_, "taken", nothing).code(), Code::kAlreadyExists);
+    EXPECT_EQ(PutOff(*database_, call_, "taken", write).code(), Code::kAlreadyExists);
+    Status own = PutOff(*database_, call_, "new", fail);
+    EXPECT_EQ(own.code(), Code::kNotFound) << own.ToString();
+    EXPECT_FALSE(PutOff(*database_, call_, "taken", fail).ok());
+    // The connection is as good as before.
+    EXPECT_EQ(Number("SELECT COUNT(*) FROM thing"), 1) << round;
+    Write("UPDATE thing SET size = ?", {int64_t{round}});
+  }
+  EXPECT_EQ(Number("SELECT size FROM thing"), 2);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <utility>
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
@@ -270,6 +271,8 @@ void PostgresConnection::Begin(Call& call, Access access) {
   begun_ = false;
   failure_ = Status();
   trouble_ = Trouble::kNone;
+  new_statements_.clear();
+  put_off_.clear();
 }
 
 Status PostgresConnection::SendBegin() {
@@ -304,13 +307,13 @@ Status PostgresConnection::SendStatement(std::string_view sql, const Arguments& 
                       arguments.types()) != 1) {
       return Lost("cannot send");
     }
-    new_statement_ = std::move(key);
+    prepared_.emplace(key, name);
+    new_statements_.push_back(std::move(key));
   }
   if (PQsendQueryPrepared(connection_, name.c_str(), arguments.count(), arguments.values(),
                           arguments.lengths(), arguments.formats(), 0) != 1) {
     return Lost("cannot send");
   }
-  if (!new_statement_.empty()) prepared_.emplace(new_statement_, name);
   return {};
 }
 
@@ -347,15 +350,33 @@ Result<std::vector<PostgresConnection::ResultPtr>> PostgresConnection::Receive(C
   return results;
 }
 
+/// The server may have these statements, or not: they are prepared again under other names.
+void PostgresConnection::Unlearn(const std::vector<std::string>& statements) {
+  for (const auto& key : statements) prepared_.erase(key);
+}
+
+Status PostgresConnection::SendWithin(std::string_view sql, const std::vector<Value>& parameters) {
+  Arguments arguments(parameters);
+  if (!begun_) MORAINE_TRY(SendBegin());
+  return SendStatement(sql, arguments);
+}
+
+/// Sent in the pipeline of the next statement: an error keeps the server from running that one.
+Status PostgresConnection::ExecuteLater(std::string_view sql,
+                                        const std::vector<Value>& parameters) {
+  MORAINE_TRY(failure_);
+  MORAINE_TRY(SendWithin(sql, parameters));
+  put_off_ = sql;
+  return {};
+}
+
 Result<PostgresConnection::ResultPtr> PostgresConnection::Run(
     std::string_view sql, const std::vector<Value>& parameters) {
   MORAINE_TRY(failure_);
-  Arguments arguments(parameters);
-  new_statement_.clear();
-  if (!begun_) MORAINE_TRY(SendBegin());
-  Status sent = SendStatement(sql, arguments);
-  if (!sent.ok()) return sent;
+  MORAINE_TRY(SendWithin(sql, parameters));
   MORAINE_TRY(EndPipeline());
+  const std::vector<std::string> fresh = std::exchange(new_statements_, {});
+  const std::string before = std::exchange(put_off_, {});
   auto received = Receive(call_, call_->deadline());
   if (!received.ok()) return received.status();
   ResultPtr last;
@@ -367,10 +388,10 @@ Result<PostgresConnection::ResultPtr> PostgresConnection::Run(
       continue;
     }
     if (status == PGRES_PIPELINE_ABORTED) continue;  // after the one that failed
-    // The last answer is that to the execution: then the server has the statement, and keeps it.
-    bool prepared = i + 1 == received->size();
-    if (!new_statement_.empty() && !prepared) prepared_.erase(new_statement_);
-    return Failure(result.get(), sql);
+    // The last answer is that to the execution: then the server has the statements, and keeps them.
+    const bool is_last = i + 1 == received->size();
+    if (!is_last) Unlearn(fresh);
+    return Failure(result.get(), is_last || before.empty() ? sql : before);
   }
   if (last == nullptr) return Lost("a statement without an answer");
   return last;
@@ -409,13 +430,26 @@ CommitOutcome PostgresConnection::Commit(Status* status) {
   *status = Send("COMMIT");
   if (status->ok()) *status = EndPipeline();
   if (!status->ok()) return CommitOutcome::kUnknown;
+  const std::vector<std::string> fresh = std::exchange(new_statements_, {});
+  const std::string before = std::exchange(put_off_, {});
   auto received = Receive(nullptr, call_->clock().Mono() + kCommitLimit);
   *status = received.status();
   if (!received.ok() || received->empty()) {
     if (received.ok()) *status = Lost("COMMIT without an answer");
     return CommitOutcome::kUnknown;
   }
-  const pg_result* answer = received->front().get();
+  // A statement that was put off and failed kept the server from running COMMIT.
+  for (size_t i = 0; i + 1 < received->size(); ++i) {
+    auto outcome = PQresultStatus((*received)[i].get());
+    if (outcome == PGRES_COMMAND_OK || outcome == PGRES_TUPLES_OK) continue;
+    Unlearn(fresh);
+    *status = Failure((*received)[i].get(), before);
+    if (PQtransactionStatus(connection_) != PQTRANS_INERROR) return CommitOutcome::kUnknown;
+    begun_ = true;
+    Discard();
+    return CommitOutcome::kRefused;
+  }
+  const pg_result* answer = received->back().get();
   if (PQresultStatus(answer) == PGRES_COMMAND_OK) {
     if (std::string_view(PQcmdStatus(const_cast<pg_result*>(answer))) == "COMMIT") {
       return CommitOutcome::kDone;
@@ -435,6 +469,9 @@ void PostgresConnection::Discard() {
   call_ = nullptr;
   if (!begun_ || trouble_ == Trouble::kLost) return;
   begun_ = false;
+  // Where a statement that was put off fails, the server runs nothing up to a synchronisation.
+  if (!std::exchange(put_off_, {}).empty() && !EndPipeline().ok()) return;
+  Unlearn(std::exchange(new_statements_, {}));
   // Its answer is read before that of the next transaction.
   if (Send("ROLLBACK").ok() && EndPipeline().ok() && PQflush(connection_) < 0) {
     (void)Lost("the connection broke");

@@ -32,6 +32,7 @@ class PostgresConnection final : public ServerConnection {
 
   void Begin(Call& call, Access access) override;
   Result<int64_t> Execute(std::string_view sql, const std::vector<Value>& parameters) override;
+  Status ExecuteLater(std::string_view sql, const std::vector<Value>& parameters) override;
   Result<std::vector<Row>> Query(std::string_view sql, const std::vector<Value>& parameters,
                                  size_t max_rows) override;
   Result<int64_t> LastInsertId() override;
@@ -57,6 +58,8 @@ class PostgresConnection final : public ServerConnection {
   Status SendBegin();
   Status Send(const char* sql);
   Status SendStatement(std::string_view sql, const Arguments& arguments);
+  Status SendWithin(std::string_view sql, const std::vector<Value>& parameters);
+  void Unlearn(const std::vector<std::string>& statements);
   Status EndPipeline();
   Result<std::vector<ResultPtr>> Receive(Call* call, MonoTime until);
   Status Lost(std::string_view what);
@@ -66,8 +69,10 @@ class PostgresConnection final : public ServerConnection {
   pg_conn* connection_;
   std::unordered_map<std::string, std::string> prepared_;  ///< text and types to name
   uint64_t next_name_ = 0;
-  std::string new_statement_;  ///< the key of one that is being prepared
-  int pending_syncs_ = 0;      ///< whose answers have not been read
+  /// The keys of those that are being prepared, up to the next synchronisation.
+  std::vector<std::string> new_statements_;
+  std::string put_off_;    ///< the last statement that was sent without waiting for its answer
+  int pending_syncs_ = 0;  ///< whose answers have not been read
   int64_t session_limit_ms_ = 0;
   Call* call_ = nullptr;
   Access access_ = Access::kRead;

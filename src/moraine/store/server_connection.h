@@ -31,6 +31,11 @@ class ServerConnection {
   /// Begins a transaction, for this call; the server hears of it with the first statement.
   virtual void Begin(Call& call, Access access) = 0;
   virtual Result<int64_t> Execute(std::string_view sql, const std::vector<Value>& parameters) = 0;
+  /// As Execute; a driver may send it with the next statement or with COMMIT, and report its error
+  /// then.
+  virtual Status ExecuteLater(std::string_view sql, const std::vector<Value>& parameters) {
+    return Execute(sql, parameters).status();
+  }
   virtual Result<std::vector<Row>> Query(std::string_view sql, const std::vector<Value>& parameters,
                                          size_t max_rows) = 0;
   virtual Result<int64_t> LastInsertId() = 0;

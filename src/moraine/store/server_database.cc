@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "moraine/store/execute_later.h"
 #include "moraine/store/metrics_internal.h"
 #include "moraine/store/server_connection.h"
 #include "moraine/store/write_queue.h"
@@ -21,7 +22,7 @@ constexpr int kRunsAtLarge = 3;  // before losers of this process go one after t
 constexpr int kMaxLost = 2;      // connections, in one transaction
 constexpr int64_t kMaxPauseMs = 32;
 
-class ServerTransaction final : public Transaction {
+class ServerTransaction final : public Transaction, public PutsOff {
  public:
   ServerTransaction(ServerConnection& connection, Call& call, std::string_view dialect)
       : connection_(connection), call_(call), dialect_(dialect) {}
@@ -29,6 +30,10 @@ class ServerTransaction final : public Transaction {
   Result<int64_t> Execute(std::string_view sql, const std::vector<Value>& parameters) override {
     MORAINE_TRY(Check());
     return connection_.Execute(sql, parameters);
+  }
+  Status ExecuteLater(std::string_view sql, const std::vector<Value>& parameters) override {
+    MORAINE_TRY(Check());
+    return connection_.ExecuteLater(sql, parameters);
   }
   Result<std::vector<Row>> Query(std::string_view sql, const std::vector<Value>& parameters,
                                  size_t max_rows) override {
