@@ -1,9 +1,12 @@
 #include "moraine/iceberg/expression/rest_filter.h"
 
+#include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -190,6 +193,34 @@ Status ReadConjuncts(const Reader& reader, const JsonCursor& json, RestFilter* f
   return {};
 }
 
+/// A comparison with an infinity, which Bind makes of literals beyond a float's range, as one with
+/// the outermost number: JSON has no infinities.
+ExpressionPtr Finite(const ExpressionPtr& bound, const Schema& schema) {
+  using Op = Expression::Op;
+  if (bound->op() == Op::kAnd) {
+    return Expression::And(Finite(bound->left(), schema), Finite(bound->right(), schema));
+  }
+  if (bound->op() == Op::kOr) {
+    return Expression::Or(Finite(bound->left(), schema), Finite(bound->right(), schema));
+  }
+  if (bound->values().size() != 1) return bound;
+  const bool less = bound->op() == Op::kLess;
+  if (!less && bound->op() != Op::kGreater) return bound;
+  double outermost = 0;
+  if (const auto* x = std::get_if<float>(&bound->values()[0]); x != nullptr && std::isinf(*x)) {
+    outermost = std::numeric_limits<float>::max();
+  } else if (const auto* y = std::get_if<double>(&bound->values()[0]);
+             y != nullptr && std::isinf(*y)) {
+    outermost = std::numeric_limits<double>::max();
+  } else {
+    return bound;
+  }
+  std::vector<Json> literals;
+  literals.emplace_back(less ? outermost : -outermost);
+  return Expression::Predicate(less ? Op::kLessEqual : Op::kGreaterEqual,
+                               schema.FullName(bound->field_id()), std::move(literals));
+}
+
 }  // namespace
 
 Result<RestFilter> ReadRestFilter(const JsonCursor& json, const Schema& schema, NameCase names) {
@@ -205,7 +236,7 @@ std::string RestFilterToJson(const ExpressionPtr& residual, const std::vector<Js
   if (residual->op() == Expression::Op::kFalse) return "false";
   if (residual->op() != Expression::Op::kTrue || opaque.empty()) {
     JsonWriter out(&text);
-    WriteExpression(*Unbind(residual, schema), &out);
+    WriteExpression(*Unbind(Finite(residual, schema), schema), &out);
   }
   for (const Json& one : opaque) {
     std::string predicate = one.ToString();

@@ -14,6 +14,7 @@ Schema MakeSchema() {
   auto type = [](const char* text) { return *Type::FromString(text); };
   return Schema(0, {{1, "a", false, type("long")},
                     {2, "b", false, type("string")},
+                    {5, "f", false, type("float")},
                     {3, "S", false, Type::Struct({{4, "x", false, type("int")}})}});
 }
 
@@ -115,6 +116,9 @@ TEST(RestFilter, NamesWhatIsWrong) {
 TEST(RestFilter, WritesResidualsInTheOldForm) {
   Schema schema = MakeSchema();
   auto bound = Bind(Expression::Predicate(Expression::Op::kLess, "a", {Json(7)}), schema).value();
+  auto finite = Bind(Expression::Predicate(Expression::Op::kLess, "f", {Json(1e300)}), schema);
+  EXPECT_EQ(RestFilterToJson(finite.value(), {}, schema),
+            R"({"type":"lt-eq","term":"f","value":3.4028234663852886e+38})");
   std::vector<Json> opaque = {Json::Parse(R"({"x":1})").value()};
   EXPECT_EQ(RestFilterToJson(bound, {}, schema), R"({"type":"lt","term":"a","value":7})");
   EXPECT_EQ(RestFilterToJson(Expression::True(), {}, schema), "true");
