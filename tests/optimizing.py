@@ -10,9 +10,9 @@ def delete_files(catalog, table: str) -> tuple[int, int]:
     return content.count(1), content.count(2)
 
 
-def optimize(server, table: str, kind: str, layout: str | None = None, **more) -> dict:
+def optimize(server, table: str, kind: str, layout: str | None = None, warehouse: str = "default", **more) -> dict:
     """Asks for a run of a table of db and waits for its process."""
-    path = f"/api/v1/warehouses/default/namespaces/db/tables/{table}"
+    path = f"/api/v1/warehouses/{warehouse}/namespaces/db/tables/{table}"
     before = {process["process-id"] for process in server.get("/api/v1/processes?limit=1000")[1]["processes"]}
     status, answer, _ = server.post(f"{path}/optimize", {"type": kind} | ({"layout": layout} if layout else {}) | more)
     assert status == 204, answer

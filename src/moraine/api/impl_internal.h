@@ -19,6 +19,8 @@ class Service::Impl {
   void AddProcesses(net::Router& router);
   void AddOptimizers(net::Router& router);
   void AddServer(net::Router& router);
+  void AddWarehouses(net::Router& router);
+  void AddReports(net::Router& router);
   void AddDescription(net::Router& router);
   void AddEvents(net::Router& router);
   void AddWebhooks(net::Router& router);
@@ -27,7 +29,8 @@ class Service::Impl {
   io::FileSystem& files;
   optimizing::Service& optimizing;
   const WallTime started;
-  iceberg::StringMap storage;  ///< that optimizers are told
+  catalog::StorageKeys keys = catalog::StorageKeys::kWithout;  ///< that optimizers are told
+  WarehouseCheck check_warehouse;
   events::Service* events = nullptr;
 
   std::mutex mutex;

@@ -76,10 +76,11 @@ Result<PollRequest> PollRequestOf(const Request& request) {
 class LongPoll : public std::enable_shared_from_this<LongPoll> {
  public:
   using Park = std::function<void(std::shared_ptr<net::Waiter>)>;
-  LongPoll(optimizing::TaskQueue& queue, const iceberg::StringMap& storage, PollRequest poll,
-           MonoTime until, Park park)
+  LongPoll(optimizing::TaskQueue& queue, catalog::Catalog& catalog, catalog::StorageKeys keys,
+           PollRequest poll, MonoTime until, Park park)
       : queue_(queue),
-        storage_(storage),
+        catalog_(catalog),
+        keys_(keys),
         poll_(std::move(poll)),
         until_(until),
         park_(std::move(park)) {}
@@ -88,7 +89,7 @@ class LongPoll : public std::enable_shared_from_this<LongPoll> {
     uint64_t seen = queue_.work_count();
     auto task = queue_.TryPoll(call, poll_.token, poll_.thread);
     if (!task.ok()) return ErrorResponse(task.status());
-    if (*task) return AnswerOf(**task);
+    if (*task) return AnswerOf(call, std::move(**task));
     if (call.clock().Mono() >= until_) return net::Response::Empty(204);
     auto later = std::make_shared<Later>();
     later->until = until_;
@@ -105,15 +106,23 @@ class LongPoll : public std::enable_shared_from_this<LongPoll> {
   }
 
  private:
-  Answer AnswerOf(tasks::HandedTask task) const {
-    if (poll_.protocol >= 2) task.storage = storage_;
+  Answer AnswerOf(Call& call, tasks::HandedTask task) const {
+    if (poll_.protocol >= 2) {
+      auto warehouse = catalog_.FindWarehouse(call, task.warehouse);
+      // Nobody waits for the task of a warehouse that is gone: its attempt fails at its files.
+      if (warehouse.ok()) {
+        task.storage = catalog::StorageForOptimizers(*warehouse, keys_);
+        task.locations = warehouse->allowed_locations;
+      }
+    }
     net::Response response = net::Response::Json(200, ToJson(task));
     response.headers.Set("Cache-Control", "no-store");
     return response;
   }
 
   optimizing::TaskQueue& queue_;
-  const iceberg::StringMap& storage_;
+  catalog::Catalog& catalog_;
+  const catalog::StorageKeys keys_;
   const PollRequest poll_;
   const MonoTime until_;
   const Park park_;
@@ -153,7 +162,8 @@ void Service::Impl::AddOptimizers(net::Router& router) {
                  std::erase_if(parked, [](const auto& other) { return other.expired(); });
                  parked.push_back(std::move(waiter));
                };
-               return std::make_shared<LongPoll>(queue, storage, std::move(*poll), until, park)
+               return std::make_shared<LongPoll>(queue, catalog, keys, std::move(*poll), until,
+                                                 park)
                    ->Look(call);
              });
   router.Add(Method::kPost, "/api/v1/optimizers/acknowledge",

@@ -78,13 +78,19 @@ Service::Service(catalog::Catalog& catalog, io::FileSystem& files, optimizing::S
     : impl_(std::make_unique<Impl>(catalog, files, optimizing, started)) {}
 Service::~Service() = default;
 
-void Service::TellOptimizers(iceberg::StringMap storage) { impl_->storage = std::move(storage); }
+void Service::TellOptimizers(catalog::StorageKeys keys) { impl_->keys = keys; }
+
+void Service::CheckNewWarehouses(WarehouseCheck check) {
+  impl_->check_warehouse = std::move(check);
+}
 
 void Service::ServeEvents(events::Service& events) { impl_->events = &events; }
 
 void Service::Register(net::Router& router) {
   impl_->AddDescription(router);
   impl_->AddServer(router);
+  impl_->AddWarehouses(router);
+  impl_->AddReports(router);
   impl_->AddTables(router);
   impl_->AddProcesses(router);
   impl_->AddOptimizers(router);
@@ -128,26 +134,6 @@ void Service::Impl::AddServer(net::Router& router) {
                      .Field("started-ms", ToMillis(started))
                      .Field("now-ms", ToMillis(call.clock().Wall()))
                      .EndObject();
-                 return text;
-               });
-             });
-  router.Add(net::Method::kGet, "/api/v1/warehouses",
-             [this](Call& call, const net::Request&, const net::PathParams&) {
-               return AnswerJson([&]() -> Result<std::string> {
-                 MORAINE_ASSIGN(auto warehouses, catalog.Warehouses(call));
-                 std::string text;
-                 JsonWriter out(&text);
-                 out.BeginObject().Key("warehouses").BeginArray();
-                 for (const auto& warehouse : warehouses) {
-                   out.BeginObject()
-                       .Field("name", warehouse.name)
-                       .Field("root", warehouse.root)
-                       .Key("allowed-locations")
-                       .BeginArray();
-                   for (const auto& location : warehouse.allowed_locations) out.String(location);
-                   out.EndArray().EndObject();
-                 }
-                 out.EndArray().EndObject();
                  return text;
                });
              });

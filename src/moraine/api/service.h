@@ -3,6 +3,7 @@
 // processes, optimizers (for people and scripts) and the optimizer protocol (for `moraine
 // optimizer`). The contract is api/openapi/moraine.yaml; a test holds every route against it.
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -24,9 +25,13 @@ class Service {
           WallTime started);
   ~Service();
 
-  /// What optimizers are told with their tasks: how to reach the store, keys perhaps. Called before
-  /// Register.
-  void TellOptimizers(iceberg::StringMap storage);
+  /// Whether optimizers are told the keys of the store with their tasks, or only where it is.
+  /// Called before Register.
+  void TellOptimizers(catalog::StorageKeys keys);
+  /// Asked before a warehouse is made or changed, whether files can be kept there. Called before
+  /// Register; without it nobody is asked.
+  using WarehouseCheck = std::function<Status(Call&, const catalog::Warehouse&)>;
+  void CheckNewWarehouses(WarehouseCheck check);
   /// With it there are the routes of events and webhooks. Called before Register; borrowed.
   void ServeEvents(events::Service& events);
   /// Adds every route of /api/v1. The service must outlive the router.

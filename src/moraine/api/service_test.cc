@@ -372,6 +372,9 @@ TEST_F(ApiTest, EveryMemberThatIsDescribedStandsInSomeAnswer) {
   api_.Get("/api/v1/optimizers");
   api_.Get(std::string(kTable) + "/files");
   api_.Get(std::string(kTable) + "/snapshots");
+  Call call = api_.call();
+  ASSERT_TRUE(api_.world().engine().ReportMetrics(call, "w", {{"ns"}, "t"}, "{}").ok());
+  api_.Get(std::string(kTable) + "/reports");
   std::string process = OnlyProcess();
   Json handed = api_.Post("/api/v1/optimizers/poll", PollBody(token, 0));
   api_.Get("/api/v1/processes/" + process);
@@ -430,7 +433,18 @@ TEST_F(ApiTest, StopsWhatACancelledProcessRuns) {
 }
 
 TEST_F(ApiTest, TasksTellOptimizersOfThisProtocolHowToReachTheStore) {
-  api_.service().TellOptimizers({{"s3.endpoint", "http://e"}, {"s3.secret-access-key", "hush"}});
+  api_.service().TellOptimizers(catalog::StorageKeys::kWith);
+  Call call = api_.call();
+  ASSERT_TRUE(api_.world()
+                  .engine()
+                  .UpdateWarehouse(call, {.name = "w",
+                                          .root = "file:///wh",
+                                          .allowed_locations = {"s3://lake/w"},
+                                          .storage = {{"s3.endpoint", "http://e"},
+                                                      {"s3.access-key-id", "id"},
+                                                      {"s3.secret-access-key", "hush"}}})
+                  .ok());
+  api_.world().Advance(std::chrono::seconds(2));
   std::string token = Register();
   MakeTable(3);
   api_.Settle();
@@ -441,6 +455,8 @@ TEST_F(ApiTest, TasksTellOptimizersOfThisProtocolHowToReachTheStore) {
   auto answer = api_.Send(Method::kPost, "/api/v1/optimizers/poll", now);
   EXPECT_EQ(answer.headers.Get("Cache-Control"), "no-store");
   EXPECT_THAT(answer.BodyText(), testing::HasSubstr(R"("s3.secret-access-key":"hush")"));
+  EXPECT_THAT(answer.BodyText(),
+              testing::HasSubstr(R"("storage-locations":["file:///wh","s3://lake/w"])"));
   // It stands nowhere else.
   for (const char* path : {"/api/v1/optimizers", "/api/v1/processes", "/api/v1/server"}) {
     EXPECT_THAT(api_.Get(path).ToString(), testing::Not(testing::HasSubstr("hush"))) << path;

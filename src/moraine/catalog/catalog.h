@@ -14,6 +14,7 @@
 #include "moraine/base/call.h"
 #include "moraine/catalog/request_keys.h"
 #include "moraine/catalog/table_turns.h"
+#include "moraine/catalog/warehouse.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/iceberg/metadata/table_update.h"
 #include "moraine/io/file_system.h"
@@ -34,15 +35,6 @@ struct TableName {
   bool operator==(const TableName&) const = default;
 };
 std::string ToText(const TableName& name);
-
-struct Warehouse {
-  int64_t id = 0;
-  std::string name;
-  std::string root;                            ///< normalised location
-  std::vector<std::string> allowed_locations;  ///< root and what the config adds
-  iceberg::StringMap defaults;                 ///< of table properties, sent by config
-  iceberg::StringMap overrides;
-};
 
 /// One table as its row and metadata file say. Immutable.
 struct LoadedTable {
@@ -138,8 +130,9 @@ struct TableSummary {
 struct CatalogOptions {
   int64_t metadata_cache_bytes = int64_t{64} << 20;
   int64_t max_metadata_bytes = int64_t{256} << 20;
-  size_t live_rows = 20'000;   ///< of tables and views, kept where nobody else writes to the store
-  Metrics* metrics = nullptr;  ///< outlives the catalog; null: nothing is counted
+  size_t live_rows = 20'000;  ///< of tables and views, kept where nobody else writes to the store
+  Millis max_warehouse_age{1'000};  ///< of what is known of warehouses; others may change them
+  Metrics* metrics = nullptr;       ///< outlives the catalog; null: nothing is counted
 };
 
 /// Whether a metadata file that was read or written before is still there. True where that can't be
@@ -161,7 +154,16 @@ class Catalog {
   Status Open(Call& call);
   /// Creates or updates the warehouse's row.
   Status PutWarehouse(Call& call, const Warehouse& warehouse);
+  /// Errors: AlreadyExists; Conflict where the locations overlap another's.
+  Status CreateWarehouse(Call& call, const Warehouse& warehouse);
+  /// All but the id. Errors: NotFound; Conflict for one that the server's settings describe.
+  Status UpdateWarehouse(Call& call, const Warehouse& warehouse);
+  /// Errors: NotFound; Conflict while there are namespaces in it.
+  Status DropWarehouse(Call& call, const std::string& name);
+  /// By name, as the store has them now.
   Result<std::vector<Warehouse>> Warehouses(Call& call);
+  /// By name, as they were known a moment ago at least.
+  Result<WarehousesPtr> CurrentWarehouses(Call& call);
   Result<Warehouse> FindWarehouse(Call& call, const std::string& name);
 
   Status CreateNamespace(Call& call, const std::string& warehouse, const NamespaceName& name,
@@ -231,6 +233,15 @@ class Catalog {
   /// are kept.
   Status ReportMetrics(Call& call, const std::string& warehouse, const TableName& name,
                        const std::string& report);
+  struct Report {
+    int64_t reported_ms = 0;
+    std::string report;  ///< JSON text, as it came
+  };
+  /// Newest first.
+  Result<std::vector<Report>> Reports(Call& call, const std::string& warehouse,
+                                      const TableName& name, size_t limit);
+  /// Deletes reports older than before_ms, of all tables, some at a time.
+  Status TrimReports(Call& call, int64_t before_ms);
 
   /// Keys of requests that may come again.
   RequestKeys& request_keys();

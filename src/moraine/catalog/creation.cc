@@ -142,11 +142,12 @@ Result<LoadedTablePtr> Catalog::Create(Call& call, const std::string& warehouse,
                    state_->LocationForNew(call, home, request.name, creation.table_uuid));
   }
   MORAINE_TRY(CheckAllowed(home, "location", creation.location));
-  MORAINE_TRY(CheckPropertyLocations(home, request.properties));
+  creation.properties = request.properties;
+  ApplyTableProperties(home, &creation.properties);
+  MORAINE_TRY(CheckPropertyLocations(home, creation.properties));
   creation.schema = request.schema;
   creation.spec = request.spec;
   creation.sort_order = request.sort_order;
-  creation.properties = request.properties;
   creation.now_ms = ToMillis(call.clock().Wall());
   MORAINE_ASSIGN(auto metadata, iceberg::MakeTableMetadata(creation));
   if (!request.stage) return state_->Insert(call, home, request.name, std::move(metadata), nullptr);

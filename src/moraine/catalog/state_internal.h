@@ -5,7 +5,6 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "moraine/catalog/catalog.h"
@@ -18,6 +17,7 @@
 #include "moraine/catalog/swap_internal.h"
 #include "moraine/catalog/table_turns.h"
 #include "moraine/catalog/views.h"
+#include "moraine/catalog/warehouse_directory.h"
 
 namespace moraine::catalog {
 
@@ -50,7 +50,8 @@ struct Catalog::State {
         live(std::make_shared<LiveRows>(options_in.live_rows)),
         checks(database_in),
         metrics(options_in.metrics),
-        keys(database_in, options_in.metrics) {}
+        keys(database_in, options_in.metrics),
+        warehouses(database_in, options_in.max_warehouse_age) {}
 
   store::Database& database;
   io::FileSystem& files;
@@ -64,11 +65,10 @@ struct Catalog::State {
   TableTurns turns;
   TableTurns reads;  ///< of metadata files: one request reads a table's, the others share it
   std::mutex mutex;
-  std::unordered_map<std::string, Warehouse>
-      warehouses;                                // under mutex; rows change only through here
+  WarehouseDirectory warehouses;
   std::vector<std::function<void()>> listeners;  // under mutex
 
-  /// From memory, else from the store. NotFound if there is none.
+  /// As WarehouseDirectory::Find.
   Result<Warehouse> FindWarehouse(Call& call, const std::string& name);
   /// Outside of transactions; from memory where that is exact. NotFound, worded for the kind.
   Result<TabularRow> GetRow(Call& call, int64_t warehouse_id, const TableName& name,

@@ -1,4 +1,4 @@
-// Tables by name and by number: list, load, rename, drop, reports of engines; the feed of changes.
+// Tables by name and by number: list, load, rename, drop; the feed of changes.
 
 #include <map>
 
@@ -16,8 +16,6 @@ namespace {
 using store::Access;
 using store::RunFor;
 using store::Transaction;
-
-constexpr int64_t kKeptReports = 100;
 
 Result<TableChange> ChangeFromRow(const store::Row& row) {
   TableChange change;
@@ -161,25 +159,6 @@ Result<LoadedTablePtr> Catalog::Unregister(Call& call, const std::string& wareho
     }));
     state_->Announce();
     return last;
-  });
-}
-
-Status Catalog::ReportMetrics(Call& call, const std::string& warehouse, const TableName& name,
-                              const std::string& report) {
-  MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  int64_t now_ms = ToMillis(call.clock().Wall());
-  return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
-    MORAINE_ASSIGN(auto row, GetTabular(t, home.id, name, TabularKind::kTable));
-    MORAINE_TRY(
-        t.Execute("INSERT INTO metrics_report (table_id, reported_ms, report) VALUES (?, ?, ?)",
-                  {row.id, now_ms, report}));
-    MORAINE_ASSIGN(auto old, t.Query("SELECT id FROM metrics_report WHERE table_id = ? ORDER BY id "
-                                     "DESC LIMIT 1 OFFSET ?",
-                                     {row.id, kKeptReports}));
-    if (old.empty()) return {};
-    MORAINE_ASSIGN(int64_t last, old[0].Int(0));
-    return t.Execute("DELETE FROM metrics_report WHERE table_id = ? AND id <= ?", {row.id, last})
-        .status();
   });
 }
 

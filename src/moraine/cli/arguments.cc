@@ -22,6 +22,7 @@ struct Flags {
   ProcessOptions process;
   CatalogOptions catalog;
   WebhookOptions webhook;
+  WarehouseOptions warehouse;
   OptimizerFlags optimizer;
   ServerFlags server;
   CompactFlags compact;
@@ -130,6 +131,18 @@ void AddLayout(CLI::App* app, std::string* layout, const char* more) {
       ->type_name("LAYOUT");
 }
 
+void AddReportCommand(Commands* commands, CLI::App* group, TableOptions* options) {
+  auto* app = AddTable(
+      commands->Add(group, "reports", "List what engines reported of their scans and commits",
+                    "  moraine table reports db.t --limit 5\n  moraine table reports db.t --json\n",
+                    [options](Session& s) { return ShowReports(s, *options); }),
+      options);
+  app->add_option("--limit", options->reports, "Show at most so many")
+      ->check(CLI::Range(int64_t{1}, int64_t{100}))
+      ->capture_default_str()
+      ->type_name("N");
+}
+
 void AddTableCommands(CLI::App* root, Flags* flags) {
   Commands commands(flags);
   auto* options = &flags->table;
@@ -161,6 +174,7 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
                         "  moraine table snapshots db.t\n",
                         [options](Session& s) { return ShowSnapshots(s, *options); }),
            options);
+  AddReportCommand(&commands, group, options);
   auto* optimize = AddTable(
       commands.Add(
           group, "optimize", "Ask for a run now, whatever the table's timers say",
@@ -343,6 +357,71 @@ void AddCatalogCommands(CLI::App* root, Flags* flags) {
   tables->add_option("namespace", options->ns, "Where to look")->required()->type_name("NAMESPACE");
   AddWarehouse(tables, &options->warehouse);
   AddImportCommand(group, &flags->import, &flags->invocation);
+}
+
+void AddWarehouseFlags(CLI::App* app, WarehouseOptions* options) {
+  app->add_option("--allowed-location", options->allowed_locations,
+                  "More prefixes in which its tables may lie; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("LOCATION");
+  auto pairs = [app](const char* flag, std::vector<std::string>* values, const char* what) {
+    app->add_option(flag, *values, what)->allow_extra_args(false)->type_name("PROPERTY=VALUE");
+  };
+  pairs("--storage", &options->storage,
+        "How the server reaches the files: s3.endpoint, s3.access-key-id, ...; =@FILE reads the "
+        "value from a file");
+  pairs("--client-credential", &options->client_credentials,
+        "Keys that clients get instead of the server's own");
+  pairs("--default", &options->defaults,
+        "Told to clients as default; table-default.X=V is set in new tables");
+  pairs("--override", &options->overrides,
+        "Told to clients over their own; table-override.X=V is set in new tables");
+  auto choice = [app](const char* flag, std::string* value, const char* what) {
+    app->add_option(flag, *value, what)
+        ->check(CLI::IsMember({"true", "false"}))
+        ->type_name("true|false");
+  };
+  choice("--send-credentials", &options->send_credentials,
+         "Whether clients that ask for access get keys of the store");
+  choice("--remote-signing", &options->remote_signing,
+         "Whether requests of clients to the store are signed by the server");
+}
+
+void AddWarehouseCommands(CLI::App* root, Flags* flags) {
+  Commands commands(flags);
+  auto* options = &flags->warehouse;
+  auto* group =
+      commands.Group(root, "warehouse", "Warehouses: where tables lie, and who gets there");
+  auto add_name = [options](CLI::App* app) {
+    app->add_option("name", options->name, "Name of the warehouse")->required()->type_name("NAME");
+    return app;
+  };
+  commands.Add(group, "list", "List the warehouses", "  moraine warehouse list\n",
+               [](Session& s) { return ListWarehouses(s); });
+  add_name(commands.Add(group, "show", "Show a warehouse; secrets are hidden",
+                        "  moraine warehouse show sales\n",
+                        [options](Session& s) { return ShowWarehouse(s, *options); }));
+  auto* create = add_name(commands.Add(
+      group, "create", "Make a warehouse",
+      "  moraine warehouse create sales --root file:///data/sales\n"
+      "  moraine warehouse create lake --root s3://lake/w --storage s3.endpoint=http://store:8333 "
+      "--storage s3.access-key-id=lake --storage s3.secret-access-key=@/run/secrets/lake\n",
+      [options](Session& s) { return CreateWarehouse(s, *options); }));
+  create->add_option("--root", options->root, "Where its tables are kept")
+      ->required()
+      ->type_name("LOCATION");
+  AddWarehouseFlags(create, options);
+  auto* set = add_name(commands.Add(
+      group, "set", "Change a warehouse; what is not given stays",
+      "  moraine warehouse set lake --remote-signing true\n"
+      "  moraine warehouse set lake --default table-default.write.format.default=orc --storage "
+      "s3.session-token=\n",
+      [options](Session& s) { return SetWarehouse(s, *options); }));
+  set->add_option("--root", options->root, "Where its new tables are kept")->type_name("LOCATION");
+  AddWarehouseFlags(set, options);
+  add_name(commands.Add(group, "drop", "Forget a warehouse that has no namespaces; files stay",
+                        "  moraine warehouse drop sales\n",
+                        [options](Session& s) { return DropWarehouse(s, *options); }));
 }
 
 void AddCompactLogin(CLI::App* app, CompactFlags* compact) {
@@ -572,6 +651,7 @@ void AddAll(CLI::App* root, Flags* flags) {
   AddOptimizerCommands(root, flags);
   AddTableCommands(root, flags);
   AddProcessCommands(root, flags);
+  AddWarehouseCommands(root, flags);
   AddCatalogCommands(root, flags);
   AddWebhookCommands(root, flags);
   AddCompactCommand(root, flags);

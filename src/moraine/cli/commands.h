@@ -32,6 +32,7 @@ struct TableOptions {
   std::string table;  ///< as typed
   std::string warehouse = "default";
   int64_t limit = 1000;  ///< of files
+  int64_t reports = 20;  ///< at most so many
   int64_t tables = 0;    ///< at most so many; 0: all
   std::string type;      ///< of optimizing; empty: the server decides
   std::string layout;    ///< likewise
@@ -46,6 +47,7 @@ Status ShowHealth(Session& session, const TableOptions& options);
 Status ShowFiles(Session& session, const TableOptions& options);
 Status ShowSnapshots(Session& session, const TableOptions& options);
 Status OptimizeTable(Session& session, const TableOptions& options);
+Status ShowReports(Session& session, const TableOptions& options);
 
 struct ProcessOptions {
   std::string process_id;
@@ -85,6 +87,20 @@ Status PauseWebhook(Session& session, const WebhookOptions& options);
 Status ResumeWebhook(Session& session, const WebhookOptions& options);
 Status TestWebhook(Session& session, const WebhookOptions& options);
 Status DeleteWebhook(Session& session, const WebhookOptions& options);
+
+struct WarehouseOptions {
+  std::string name;
+  std::string root;
+  std::vector<std::string> allowed_locations;
+  /// PROPERTY=VALUE; VALUE as @FILE is the first line of the file; PROPERTY= takes it out.
+  std::vector<std::string> storage, client_credentials, defaults, overrides;
+  std::string send_credentials;  ///< "true", "false", or empty: as it is
+  std::string remote_signing;
+};
+Status CreateWarehouse(Session& session, const WarehouseOptions& options);
+Status SetWarehouse(Session& session, const WarehouseOptions& options);
+Status ShowWarehouse(Session& session, const WarehouseOptions& options);
+Status DropWarehouse(Session& session, const WarehouseOptions& options);
 
 struct LogFlags {
   std::string level = "info";

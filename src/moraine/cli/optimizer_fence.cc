@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "moraine/io/allowed.h"
 #include "moraine/io/current_files.h"
+#include "moraine/io/location.h"
 #include "moraine/io/routing_file_system.h"
 #include "moraine/io/s3_location.h"
 #include "moraine/io/s3_options.h"
@@ -18,6 +22,7 @@ namespace moraine::cli {
 namespace {
 
 constexpr std::chrono::seconds kProbeLimit{10};
+constexpr size_t kMostPlaces = 1'000;
 
 bool HasKeys(const iceberg::StringMap& s3) {
   return s3.contains("s3.access-key-id") || s3.contains("s3.secret-access-key");
@@ -25,8 +30,9 @@ bool HasKeys(const iceberg::StringMap& s3) {
 
 }  // namespace
 
-/// The files of the machine and of its store below the server's locations and below the narrower
-/// ones, both.
+/// The files of the machine and of its stores below the server's locations and below the narrower
+/// ones, both. Each task brings the settings of its warehouse, and the locations where they hold:
+/// tasks of warehouses in several stores may run at once.
 class OptimizerFence::Files {
  public:
   Files(std::vector<std::string> narrower, iceberg::StringMap own)
@@ -36,45 +42,84 @@ class OptimizerFence::Files {
             [this](Call&, const std::string& location) { return Current(location); })) {}
 
   Status Allow(const std::vector<std::string>& locations) {
-    FilesPtr old;  // may end here, and not under the lock
-    std::lock_guard lock(mutex_);
-    if (is_allowed_ && locations == locations_) return {};
-    MORAINE_ASSIGN(auto files, Make(locations, sent_));
-    locations_ = locations;
-    is_allowed_ = true;
-    old = std::exchange(files_, std::move(files));
-    problem_ = Status();
-    return {};
+    std::map<std::string, Place> old;  // of another server; may end here, and not under the lock
+    {
+      std::lock_guard lock(mutex_);
+      auto base = places_.find("");
+      if (base != places_.end() && base->second.locations == locations) return {};
+      old.swap(places_);
+    }
+    return Put("", locations, std::nullopt);
   }
 
   /// The storage as the server says now. What it can't be used for shows in the task.
-  void Use(iceberg::StringMap sent) {
-    FilesPtr old;
-    std::lock_guard lock(mutex_);
-    if (sent == sent_) return;
-    sent_ = std::move(sent);
-    if (!is_allowed_) return;
-    auto files = Make(locations_, sent_);
-    problem_ = files.status();
-    old = std::exchange(files_, files.ok() ? *std::move(files) : nullptr);
+  void Use(iceberg::StringMap sent, const std::vector<std::string>& locations) {
+    std::vector<std::string> all;
+    {
+      std::lock_guard lock(mutex_);
+      auto base = places_.find("");
+      if (base == places_.end()) return;  // not registered
+      all = base->second.locations;
+    }
+    if (locations.empty()) {
+      (void)Put("", all, std::move(sent));  // an older server, which has one warehouse
+      return;
+    }
+    (void)Put(fmt::format("{}", fmt::join(locations, "\n")), locations, std::move(sent));
   }
 
   bool sends_keys() const {
     std::lock_guard lock(mutex_);
-    return HasKeys(sent_);
+    return std::any_of(places_.begin(), places_.end(),
+                       [](const auto& place) { return HasKeys(place.second.sent); });
   }
   bool has_keys() const { return HasKeys(own_); }
   io::FileSystem& view() { return *view_; }
 
  private:
   using FilesPtr = std::shared_ptr<io::FileSystem>;
+  struct Place {
+    std::vector<std::string> locations;
+    iceberg::StringMap sent;
+    FilesPtr files;  ///< null with a problem
+    Status problem;
+  };
+
+  /// Files that are open stay with the settings that opened them.
+  Status Put(const std::string& key, const std::vector<std::string>& locations,
+             std::optional<iceberg::StringMap> sent) {
+    Place old;  // may end here, and not under the lock
+    std::lock_guard lock(mutex_);
+    auto found = places_.find(key);
+    bool is_new = found == places_.end();
+    Place next;
+    next.locations = locations;
+    next.sent = sent ? std::move(*sent) : is_new ? iceberg::StringMap() : found->second.sent;
+    if (!is_new && next.locations == found->second.locations && next.sent == found->second.sent) {
+      return found->second.problem;
+    }
+    auto files = Make(next.locations, next.sent);
+    next.problem = files.status();
+    if (files.ok()) next.files = std::move(*files);
+    // Locations that are none change nothing; settings that are none show in the task.
+    if (!files.ok() && is_new && key.empty()) return next.problem;
+    if (!is_new) {
+      old = std::move(found->second);
+    } else if (places_.size() >= kMostPlaces) {
+      auto victim = std::prev(places_.end());
+      old = std::move(victim->second);
+      places_.erase(victim);
+    }
+    Status problem = next.problem;
+    places_[key] = std::move(next);
+    return problem;
+  }
 
   Result<FilesPtr> Make(const std::vector<std::string>& locations,
                         const iceberg::StringMap& sent) const {
     iceberg::StringMap properties = sent;
     io::OverlayS3Properties(own_, &properties);
-    MORAINE_ASSIGN(auto s3, io::S3OptionsOf(properties));
-    auto files = io::MakeFileSystemFor(locations, s3);
+    MORAINE_ASSIGN(auto files, io::MakeFileSystemFor(locations, properties));
     if (!narrower_.empty()) {
       MORAINE_ASSIGN(files, io::MakeRestrictedFileSystem(std::move(files), narrower_));
     }
@@ -82,24 +127,35 @@ class OptimizerFence::Files {
     return FilesPtr(std::move(files));
   }
 
+  static bool Holds(const Place& place, const std::string& location) {
+    return std::any_of(place.locations.begin(), place.locations.end(),
+                       [&](const std::string& each) { return io::IsInside(location, each); });
+  }
+
   Result<FilesPtr> Current(const std::string& location) {
     std::lock_guard lock(mutex_);
-    if (!is_allowed_) {
+    const Place* base = nullptr;
+    for (const auto& [key, place] : places_) {
+      if (key.empty()) {
+        base = &place;
+      } else if (Holds(place, location)) {
+        MORAINE_TRY(place.problem);
+        return place.files;
+      }
+    }
+    if (base == nullptr) {
       return PermissionDenied(
           fmt::format("the server has not said yet that files may be touched: {}", location));
     }
-    MORAINE_TRY(problem_);
-    return files_;
+    MORAINE_TRY(base->problem);
+    return base->files;
   }
 
   const std::vector<std::string> narrower_;
   const iceberg::StringMap own_;
   mutable std::mutex mutex_;
-  bool is_allowed_ = false;
-  std::vector<std::string> locations_;
-  iceberg::StringMap sent_;
-  FilesPtr files_;
-  Status problem_;
+  /// Under mutex_. By their locations; "": all that the server named when we registered.
+  std::map<std::string, Place> places_;
   const std::unique_ptr<io::FileSystem> view_;
 };
 
@@ -130,7 +186,7 @@ class OptimizerFence::Transport final : public tasks::TaskTransport {
     auto task = inner_.Poll(call, token, thread);
     Judge(task.status());
     // From here on nobody sees them.
-    if (task.ok() && *task) files_.Use(std::exchange((*task)->storage, {}));
+    if (task.ok() && *task) files_.Use(std::exchange((*task)->storage, {}), (*task)->locations);
     return task;
   }
   Status Acknowledge(Call& call, const std::string& token, const tasks::TaskKey& key) override {

@@ -31,6 +31,7 @@ class FixedTransport final : public tasks::TaskTransport {
     if (storage.empty()) return std::optional<tasks::HandedTask>();
     tasks::HandedTask task;
     task.storage = storage;
+    task.locations = task_locations;
     return std::optional<tasks::HandedTask>(task);
   }
   Status Acknowledge(Call&, const std::string&, const tasks::TaskKey&) override { return refusal; }
@@ -47,6 +48,7 @@ class FixedTransport final : public tasks::TaskTransport {
   Status refusal;
   std::optional<std::vector<std::string>> locations;
   iceberg::StringMap storage;
+  std::vector<std::string> task_locations;
   std::string reported;
 };
 
@@ -225,6 +227,32 @@ TEST_F(OptimizerFenceTest, SettingsOfItsOwnGoOverTheServersAndAreTriedAtTheStart
               is_right ? Code::kNotFound : Code::kPermissionDenied);
     for (const auto& line : env.log().lines()) EXPECT_THAT(line, Not(HasSubstr("hidden-secret")));
   }
+}
+
+TEST_F(OptimizerFenceTest, TasksOfTwoWarehousesHaveTheirKeysAtOnce) {
+  GuardedStore store;
+  testing::TestEnv env{1, testing::TestClock::kSystem};
+  Call call = env.call();
+  server_.locations = {"s3://lake/w"};
+  OptimizerFence fence(server_, {.server = "http://s"}, stop_);
+  ASSERT_TRUE(fence.transport().Register(call, {}).ok());
+  auto poll = [&](const std::string& key, const std::string& location) {
+    server_.storage = store.Settings(key);
+    server_.task_locations = {location};
+    ASSERT_TRUE(fence.transport().Poll(call, "t", 0).ok());
+  };
+  auto look = [&](const std::string& location) {
+    return fence.files().Stat(call, location).status().code();
+  };
+  EXPECT_EQ(look("s3://pond/w/x"), Code::kPermissionDenied);
+  poll("RIGHT", "s3://lake/w");
+  poll("WRONG", "s3://pond/w");
+  EXPECT_EQ(look("s3://lake/w/x"), Code::kNotFound);
+  EXPECT_EQ(look("s3://pond/w/x"), Code::kPermissionDenied);
+  poll("RIGHT", "s3://pond/w");
+  EXPECT_EQ(look("s3://lake/w/x"), Code::kNotFound);
+  EXPECT_EQ(look("s3://pond/w/x"), Code::kNotFound) << "named with a task, after the registration";
+  EXPECT_EQ(look("s3://sea/w/x"), Code::kPermissionDenied);
 }
 
 }  // namespace

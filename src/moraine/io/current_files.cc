@@ -1,6 +1,8 @@
 #include "moraine/io/current_files.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "moraine/io/range_cache.h"
 
@@ -67,10 +69,26 @@ class CurrentFileSystem final : public FileSystem {
     return files->List(call, prefix, start_after, limit);
   }
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
-    if (locations.empty()) return {};
-    auto files = current_(call, locations.front());
-    if (!files.ok()) return std::vector<Status>(locations.size(), files.status());
-    return (*files)->DeleteMany(call, locations);
+    std::vector<Status> outcomes(locations.size());
+    std::vector<std::pair<std::shared_ptr<FileSystem>, std::vector<size_t>>> groups;
+    for (size_t i = 0; i < locations.size(); ++i) {
+      auto files = current_(call, locations[i]);
+      if (!files.ok()) {
+        outcomes[i] = std::move(files).status();
+        continue;
+      }
+      auto group = std::find_if(groups.begin(), groups.end(),
+                                [&](const auto& each) { return each.first == *files; });
+      if (group == groups.end()) group = groups.insert(group, {std::move(*files), {}});
+      group->second.push_back(i);
+    }
+    for (const auto& [files, indices] : groups) {
+      std::vector<std::string> some;
+      for (size_t i : indices) some.push_back(locations[i]);
+      std::vector<Status> done = files->DeleteMany(call, some);
+      for (size_t i = 0; i < indices.size(); ++i) outcomes[indices[i]] = std::move(done[i]);
+    }
+    return outcomes;
   }
 
  private:

@@ -30,9 +30,15 @@ Result<int64_t> ParseSize(std::string_view text) {
                                 PercentEncode(text.substr(0, kShownBytes))));
 }
 
+/// Cut between characters.
+std::string Shorten(std::string_view text) {
+  text = text.substr(0, kShownBytes);
+  while (!text.empty() && !IsValidUtf8(text)) text.remove_suffix(1);
+  return std::string(text);
+}
+
 S3Error ErrorOf(const XmlElement& element) {
-  return {.code = std::string(element.TextOf("Code")),
-          .message = std::string(element.TextOf("Message").substr(0, kShownBytes))};
+  return {.code = Shorten(element.TextOf("Code")), .message = Shorten(element.TextOf("Message"))};
 }
 
 /// A number of exactly these digits.

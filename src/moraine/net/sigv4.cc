@@ -176,9 +176,12 @@ Status SignRequest(const SigV4Options& options, WallTime now, std::string_view b
                    Request* request) {
   MORAINE_ASSIGN(Place place, PlaceOf(options, base_url, *request));
   Signing signing(options, now);
-  std::string payload_hash = options.payload == SigV4Options::Payload::kUnsigned
-                                 ? std::string(kUnsignedPayload)
-                                 : HexEncode(Sha256(request->body));
+  std::string payload_hash = options.payload_hash;
+  if (payload_hash.empty()) {
+    payload_hash = options.payload == SigV4Options::Payload::kUnsigned
+                       ? std::string(kUnsignedPayload)
+                       : HexEncode(Sha256(request->body));
+  }
   request->headers.Set("Host", place.host);
   request->headers.Set("X-Amz-Date", signing.amz_date());
   if (!options.credentials.session_token.empty()) {

@@ -38,6 +38,8 @@ struct SigV4Options {
   /// TLS.
   enum class Payload { kHashed, kUnsigned };
   Payload payload = Payload::kHashed;
+  /// What stands for the body instead, where whoever sends it has hashed it already.
+  std::string payload_hash = {};
 
   /// Whether X-Amz-Content-Sha256 goes along; S3 and most REST catalogs want it, none refuses it.
   enum class PayloadHeader { kSent, kOmitted };

@@ -299,6 +299,7 @@ Result<std::optional<HandedTask>> TaskQueue::TryPoll(Call& call, const std::stri
   handed.key = taken->key;
   handed.task_json = tasks::RewriteTaskToJson(*task);
   handed.timeout_ms = options_.task_timeout.count();
+  handed.warehouse = task->table.substr(0, task->table.find('.'));
   return std::optional<HandedTask>(std::move(handed));
 }
 

@@ -108,6 +108,8 @@ net::Response Service::KeepAnswer(const Route& route, const Context& context,
   bool is_final = response.status < 300 ||
                   (response.status >= 400 && response.status < 500 && response.status != 429);
   if (!is_final) return response;
+  // Keys of a store are kept nowhere.
+  if (response.headers.Get("Cache-Control") == "no-store") return response;
   catalog::Receipt receipt;
   if (response.BodySize() <= kMaxKeptAnswerBytes) receipt.answer = response.BodyText();
   Status kept =
@@ -163,6 +165,7 @@ Result<net::Response> Service::ReplayKept(const Context&, const catalog::Receipt
 
 Result<net::Response> Service::ReplayLoad(const Context& context, const catalog::Receipt& receipt) {
   MORAINE_ASSIGN(auto text, catalog_.MetadataOf(context.call, receipt));
+  if (auto granted = GrantedReplay(context, text)) return std::move(*granted);
   return LoadAnswer(text.metadata_location, std::move(text.metadata_json));
 }
 

@@ -42,6 +42,11 @@ const std::vector<Service::Route>& Service::Routes() {
        kRead, kNothing},
       {Method::kPost, "namespaces/{namespace}/tables/{table}/tasks", &S::FetchScanTasks, kRead,
        kAnew},
+      {Method::kGet, "namespaces/{namespace}/tables/{table}/credentials", &S::LoadCredentials,
+       kRead},
+      {Method::kPost, "namespaces/{namespace}/tables/{table}/sign", &S::SignRequest, kRead},
+      {Method::kGet, "namespaces/{namespace}/functions", &S::ListFunctions, kRead},
+      {Method::kGet, "namespaces/{namespace}/functions/{function}", &S::LoadFunction, kRead},
       {Method::kPost, "tables/rename", &S::RenameTable, kMutation, kNothing},
       {Method::kPost, "transactions/commit", &S::CommitTransaction, kMutation, kNothing},
       {Method::kGet, "namespaces/{namespace}/views", &S::ListViews, kRead},
@@ -52,12 +57,6 @@ const std::vector<Service::Route>& Service::Routes() {
       {Method::kPost, "namespaces/{namespace}/views/{view}", &S::CommitView, kMutation, kLoad},
       {Method::kDelete, "namespaces/{namespace}/views/{view}", &S::DropView, kMutation, kNothing},
       {Method::kPost, "views/rename", &S::RenameView, kMutation, kNothing},
-      // Of the protocol, yet not served: answered 406 and left out of the endpoints that config
-      // lists.
-      {Method::kGet, "namespaces/{namespace}/tables/{table}/credentials", &S::NotServed, kRead},
-      {Method::kPost, "namespaces/{namespace}/tables/{table}/sign", &S::NotServed, kRead},
-      {Method::kGet, "namespaces/{namespace}/functions", &S::NotServed, kRead},
-      {Method::kGet, "namespaces/{namespace}/functions/{function}", &S::NotServed, kRead},
   };
   return routes;
 }
@@ -83,14 +82,14 @@ void Service::Register(net::Router& router) {
 }
 
 std::optional<net::Answer> Service::Quick(const net::Request& request) {
-  if (request.method != Method::kGet) return std::nullopt;
+  // Whoever asks for access may be told keys, and those are not kept.
+  if (request.method != Method::kGet || AsksForAccess(request)) return std::nullopt;
   return loads_.Find(request);
 }
 
 std::vector<std::string> Service::Endpoints() {
   std::vector<std::string> endpoints;
   for (const auto& route : Routes()) {
-    if (route.action == &Service::NotServed) continue;
     endpoints.push_back(
         fmt::format("{} /v1/{{prefix}}/{}", net::MethodName(route.method), route.path));
   }
@@ -108,7 +107,7 @@ Result<net::Response> Service::Config(const Context& context) {
   std::string body;
   JsonWriter out(&body);
   out.BeginObject().Key("defaults");
-  iceberg::WriteStringMap(warehouse.defaults, &out);
+  iceberg::WriteStringMap(catalog::ConfigDefaults(warehouse), &out);
   out.Key("overrides");
   iceberg::WriteStringMap(overrides, &out);
   out.Key("endpoints").BeginArray();
@@ -119,11 +118,6 @@ Result<net::Response> Service::Config(const Context& context) {
   }
   out.EndObject();
   return net::Response::Json(200, std::move(body));
-}
-
-Result<net::Response> Service::NotServed(const Context& context) {
-  return Unsupported(fmt::format("not served by this catalog: {} {}",
-                                 net::MethodName(context.request.method), context.request.path));
 }
 
 Result<catalog::NamespaceName> NamespaceOf(const net::PathParams& params) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "moraine/catalog/catalog.h"
+#include "moraine/catalog/storage_access.h"
 #include "moraine/catalog/views.h"
 #include "moraine/net/http.h"
 #include "moraine/net/router.h"
@@ -91,7 +92,6 @@ class Service {
                                               const catalog::Receipt& receipt);
 
   Result<net::Response> Config(const Context& context);
-  Result<net::Response> NotServed(const Context& context);
 
   Result<net::Response> ListNamespaces(const Context& context);
   Result<net::Response> CreateNamespace(const Context& context);
@@ -109,6 +109,10 @@ class Service {
   Result<net::Response> DropTable(const Context& context);
   Result<net::Response> RenameTable(const Context& context);
   Result<net::Response> ReportMetrics(const Context& context);
+  Result<net::Response> LoadCredentials(const Context& context);
+  Result<net::Response> SignRequest(const Context& context);
+  Result<net::Response> ListFunctions(const Context& context);
+  Result<net::Response> LoadFunction(const Context& context);
   Result<net::Response> CommitTransaction(const Context& context);
   Result<net::Response> UnregisterTable(const Context& context);
 
@@ -126,6 +130,14 @@ class Service {
   Result<net::Response> DropView(const Context& context);
   Result<net::Response> RenameView(const Context& context);
 
+  /// What this request is told of the table's storage: by X-Iceberg-Access-Delegation, and by what
+  /// catalog::GrantStorage allows.
+  catalog::StorageGrant GrantOf(const Context& context, const catalog::LoadedTable& table,
+                                catalog::StorageUse use);
+  /// The answer to a create or register that comes again, where it asks for access.
+  std::optional<net::Response> GrantedReplay(const Context& context,
+                                             const catalog::Catalog::MetadataText& text);
+
   catalog::Catalog& catalog_;
   catalog::Views views_;
   const ServiceOptions options_;
@@ -133,6 +145,8 @@ class Service {
   LoadAnswers loads_;
 };
 
+/// Whether the request has X-Iceberg-Access-Delegation.
+bool AsksForAccess(const net::Request& request);
 /// The {namespace} of a path.
 Result<catalog::NamespaceName> NamespaceOf(const net::PathParams& params);
 /// The {namespace} and {table} of a path.

@@ -74,7 +74,7 @@ TEST_F(RestTest, ConfigNamesTheWarehouseAndEveryRoute) {
   EXPECT_EQ(*config.Find("overrides"), Json::Parse(R"({"prefix":"default"})").value());
   EXPECT_EQ(*config.Find("defaults"), Json::MakeObject());
   const auto& endpoints = config.Find("endpoints")->as_array();
-  EXPECT_EQ(endpoints.size(), 29u);
+  EXPECT_EQ(endpoints.size(), 33u);
   auto has = [&](std::string_view endpoint) {
     return std::find(endpoints.begin(), endpoints.end(), Json(endpoint)) != endpoints.end();
   };
@@ -378,7 +378,13 @@ TEST_F(RestTest, StatusesByWhatIsMissing) {
       {Method::kPost, "namespaces", R"({"namespace":["ns"]})", 409, "AlreadyExistsException"},
       {Method::kPost, "namespaces/ns/properties", R"({"removals":["a"],"updates":{"a":"b"}})", 422,
        "UnprocessableEntityException"},
-      {Method::kGet, "namespaces/ns/functions", "", 406, "UnsupportedOperationException"},
+      {Method::kGet, "namespaces/ns/functions/f", "", 404, "NoSuchFunctionException"},
+      {Method::kGet, "namespaces/no/functions", "", 404, "NoSuchNamespaceException"},
+      {Method::kGet, "namespaces/no/functions/f", "", 404, "NoSuchNamespaceException"},
+      {Method::kPost, "namespaces/ns/tables/t/sign",
+       R"({"region":"r","uri":"u","method":"GET","headers":{}})", 406,
+       "UnsupportedOperationException"},
+      {Method::kGet, "namespaces/ns/tables/x/credentials", "", 404, "NoSuchTableException"},
       {Method::kPost, "transactions/commit", "{}", 400, "BadRequestException"},
       {Method::kPost, "namespaces/ns/views", R"({"name":"v"})", 400, "BadRequestException"},
       {Method::kGet, "namespaces/ns/views/v", "", 404, "NoSuchViewException"},

@@ -7,6 +7,7 @@
 
 #include "moraine/base/json.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
+#include "moraine/rest/request_parts.h"
 
 namespace moraine::rest {
 namespace {
@@ -28,7 +29,7 @@ std::string MetadataOfRefs(const iceberg::TableMetadata& metadata) {
 }
 
 net::Response AnswerWith(const std::string& metadata_location, net::SharedBytes metadata,
-                         std::string_view end, Snapshots snapshots) {
+                         std::string_view end, Snapshots snapshots, std::string_view mark = "") {
   std::string begin = "{";
   if (!metadata_location.empty()) {
     begin += "\"metadata-location\":";
@@ -39,7 +40,7 @@ net::Response AnswerWith(const std::string& metadata_location, net::SharedBytes 
   net::Response response = net::Response::Json(200, "");
   response.body = {Piece(std::move(begin)), std::move(metadata), Piece(std::string(end))};
   if (!metadata_location.empty()) {
-    response.headers.Add("ETag", fmt::format("\"{}\"", EtagOf(metadata_location, snapshots)));
+    response.headers.Add("ETag", fmt::format("\"{}\"", EtagOf(metadata_location, snapshots, mark)));
   }
   return response;
 }
@@ -48,20 +49,60 @@ constexpr std::string_view kNoConfig = ",\"config\":{}}";
 
 }  // namespace
 
-std::string EtagOf(std::string_view metadata_location, Snapshots snapshots) {
+std::string EtagOf(std::string_view metadata_location, Snapshots snapshots, std::string_view mark) {
   // FNV-1a: a metadata file's name holds a random uuid, so 64 bits of any good mix tell versions
   // apart.
   uint64_t hash = 0xcbf29ce484222325;
   for (char c : metadata_location) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   }
-  return fmt::format("{:016x}{}", hash, snapshots == Snapshots::kRefs ? "-refs" : "");
+  return fmt::format("{:016x}{}{}{}", hash, snapshots == Snapshots::kRefs ? "-refs" : "",
+                     mark.empty() ? "" : "-", mark);
 }
 
 net::Response LoadAnswer(const catalog::LoadedTable& table, Snapshots snapshots) {
   net::SharedBytes metadata =
       snapshots == Snapshots::kAll ? table.metadata_json : Piece(MetadataOfRefs(*table.metadata));
   return AnswerWith(table.metadata_location, std::move(metadata), kNoConfig, snapshots);
+}
+
+std::string CredentialsText(const catalog::StorageGrant& grant) {
+  std::string text;
+  JsonWriter out(&text);
+  out.BeginArray();
+  for (const auto& each : grant.credentials) {
+    out.BeginObject().Field("prefix", each.prefix).Key("config");
+    iceberg::WriteStringMap(each.config, &out);
+    out.EndObject();
+  }
+  out.EndArray();
+  return text;
+}
+
+net::Response LoadAnswer(const catalog::LoadedTable& table, Snapshots snapshots,
+                         const catalog::StorageGrant& grant) {
+  if (grant.config.empty()) return LoadAnswer(table, snapshots);
+  net::SharedBytes metadata =
+      snapshots == Snapshots::kAll ? table.metadata_json : Piece(MetadataOfRefs(*table.metadata));
+  std::string end = ",\"config\":";
+  JsonWriter out(&end);
+  iceberg::WriteStringMap(grant.config, &out);
+  if (grant.has_secrets()) end += ",\"storage-credentials\":" + CredentialsText(grant);
+  end += "}";
+  auto response =
+      AnswerWith(table.metadata_location, std::move(metadata), end, snapshots, grant.Mark());
+  if (grant.has_secrets()) response.headers.Set("Cache-Control", "no-store");
+  return response;
+}
+
+net::Response LoadAnswer(const net::Request& request, const catalog::LoadedTable& table,
+                         Snapshots snapshots, const catalog::StorageGrant& grant) {
+  auto known = request.headers.Get("If-None-Match");
+  std::string tag = EtagOf(table.metadata_location, snapshots, grant.Mark());
+  if (!known || !MatchesEtag(*known, tag)) return LoadAnswer(table, snapshots, grant);
+  net::Response response = net::Response::Empty(304);
+  response.headers.Add("ETag", fmt::format("\"{}\"", tag));
+  return response;
 }
 
 net::Response LoadAnswer(const std::string& metadata_location, net::SharedBytes metadata) {

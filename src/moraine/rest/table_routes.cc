@@ -11,9 +11,6 @@
 namespace moraine::rest {
 namespace {
 
-/// Larger reports are taken, but not kept.
-constexpr size_t kMaxReportBytes = 256 << 10;
-
 Result<catalog::CreateTable> CreateTableFromJson(const JsonCursor& body,
                                                  catalog::NamespaceName ns) {
   catalog::CreateTable create;
@@ -77,7 +74,8 @@ Result<net::Response> Service::CreateTable(const Context& context) {
   MORAINE_ASSIGN(auto create, CreateTableFromJson(JsonCursor(json), std::move(ns)));
   if (create.stage && context.takes_no_key != nullptr) *context.takes_no_key = true;
   MORAINE_ASSIGN(auto table, catalog_.Create(context.call, context.warehouse, create));
-  return LoadAnswer(*table, Snapshots::kAll);
+  auto grant = GrantOf(context, *table, catalog::StorageUse::kWrite);
+  return LoadAnswer(*table, Snapshots::kAll, grant);
 }
 
 Result<net::Response> Service::RegisterTable(const Context& context) {
@@ -93,13 +91,16 @@ Result<net::Response> Service::RegisterTable(const Context& context) {
           ? catalog_.RegisterOver(context.call, context.warehouse, table_name, location)
           : catalog_.Register(context.call, context.warehouse, table_name, location);
   MORAINE_ASSIGN(auto table, std::move(registered));
-  return LoadAnswer(*table, Snapshots::kAll);
+  auto grant = GrantOf(context, *table, catalog::StorageUse::kWrite);
+  return LoadAnswer(*table, Snapshots::kAll, grant);
 }
 
 Result<net::Response> Service::LoadTable(const Context& context) {
   MORAINE_ASSIGN(auto name, TableOf(context.params));
   MORAINE_ASSIGN(auto snapshots, SnapshotsFromQuery(context.request));
   MORAINE_ASSIGN(auto table, catalog_.Load(context.call, context.warehouse, name));
+  auto grant = GrantOf(context, *table, catalog::StorageUse::kWrite);
+  if (!grant.config.empty()) return LoadAnswer(context.request, *table, snapshots, grant);
   return loads_.Keep(context.request, options_.base_path, *table,
                      EtagOf(table->metadata_location, snapshots),
                      [&] { return LoadAnswer(*table, snapshots); });
@@ -157,15 +158,6 @@ Result<net::Response> Service::DropTable(const Context& context) {
 Result<net::Response> Service::RenameTable(const Context& context) {
   MORAINE_ASSIGN(auto names, RenameFromBody(context.request));
   MORAINE_TRY(catalog_.Rename(context.call, context.warehouse, names.source, names.destination));
-  return net::Response::Empty(204);
-}
-
-Result<net::Response> Service::ReportMetrics(const Context& context) {
-  MORAINE_ASSIGN(auto name, TableOf(context.params));
-  MORAINE_ASSIGN(auto json, ObjectFromBody(context.request));
-  MORAINE_TRY(JsonCursor(json).String("report-type"));
-  if (context.request.body.size() > kMaxReportBytes) return net::Response::Empty(204);
-  MORAINE_TRY(catalog_.ReportMetrics(context.call, context.warehouse, name, context.request.body));
   return net::Response::Empty(204);
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <span>
 #include <system_error>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -12,7 +12,6 @@
 #include "moraine/api/service.h"
 #include "moraine/base/text.h"
 #include "moraine/io/location.h"
-#include "moraine/io/s3_location.h"
 #include "moraine/io/scratch_file.h"
 #include "moraine/net/uri.h"
 #include "moraine/rest/errors.h"
@@ -23,7 +22,6 @@ namespace {
 
 constexpr char kDefaultWarehouse[] = "default";
 constexpr uint16_t kDefaultPort = 1630;
-constexpr std::chrono::seconds kProbeLimit{30};
 
 bool IsAddress(const std::string& host) {
   in6_addr address;
@@ -74,11 +72,34 @@ Status CheckLocation(std::string_view key, const std::string& location) {
       key, location, normal.ok() ? "" : fmt::format(" ({})", normal.status().message())));
 }
 
-/// A store is asked nothing before a file is closed.
-Status WriteAndDelete(Call& call, io::FileSystem& files, const std::string& probe) {
-  Call part(call, kProbeLimit);
-  MORAINE_TRY(io::WriteFile(part, files, probe, "moraine"));
-  return files.DeleteMany(part, std::span(&probe, 1)).front();
+/// "key=value" items of a list. Errors: InvalidArgument naming the setting.
+Result<iceberg::StringMap> PairsOf(const Config& config, std::string_view key,
+                                   std::string_view prefix) {
+  iceberg::StringMap pairs;
+  for (const auto& item : config.List(key)) {
+    size_t equals = item.find('=');
+    if (equals == 0 || equals == item.npos) {
+      return InvalidArgument(
+          fmt::format("{}: expected PROPERTY=VALUE, got '{}'", key, item.substr(0, 200)));
+    }
+    pairs[fmt::format("{}{}", prefix, Trim(item.substr(0, equals)))] =
+        Trim(std::string_view(item).substr(equals + 1));
+  }
+  return pairs;
+}
+
+catalog::ClientAccess ClientAccessOf(const Config& config) {
+  catalog::ClientAccess clients;
+  clients.send_credentials = config.Switch("warehouse.send-credentials");
+  clients.remote_signing = config.Switch("warehouse.remote-signing");
+  for (auto [setting, property] :
+       {std::pair("warehouse.client-access-key-id", "s3.access-key-id"),
+        std::pair("warehouse.client-secret-access-key", "s3.secret-access-key"),
+        std::pair("warehouse.client-session-token", "s3.session-token")}) {
+    const std::string& value = config.Text(setting);
+    if (!value.empty()) clients.credentials[property] = value;
+  }
+  return clients;
 }
 
 }  // namespace
@@ -122,7 +143,7 @@ Result<net::ServerOptions> HttpOptions(const Config& config) {
   return options;
 }
 
-Result<iceberg::StringMap> StorageForOptimizers(const Config& config) {
+Result<catalog::StorageKeys> KeysForOptimizers(const Config& config) {
   constexpr char kKey[] = "optimizer.send-storage-credentials";
   const std::string& text = config.Text(kKey);
   if (!text.empty() && text != "true" && text != "false") {
@@ -132,12 +153,7 @@ Result<iceberg::StringMap> StorageForOptimizers(const Config& config) {
   // Where nobody has to show a token, every process of the machine could ask for them.
   bool is_safe = net::IsLoopback(listen.host) && !config.Text("server.token-file").empty();
   bool sends_keys = text.empty() ? is_safe : text == "true";
-  std::vector<std::string> roots = config.List("warehouse.allowed-locations");
-  roots.push_back(config.Text("warehouse.root"));
-  bool has_store = std::any_of(roots.begin(), roots.end(),
-                               [](const std::string& root) { return io::IsS3Location(root); });
-  if (!has_store) return iceberg::StringMap();
-  return S3Properties(config, sends_keys ? S3Keys::kWith : S3Keys::kWithout);
+  return sends_keys ? catalog::StorageKeys::kWith : catalog::StorageKeys::kWithout;
 }
 
 net::Response RefusalOf(const net::Refusal& refusal, std::string_view path) {
@@ -148,25 +164,21 @@ net::Response RefusalOf(const net::Refusal& refusal, std::string_view path) {
 Result<catalog::Warehouse> WarehouseOf(const Config& config) {
   catalog::Warehouse warehouse;
   warehouse.name = kDefaultWarehouse;
+  warehouse.from_settings = true;
   warehouse.root = config.Text("warehouse.root");
   warehouse.allowed_locations = config.List("warehouse.allowed-locations");
-  warehouse.defaults = S3ClientDefaults(config);
   MORAINE_TRY(CheckLocation("warehouse.root", warehouse.root));
   for (const auto& location : warehouse.allowed_locations) {
     MORAINE_TRY(CheckLocation("warehouse.allowed-locations", location));
   }
-  return warehouse;
-}
-
-Status CheckWarehouse(Call& call, io::FileSystem& files, const catalog::Warehouse& warehouse) {
-  std::string probe = io::JoinLocation(warehouse.root, "moraine-probe-" + MakeUuid(call.random()));
-  bool in_store = warehouse.root.find("://") != warehouse.root.npos &&
-                  !ToLowerAscii(warehouse.root).starts_with("file:");
-  // On this machine a file that is begun and never closed leaves nothing but its folder.
-  Status made = in_store ? WriteAndDelete(call, files, probe) : files.Create(call, probe).status();
-  if (made.ok()) return {};
-  return InvalidArgument(fmt::format("warehouse.root: no files can be kept at '{}': {}",
-                                     warehouse.root, made.message()));
+  MORAINE_ASSIGN(warehouse.storage, S3StorageOf(config));
+  warehouse.clients = ClientAccessOf(config);
+  MORAINE_ASSIGN(warehouse.defaults, PairsOf(config, "warehouse.table-defaults", "table-default."));
+  MORAINE_ASSIGN(warehouse.overrides,
+                 PairsOf(config, "warehouse.table-overrides", "table-override."));
+  auto checked = catalog::CheckedWarehouse(std::move(warehouse));
+  if (!checked.ok()) return std::move(checked).status().Annotate("warehouse");
+  return checked;
 }
 
 Status CheckSpillFolder(const Config& config) {

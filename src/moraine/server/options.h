@@ -2,12 +2,10 @@
 // From settings to what the modules take: each setting that can't be is refused here, in a sentence
 // that names it, before anything is opened. Called by server.cc.
 
-#include "moraine/base/call.h"
 #include "moraine/base/config.h"
 #include "moraine/base/status.h"
 #include "moraine/catalog/catalog.h"
 #include "moraine/events/options.h"
-#include "moraine/io/file_system.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/options.h"
 #include "moraine/scanning/scans.h"
@@ -18,17 +16,15 @@ namespace moraine::server {
 /// there is no token.
 Result<net::ServerOptions> HttpOptions(const Config& config);
 
-/// What optimizer processes are told of the store with their tasks. Errors: InvalidArgument.
-Result<iceberg::StringMap> StorageForOptimizers(const Config& config);
+/// Whether optimizer processes are told the keys of the store with their tasks. Errors:
+/// InvalidArgument.
+Result<catalog::StorageKeys> KeysForOptimizers(const Config& config);
 
 /// 404, 405 and the like, in the form of the protocol that the path belongs to.
 net::Response RefusalOf(const net::Refusal& refusal, std::string_view path);
 
 /// The warehouse "default". Errors: InvalidArgument for a location where no files can be kept.
 Result<catalog::Warehouse> WarehouseOf(const Config& config);
-
-/// Whether files can be made at the warehouse's root; makes the folder. Errors: InvalidArgument.
-Status CheckWarehouse(Call& call, io::FileSystem& files, const catalog::Warehouse& warehouse);
 
 /// Whether sorts can put files aside in optimizer.spill-dir, where it is set. Errors:
 /// InvalidArgument.

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "moraine/base/testing/test_env.h"
+#include "moraine/catalog/warehouse_files.h"
 #include "moraine/server/settings.h"
 
 namespace moraine::server {
@@ -89,18 +90,43 @@ TEST(StorageForOptimizers, KeysGoWhereTheyAreSafe) {
         {"s3.endpoint", "http://e:1"},       {"s3.access-key-id", "id"},
         {"s3.secret-access-key", "secret"},  {"s3.session-token", "token"},
         {"s3.ca-file", "/here.pem"}};
-    auto storage = StorageForOptimizers(With(values));
-    ASSERT_TRUE(storage.ok()) << storage.status().ToString();
-    EXPECT_EQ(storage->count("s3.secret-access-key"), c.keys ? 1u : 0u) << c.listen << c.sends;
-    EXPECT_EQ(storage->size(), c.keys ? 4u : 1u);
-    EXPECT_EQ(storage->at("s3.endpoint"), "http://e:1");
+    auto sent = [](const Config& config) {
+      return catalog::StorageForOptimizers(WarehouseOf(config).value(),
+                                           KeysForOptimizers(config).value());
+    };
+    iceberg::StringMap storage = sent(With(values));
+    EXPECT_EQ(storage.count("s3.secret-access-key"), c.keys ? 1u : 0u) << c.listen << c.sends;
+    EXPECT_EQ(storage.size(), c.keys ? 4u : 1u);
+    EXPECT_EQ(storage.at("s3.endpoint"), "http://e:1");
     values["warehouse.root"] = "file:///w";
-    EXPECT_TRUE(StorageForOptimizers(With(values))->empty());
+    EXPECT_TRUE(sent(With(values)).empty());
   }
-  EXPECT_EQ(StorageForOptimizers(With({{"optimizer.send-storage-credentials", "perhaps"}}))
-                .status()
-                .code(),
-            Code::kInvalidArgument);
+  EXPECT_EQ(
+      KeysForOptimizers(With({{"optimizer.send-storage-credentials", "perhaps"}})).status().code(),
+      Code::kInvalidArgument);
+}
+
+TEST(WarehouseOf, HasWhatTheSettingsSay) {
+  auto warehouse = WarehouseOf(With({{"warehouse.root", "s3a://lake/w/"},
+                                     {"warehouse.table-defaults", "write.format.default=orc"},
+                                     {"warehouse.table-overrides", "a=b=c"},
+                                     {"warehouse.send-credentials", "true"},
+                                     {"warehouse.client-access-key-id", "reader"},
+                                     {"warehouse.client-secret-access-key", "hush"},
+                                     {"s3.region", "eu"}}))
+                       .value();
+  EXPECT_TRUE(warehouse.from_settings);
+  EXPECT_EQ(warehouse.root, "s3://lake/w");
+  EXPECT_EQ(warehouse.storage, (iceberg::StringMap{{"s3.region", "eu"}}));
+  EXPECT_EQ(warehouse.defaults,
+            (iceberg::StringMap{{"table-default.write.format.default", "orc"}}));
+  EXPECT_EQ(warehouse.overrides, (iceberg::StringMap{{"table-override.a", "b=c"}}));
+  EXPECT_TRUE(warehouse.clients.send_credentials);
+  EXPECT_EQ(warehouse.clients.credentials.at("s3.access-key-id"), "reader");
+  EXPECT_THAT(WarehouseOf(With({{"warehouse.table-defaults", "nothing"}})).status().message(),
+              HasSubstr("warehouse.table-defaults: expected PROPERTY=VALUE"));
+  EXPECT_THAT(WarehouseOf(With({{"warehouse.remote-signing", "true"}})).status().message(),
+              HasSubstr("no keys to sign with"));
 }
 
 TEST_F(OptionsTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {
@@ -214,7 +240,7 @@ TEST_F(OptionsTest, AWarehouseWhereNoFileCanBeMadeIsRefused) {
   auto files = io::MakeLocalFileSystem();
   auto check = [&](const std::string& root) {
     Call call = env.call();
-    return CheckWarehouse(call, *files, {.name = "default", .root = root});
+    return catalog::ProbeWarehouse(call, *files, {.name = "default", .root = root});
   };
   EXPECT_TRUE(check("file://" + folder_ + "/new/warehouse").ok());
   EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/new/warehouse"));

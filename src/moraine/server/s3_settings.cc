@@ -1,17 +1,10 @@
 #include "moraine/server/s3_settings.h"
 
-#include <map>
 #include <string>
 
+#include "moraine/io/s3_options.h"
+
 namespace moraine::server {
-namespace {
-
-/// Settings that are properties of Iceberg's file systems, by the same names.
-constexpr const char* kProperties[] = {
-    "s3.endpoint",          "s3.region",        "s3.path-style-access", "s3.access-key-id",
-    "s3.secret-access-key", "s3.session-token", "s3.ca-file",           "s3.if-none-match-enabled"};
-
-}  // namespace
 
 std::vector<Setting> S3Settings() {
   return {
@@ -34,10 +27,17 @@ std::vector<Setting> S3Settings() {
   };
 }
 
+Result<iceberg::StringMap> S3StorageOf(const Config& config) {
+  iceberg::StringMap storage = S3Properties(config, S3Keys::kWith);
+  const std::string& ca_file = config.Text("s3.ca-file");
+  if (!ca_file.empty()) storage["s3.ca-file"] = ca_file;
+  MORAINE_TRY(io::S3OptionsOf(storage).status());
+  return storage;
+}
+
 Result<io::S3Options> S3OptionsOf(const Config& config) {
-  std::map<std::string, std::string> properties;
-  for (const char* key : kProperties) properties[key] = config.Text(key);
-  return io::S3OptionsOf(properties);
+  MORAINE_ASSIGN(auto storage, S3StorageOf(config));
+  return io::S3OptionsOf(storage);
 }
 
 iceberg::StringMap S3Properties(const Config& config, S3Keys keys) {
@@ -51,17 +51,6 @@ iceberg::StringMap S3Properties(const Config& config, S3Keys keys) {
     properties[setting.key] = value;
   }
   return properties;
-}
-
-iceberg::StringMap S3ClientDefaults(const Config& config) {
-  iceberg::StringMap defaults;
-  if (config.Text("s3.endpoint").empty()) return defaults;
-  defaults["s3.endpoint"] = config.Text("s3.endpoint");
-  defaults["s3.region"] = config.Text("s3.region");
-  defaults["client.region"] = config.Text("s3.region");
-  const std::string& path_style = config.Text("s3.path-style-access");
-  if (!path_style.empty()) defaults["s3.path-style-access"] = path_style;
-  return defaults;
 }
 
 }  // namespace moraine::server

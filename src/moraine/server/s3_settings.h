@@ -13,16 +13,14 @@ namespace moraine::server {
 
 std::vector<Setting> S3Settings();
 
-/// The config declares S3Settings(). Errors: InvalidArgument that names the setting.
+/// The settings that are set, by Iceberg's names. The config declares S3Settings(). Errors:
+/// InvalidArgument that names the setting.
+Result<iceberg::StringMap> S3StorageOf(const Config& config);
 Result<io::S3Options> S3OptionsOf(const Config& config);
 
 /// The settings that are set, by Iceberg's names; without those that name files of this machine.
 /// kWithout: no keys among them.
 enum class S3Keys { kWith, kWithout };
 iceberg::StringMap S3Properties(const Config& config, S3Keys keys);
-
-/// What clients of a warehouse in the store are told: where it is, never a key. Empty without an
-/// endpoint of its own.
-iceberg::StringMap S3ClientDefaults(const Config& config);
 
 }  // namespace moraine::server

@@ -8,9 +8,8 @@
 #include "moraine/api/service.h"
 #include "moraine/base/executor.h"
 #include "moraine/catalog/catalog.h"
+#include "moraine/catalog/warehouse_files.h"
 #include "moraine/events/service.h"
-#include "moraine/io/allowed.h"
-#include "moraine/io/routing_file_system.h"
 #include "moraine/net/http_client.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/service.h"
@@ -20,7 +19,6 @@
 #include "moraine/server/options.h"
 #include "moraine/server/process_metrics.h"
 #include "moraine/server/request_metrics.h"
-#include "moraine/server/s3_settings.h"
 #include "moraine/worker/optimizer.h"
 
 namespace moraine::server {
@@ -55,7 +53,7 @@ struct Server::Parts {
 
   Status OpenAll(Call& call, const catalog::Warehouse& warehouse);
   Status OpenEvents(Call& call);
-  Status Serve(net::ServerOptions options, iceberg::StringMap storage);
+  Status Serve(net::ServerOptions options, catalog::StorageKeys keys);
   void StartEvents();
   void StartOptimizing();
   void StartTrimming();
@@ -66,7 +64,8 @@ struct Server::Parts {
   RequestMetrics request_metrics{metrics};
   MetricsPage metrics_page{metrics};
   std::unique_ptr<store::Database> database;
-  std::unique_ptr<io::FileSystem> files;
+  catalog::WarehouseFiles warehouse_files;
+  io::FileSystem* const files = &warehouse_files.view();
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<optimizing::Service> optimizing;
   std::unique_ptr<net::HttpTransport> event_http;
@@ -83,11 +82,8 @@ struct Server::Parts {
 };
 
 Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
-  std::vector<std::string> roots = warehouse.allowed_locations;
-  roots.push_back(warehouse.root);
-  MORAINE_ASSIGN(io::S3Options s3, S3OptionsOf(config));
-  auto all_files = io::MakeFileSystemFor(roots, s3);
-  MORAINE_TRY(CheckWarehouse(call, *all_files, warehouse));
+  MORAINE_ASSIGN(auto own_files, catalog::OpenWarehouseFiles(warehouse));
+  MORAINE_TRY(catalog::ProbeWarehouse(call, *own_files, warehouse));
   store::StoreOptions store_options;
   store_options.busy_timeout = config.Duration("store.busy-timeout");
   store_options.connect_timeout = config.Duration("store.connect-timeout");
@@ -99,15 +95,19 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   }
   if (!opened.ok()) return std::move(opened).status().Annotate("store.url");
   database = std::move(*opened);
-  auto restricted = io::MakeRestrictedFileSystem(std::move(all_files), roots);
-  if (!restricted.ok()) return std::move(restricted).status().Annotate("warehouse.root");
-  files = std::move(*restricted);
   catalog::CatalogOptions catalog_options;
   catalog_options.metadata_cache_bytes = config.Number("catalog.metadata-cache");
   catalog_options.max_metadata_bytes = config.Number("catalog.max-metadata");
   catalog_options.metrics = &metrics;
   catalog = std::make_unique<catalog::Catalog>(*database, *files, catalog_options);
   MORAINE_TRY(catalog->Open(call));
+  warehouse_files.Follow(
+      [this](Call& asking,
+             catalog::WarehouseFiles::Freshness freshness) -> Result<catalog::WarehousesPtr> {
+        if (freshness == catalog::WarehouseFiles::Freshness::kNow)
+          MORAINE_TRY(catalog->Warehouses(asking).status());
+        return catalog->CurrentWarehouses(asking);
+      });
   MORAINE_TRY(catalog->PutWarehouse(call, warehouse));
   optimizing::Options optimizing_options = OptimizingOptions(config);
   optimizing_options.metrics = &metrics;
@@ -134,14 +134,18 @@ Status Server::Parts::OpenEvents(Call& call) {
   return events->Open(call);
 }
 
-Status Server::Parts::Serve(net::ServerOptions options, iceberg::StringMap storage) {
+Status Server::Parts::Serve(net::ServerOptions options, catalog::StorageKeys keys) {
   rest::ServiceOptions rest_options;
   rest_options.idempotency_key_lifetime = config.Duration("catalog.idempotency-key-lifetime");
   rest_options.scans = scans.get();
   rest = std::make_unique<rest::Service>(*catalog, std::move(rest_options));
   rest->Register(router);
   api = std::make_unique<api::Service>(*catalog, *files, *optimizing, env.clock.Wall());
-  api->TellOptimizers(std::move(storage));
+  api->TellOptimizers(keys);
+  api->CheckNewWarehouses([](Call& asking, const catalog::Warehouse& warehouse) -> Status {
+    MORAINE_ASSIGN(auto own_files, catalog::OpenWarehouseFiles(warehouse));
+    return catalog::ProbeWarehouse(asking, *own_files, warehouse);
+  });
   api->ServeEvents(*events);
   api->Register(router);
   optimizing->queue().OnWork([this] { api->WakePolls(); });
@@ -179,9 +183,9 @@ void Server::Parts::StartEvents() {
   threads.emplace_back("events", [this](std::stop_token) { events->Run(env, stop.get_token()); });
 }
 
-/// Forgets the keys of requests that can't come again.
+/// Forgets the keys of requests that can't come again, and old reports of engines.
 void Server::Parts::StartTrimming() {
-  threads.emplace_back("request-keys", [this](std::stop_token) {
+  threads.emplace_back("trimming", [this](std::stop_token) {
     const Millis kept = config.Duration("catalog.idempotency-key-lifetime") + kKeyGrace;
     while (!stop.stop_requested()) {
       Call call(env, kTrimLimit, stop.get_token());
@@ -189,6 +193,11 @@ void Server::Parts::StartTrimming() {
       Status trimmed = catalog->request_keys().Trim(call, before_ms);
       if (!trimmed.ok() && !stop.stop_requested()) {
         env.log.Warn("old request keys stay", {{"error", trimmed.ToString()}});
+      }
+      before_ms = ToMillis(env.clock.Wall()) - config.Duration("catalog.report-retention").count();
+      trimmed = catalog->TrimReports(call, before_ms);
+      if (!trimmed.ok() && !stop.stop_requested()) {
+        env.log.Warn("old reports stay", {{"error", trimmed.ToString()}});
       }
       env.clock.SleepFor(kTrimInterval, stop.get_token());
     }
@@ -226,11 +235,11 @@ Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& conf
   MORAINE_ASSIGN(auto warehouse, WarehouseOf(config));
   MORAINE_TRY(CheckSpillFolder(config));
   MORAINE_TRY(EventOptions(config));
-  MORAINE_ASSIGN(auto storage, StorageForOptimizers(config));
+  MORAINE_ASSIGN(auto keys, KeysForOptimizers(config));
   auto parts = std::make_unique<Parts>(env, config);
   Call call(env, kStartLimit);
   MORAINE_TRY(parts->OpenAll(call, warehouse));
-  MORAINE_TRY(parts->Serve(std::move(http_options), std::move(storage)));
+  MORAINE_TRY(parts->Serve(std::move(http_options), keys));
   parts->StartEvents();
   parts->StartTrimming();
   parts->StartOptimizing();

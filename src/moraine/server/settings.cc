@@ -79,6 +79,20 @@ std::vector<Setting> Settings() {
        "Where tables of the warehouse 'default' are kept."},
       {"warehouse.allowed-locations", SettingType::kList, "",
        "More prefixes in which tables may lie, besides warehouse.root."},
+      {"warehouse.table-defaults", SettingType::kList, "",
+       "PROPERTY=VALUE, for new tables whose creator does not set the property."},
+      {"warehouse.table-overrides", SettingType::kList, "",
+       "PROPERTY=VALUE, for new tables whatever their creator sets."},
+      {"warehouse.send-credentials", SettingType::kSwitch, "false",
+       "Whether clients that ask for access get keys of the store: those of "
+       "warehouse.client-access-key-id, else those of s3.*."},
+      {"warehouse.client-access-key-id", SettingType::kText, "",
+       "Key that clients get instead of the server's own."},
+      {"warehouse.client-secret-access-key", SettingType::kText, "", "Its secret."},
+      {"warehouse.client-session-token", SettingType::kText, "", "Token of temporary keys."},
+      {"warehouse.remote-signing", SettingType::kSwitch, "false",
+       "Whether clients that ask for it get their requests to the store signed, within the places "
+       "of the table."},
   };
   for (Setting& setting : S3Settings()) settings.push_back(std::move(setting));
   std::vector<Setting> more = {
@@ -91,6 +105,8 @@ std::vector<Setting> Settings() {
        "first "
        "time; 0: such keys are ignored.",
        0, 7LL * 86'400'000},
+      {"catalog.report-retention", SettingType::kDuration, "7d",
+       "How long metrics reports of engines are kept.", 1'000, 3650LL * 86'400'000},
       {"scan.files-per-answer", SettingType::kNumber, "5000",
        "Data files in one answer of scan planning; more are fetched by plan tasks.", 1, 1'000'000},
       {"scan.plan-lifetime", SettingType::kDuration, "1h",

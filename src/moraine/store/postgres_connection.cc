@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <deque>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include "moraine/base/text.h"
 #include "moraine/store/placeholders.h"
 #include "moraine/store/postgres_errors.h"
+#include "moraine/store/valid_text.h"
 
 namespace moraine::store {
 namespace {
@@ -104,7 +106,8 @@ class PostgresConnection::Arguments {
     } else if (const auto* real = std::get_if<double>(&value)) {
       AddNumber(place, std::bit_cast<uint64_t>(*real), kFloat8, 'f');
     } else if (const auto* text = std::get_if<std::string>(&value)) {
-      Push(text->data(), static_cast<int>(text->size()), kText, 't');
+      const std::string& sent = IsValidText(*text) ? *text : mended_.emplace_back(MendText(*text));
+      Push(sent.data(), static_cast<int>(sent.size()), kText, 't');
     } else {
       Push(nullptr, 0, 0, 'n');  // the server knows best what kind of NULL it wants
     }
@@ -122,6 +125,7 @@ class PostgresConnection::Arguments {
   }
 
   std::vector<uint64_t> numbers_;
+  std::deque<std::string> mended_;
   std::vector<const char*> values_;
   std::vector<int> lengths_;
   std::vector<int> formats_;

@@ -114,7 +114,9 @@ std::string ToJson(const HandedTask& task) {
   WriteKey(task.key, &out);
   out.Field("timeout-ms", task.timeout_ms).Key("storage");
   iceberg::WriteStringMap(task.storage, &out);
-  out.Key("input").Raw(task.task_json).EndObject();
+  out.Key("storage-locations").BeginArray();
+  for (const auto& location : task.locations) out.String(location);
+  out.EndArray().Key("input").Raw(task.task_json).EndObject();
   return text;
 }
 
@@ -125,6 +127,13 @@ Result<HandedTask> HandedTaskFromJson(const JsonCursor& json) {
   MORAINE_ASSIGN(auto storage, json.Find("storage"));
   if (storage) {
     MORAINE_ASSIGN(task.storage, iceberg::StringMapFromJson(*storage));
+  }
+  MORAINE_ASSIGN(auto locations, json.Find("storage-locations"));
+  if (locations) {
+    MORAINE_TRY(locations->ExpectArray());
+    for (size_t i = 0; i < locations->size(); ++i) {
+      MORAINE_ASSIGN(task.locations.emplace_back(), locations->At(i).String());
+    }
   }
   MORAINE_ASSIGN(auto input, json.Get("input"));
   task.task_json = input.json().ToString();

@@ -53,6 +53,9 @@ struct HandedTask {
   /// How to reach the files ("s3.endpoint", ...), fresh each time, never stored and never logged:
   /// there may be keys in it. Empty for local files, and for optimizers of protocol 1.
   iceberg::StringMap storage;
+  /// Where the settings of storage hold: those of the table's warehouse. Empty: everywhere.
+  std::vector<std::string> locations;
+  std::string warehouse;  ///< of the table; inside the server only
 };
 
 struct RunningTask {
