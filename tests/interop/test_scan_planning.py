@@ -111,3 +111,29 @@ def test_answers_on_the_wire(paged, catalogs):
     own.drop_table(f"{namespace}.t")
     gone = requests.post(f"{url}/tasks", json={"plan-task": plan["plan-tasks"][0]})
     assert (gone.status_code, gone.json()["error"]["type"]) == (404, "NoSuchTableException")
+
+
+def test_plans_to_fetch_later(tmp_path):
+    config = tmp_path / "moraine.yaml"
+    config.write_text("scan:\n  files-per-answer: 2\n  submit-from: 0\n")
+    with Server(tmp_path / "server", "--config", str(config)) as server:
+        catalog = RestCatalog("own", uri=server.uri, warehouse="default")
+        catalog.create_namespace("ns")
+        table = catalog.create_table("ns.t", EVENTS)
+        for start in range(0, 50, 10):
+            table.append(events(range(start, start + 10)))
+        url = f"{server.uri}/v1/default/namespaces/ns/tables/t"
+        submitted = requests.post(f"{url}/plan", json={}).json()
+        assert submitted.keys() == {"status", "plan-id"} and submitted["status"] == "submitted"
+        server.kill()  # whatever it had in memory is gone
+        server.start()
+        url = f"{server.uri}/v1/default/namespaces/ns/tables/t"
+        plan = requests.get(f"{url}/plan/{submitted['plan-id']}").json()
+        assert plan["status"] == "completed" and plan["plan-id"] == submitted["plan-id"] and len(plan["plan-tasks"]) == 3
+        files = [task["data-file"]["file-path"] for text in plan["plan-tasks"]
+                 for task in requests.post(f"{url}/tasks", json={"plan-task": text}).json()["file-scan-tasks"]]
+        assert len(set(files)) == 5
+        assert requests.delete(f"{url}/plan/{plan['plan-id']}").status_code == 204
+        for gone, kind in ((requests.get(f"{url}/plan/{plan['plan-id']}"), "NoSuchPlanIdException"),
+                           (requests.post(f"{url}/tasks", json={"plan-task": plan["plan-tasks"][0]}), "NoSuchPlanTaskException")):
+            assert (gone.status_code, gone.json()["error"]["type"]) == (404, kind)
