@@ -104,7 +104,7 @@ struct Reader {
   struct Found {
     std::vector<EventPtr> events;
     std::optional<events::Gap> gap;
-    bool moved = false;  ///< the position is another one
+    bool more = false;  ///< there may be more, but the look was long enough
   };
   /// Events that are wanted, and moves on behind them and over those that are not.
   Result<Found> Next(Call& call, Feed::Freshness freshness);
@@ -112,9 +112,9 @@ struct Reader {
 
 Result<Reader::Found> Reader::Next(Call& call, Feed::Freshness freshness) {
   Found found;
-  int64_t before = position;
   size_t bytes = 0;
-  for (size_t scanned = 0; scanned < kScanEvents;) {
+  size_t scanned = 0;
+  while (scanned < kScanEvents) {
     MORAINE_ASSIGN(auto slice, feed.Read(call, position, std::min(kReadEvents, limit), freshness));
     if (slice.gap) {
       // What came before it is given first.
@@ -134,7 +134,7 @@ Result<Reader::Found> Reader::Next(Call& call, Feed::Freshness freshness) {
     // What is there goes out before the store is asked for more.
     if (!found.events.empty()) break;
   }
-  found.moved = position != before;
+  found.more = scanned >= kScanEvents;
   return found;
 }
 
@@ -160,7 +160,8 @@ class Poll : public std::enable_shared_from_this<Poll> {
     auto found = reader_.Next(call, freshness);
     if (!found.ok()) return ErrorResponse(found.status());
     if (found->gap) return GoneOf(call, reader_.feed, *found->gap);
-    if (!found->events.empty() || call.clock().Mono() >= until_) return PageOf(reader_, *found);
+    bool answers = !found->events.empty() || found->more || call.clock().Mono() >= until_;
+    if (answers) return PageOf(reader_, *found);
     auto later = std::make_shared<Later>();
     later->until = until_;
     later->on_parked = [self = shared_from_this(), seen](std::shared_ptr<net::Waiter> waiter) {
@@ -208,7 +209,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     if (!found.ok()) return ErrorResponse(found.status());
     if (found->gap) return Response::Empty(410);
     if (!found->events.empty()) return Part(TextOf(found->events));
-    if (call.clock().Mono() >= due_) return Part(Heartbeat(call));
+    if (found->more || call.clock().Mono() >= due_) return Part(Heartbeat(call));
     auto later = std::make_shared<Later>();
     later->until = due_;
     later->on_parked = [self = shared_from_this(), seen](std::shared_ptr<net::Waiter> waiter) {

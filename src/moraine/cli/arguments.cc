@@ -215,6 +215,7 @@ void AddWebhookFilter(CLI::App* app, WebhookOptions* options) {
   app->add_option("--types", options->types,
                   "Only these, parted by commas: table.committed, view.*, namespace.created, ...")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("TYPES");
   app->add_option("--warehouse", options->warehouse, "Only of this warehouse")->type_name("NAME");
   auto* ns = app->add_option("--namespace", options->ns, "Only of this namespace and those below");

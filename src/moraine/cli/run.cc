@@ -38,6 +38,7 @@ std::string_view HintFor(const Status& status) {
       {"Namespace does not exist", "\n`moraine catalog namespaces` shows those that there are"},
       {"Warehouse does not exist", "\n`moraine catalog warehouses` shows those that there are"},
       {"no such process", "\n`moraine process list` shows the newest"},
+      {"no such webhook", "\n`moraine webhook list` shows those that there are"},
   };
   for (const auto& [begin, hint] : kHints) {
     if (status.message().starts_with(begin)) return hint;

@@ -87,8 +87,8 @@ TEST_F(FeedTest, HearsOfOtherServersByAPoll) {
 
 TEST_F(FeedTest, SaysWhatIsNoLongerKept) {
   for (const char* name : {"a", "b", "c"}) world_.MakeTable(name);
-  Call call = world_.call();
   world_.env().clock().Advance(std::chrono::hours(1));
+  Call call = world_.call();
   ASSERT_TRUE(world_.catalog().TrimChanges(call, ToMillis(call.clock().Wall()), 2).ok());
   auto slice = feed_.Read(call, 0, 100, Freshness::kStore).value();
   ASSERT_TRUE(slice.gap);

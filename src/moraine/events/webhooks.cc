@@ -163,7 +163,7 @@ Status Webhooks::Tick(Call& call, Executor& pool) {
                      {{"webhook", webhook.name}, {"error", status.ToString()}});
       }
       End(webhook.id);
-      if (on_idle_) on_idle_();
+      if (status.ok() && on_idle_) on_idle_();  // after a failure the next tick is soon enough
     });
     if (!begun.ok()) End(webhook.id);
   }
@@ -231,7 +231,7 @@ Status Webhooks::Deliver(Call& call, const Webhook& seen) {
   MORAINE_ASSIGN(auto webhook, RunFor(call, database_, Access::kWrite, [&](Transaction& t) {
                    return TakeLease(t, seen.id, options_.owner, LeaseMs());
                  }));
-  if (!webhook) return {};
+  if (!webhook) return Cancelled("another server delivers, or the webhook is paused");
   return DeliverLeased(call, std::move(*webhook));
 }
 
