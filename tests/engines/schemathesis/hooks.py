@@ -30,6 +30,16 @@ def name_known(value, kind: str):
         name_known(item, kind)
 
 
+def keep_short(values: dict):
+    """Nothing is waited for, and nobody but this machine is called."""
+    if isinstance(values.get("wait-ms"), int):
+        values["wait-ms"] %= 100
+    if "wait" in values:
+        values["wait"] = "10ms"
+    if isinstance(values.get("url"), str) and "://" in values["url"]:
+        values["url"] = "http://127.0.0.1:9/"
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     for name in case.path_parameters or {}:
@@ -38,8 +48,10 @@ def before_call(context, case, kwargs):
     body = case.body
     name_known(body, "view" if "/views" in case.path else "table")
     for values in (body, case.query):
-        if isinstance(values, dict) and isinstance(values.get("wait-ms"), int):
-            values["wait-ms"] %= 100
+        if isinstance(values, dict):
+            keep_short(values)
+    if case.path == "/api/v1/events":
+        case.headers["Accept"] = "application/json"  # the other form never ends
     # What a commit asks for would seldom hold.
     if isinstance(body, dict) and body.get("requirements") and zlib.crc32(repr(body).encode("utf-8", "replace")) % 2:
         body["requirements"] = []
