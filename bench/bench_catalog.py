@@ -11,6 +11,7 @@ has other work the last one is what can be compared.
 
   bench/bench_catalog.py --cases load commit      those with these words in their names
   bench/bench_catalog.py --clients 16 --no-peers  quicker
+  bench/bench_catalog.py --listed 10000           a long list (some minutes more, for the reference server to make it)
   bench/bench_catalog.py --pages                  pages of a namespace of 50,000 tables, too (some minutes)
   bench/bench_catalog.py --soak                   instead: ten minutes of everything at once; memory after each
 """
@@ -412,8 +413,9 @@ def main():
     parser.add_argument("--clients", nargs="*", type=int, default=[1, 16, 128])
     parser.add_argument("--only", nargs="*", metavar="WORD", help="contenders that have one of these in their names")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=1, help="of each run")
-    parser.add_argument("--listed", type=int, default=10_000, help="tables in the namespace that is listed")
+    parser.add_argument("--seconds", type=float, default=0.7, help="of each run")
+    parser.add_argument("--warm-up", type=float, default=3, metavar="SECONDS", help="of loads, before anything is measured")
+    parser.add_argument("--listed", type=int, default=2_000, help="tables in the namespace that is listed; the reference server takes minutes to make 10,000")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--no-build", action="store_true", help="take the programs as they are")
     parser.add_argument("--pages", nargs="?", type=int, const=50_000, default=0, metavar="TABLES")
@@ -459,6 +461,8 @@ def run_cases(bench: Bench, field: Field, figures: dict):
         begin = time.monotonic()
         try:
             prepare(contender, listed)
+            # What compiles itself while it runs has to run a while first.
+            drive(contender, load_small(contender, 16)[0], 200, clients=16, seconds=arguments.warm_up)
         except RuntimeError as error:
             print(f"{contender.name} does not take part: {error}", flush=True)
             catalogs.remove(contender)
