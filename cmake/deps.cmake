@@ -9,8 +9,17 @@ find_package(fmt REQUIRED)
 # spdlog 1.10, MIT. Door: base. Reason: asynchronous, bounded, rotating logs.
 find_package(spdlog REQUIRED)
 
-# simdjson 3.0, Apache-2.0. Door: base/json. Reason: strict, fast reading of metadata files.
-find_package(simdjson REQUIRED)
+# simdjson 3.6, Apache-2.0. Door: base. Reason: strict, fast reading of metadata files. Compiled here under another
+# name (base/simdjson_internal.h): Arrow's libraries export a version of their own, and the loader would take one for both.
+set(MORAINE_SIMDJSON_ROOT "$ENV{MORAINE_SIMDJSON_ROOT}" CACHE PATH "folder of simdjson.h and simdjson.cpp")
+if(NOT EXISTS ${MORAINE_SIMDJSON_ROOT}/simdjson.cpp)
+  message(FATAL_ERROR "simdjson's sources were not found. Run ./dev setup, or set MORAINE_SIMDJSON_ROOT to the folder of "
+                      "simdjson.h and simdjson.cpp 3.6.")
+endif()
+add_library(simdjson STATIC ${MORAINE_SIMDJSON_ROOT}/simdjson.cpp)
+target_compile_definitions(simdjson PRIVATE simdjson=moraine_simdjson PUBLIC SIMDJSON_THREADS_ENABLED=1)
+target_compile_options(simdjson PRIVATE -w)
+set_target_properties(simdjson PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
 # yaml-cpp 0.7, MIT. Door: base. Reason: the server's config file.
 find_package(yaml-cpp REQUIRED)

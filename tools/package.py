@@ -2,6 +2,7 @@
 """Makes build/moraine-VERSION-linux-ARCH.tar.gz: the binary, every library that a clean Debian 12 lacks, and
 their licences. Unpacked anywhere it runs as it is: bin/moraine, lib/moraine/*.so, share/doc/moraine/.
 """
+import os
 import platform
 import re
 import shutil
@@ -59,6 +60,8 @@ def main():
         copy_licence(path, licences)
     for file in Path(pyarrow.__file__).parent.parent.glob("pyarrow-*.dist-info/licenses/*"):
         shutil.copy(file, licences / f"arrow-{file.name}")
+    if simdjson := os.environ.get("MORAINE_SIMDJSON_ROOT"):  # compiled in
+        shutil.copy(Path(simdjson) / "LICENSE", licences / "simdjson-LICENSE")
     for file in ("LICENSE", "README.md", "CHANGELOG.md", "docs/guide/moraine.yaml"):
         shutil.copy(ROOT / file, documents / Path(file).name)
     archive = ROOT / "build" / f"{name}.tar.gz"

@@ -5,7 +5,8 @@
 #include <unordered_set>
 
 #include <fmt/format.h>
-#include <simdjson.h>
+
+#include "moraine/base/simdjson_internal.h"
 
 namespace moraine {
 namespace {

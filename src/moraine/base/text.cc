@@ -8,7 +8,8 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <simdjson.h>
+
+#include "moraine/base/simdjson_internal.h"
 
 namespace moraine {
 namespace {
