@@ -66,7 +66,7 @@ void GrantKeys(const iceberg::StringMap& config, const std::vector<std::string>&
 }  // namespace
 
 std::string StorageGrant::Mark() const {
-  if (!has_secrets()) return "";
+  if (config.empty() && credentials.empty()) return "";
   std::string all;
   for (const auto& [key, value] : config) all += fmt::format("{}={}\n", key, value);
   for (const auto& each : credentials) all += each.prefix + "\n";

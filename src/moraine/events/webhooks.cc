@@ -232,6 +232,7 @@ Status Webhooks::Deliver(Call& call, const Webhook& seen) {
                    return TakeLease(t, seen.id, options_.owner, LeaseMs());
                  }));
   if (!webhook) return Cancelled("another server delivers, or the webhook is paused");
+  webhook->delivered_seq = PositionOf(*webhook);  // what was passed over may be trimmed by now
   return DeliverLeased(call, std::move(*webhook));
 }
 

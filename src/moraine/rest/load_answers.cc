@@ -123,6 +123,7 @@ LoadAnswers::Entry* LoadAnswers::Fresh(std::string key, const catalog::LoadedTab
     return &found->second;
   }
   if (found != entries_.end()) Forget(found);
+  const size_t key_bytes = 2 * key.size();
   recent_.push_front(key);
   Entry entry;
   entry.current = table.current;
@@ -130,7 +131,7 @@ LoadAnswers::Entry* LoadAnswers::Fresh(std::string key, const catalog::LoadedTab
   entry.metadata_location = table.metadata_location;
   entry.tag = tag;
   entry.same = std::make_shared<const net::Response>(NotModified(tag, route));
-  entry.bytes = kEntryBytes;
+  entry.bytes = kEntryBytes + key_bytes;
   entry.place = recent_.begin();
   bytes_ += entry.bytes;
   return &entries_.emplace(std::move(key), std::move(entry)).first->second;

@@ -1,5 +1,6 @@
 #include "moraine/server/s3_settings.h"
 
+#include <map>
 #include <string>
 
 #include "moraine/io/s3_options.h"
@@ -27,17 +28,70 @@ std::vector<Setting> S3Settings() {
   };
 }
 
-Result<iceberg::StringMap> S3StorageOf(const Config& config) {
+std::vector<Setting> CloudSettings() {
+  return {
+      {"gcs.no-auth", SettingType::kText, "",
+       "Of gs:// locations. true: requests are anonymous. Without it, a token and a file, Google's "
+       "usual places are looked into."},
+      {"gcs.token", SettingType::kText, "", "Access token."},
+      {"gcs.token-expires-at", SettingType::kText, "",
+       "When the token ends, in milliseconds since 1970."},
+      {"gcs.credentials-file", SettingType::kText, "", "JSON file of a service account."},
+      {"gcs.project-id", SettingType::kText, "", "Project of the buckets."},
+      {"gcs.endpoint", SettingType::kText, "", "URL of the store, where it is not Google's."},
+      {"adls.account-name", SettingType::kText, "",
+       "Of abfss:// locations: the account that the keys are for; empty: each location's own."},
+      {"adls.account-key", SettingType::kText, "", "Shared key of the account."},
+      {"adls.sas-token", SettingType::kText, "", "Shared access signature, instead of a key."},
+      {"adls.tenant-id", SettingType::kText, "", "Of a service principal, instead of a key."},
+      {"adls.client-id", SettingType::kText, "",
+       "Its client; alone: of the machine's managed identity."},
+      {"adls.client-secret", SettingType::kText, "", "Its secret."},
+      {"adls.blob-storage-authority", SettingType::kText, "",
+       "Host and port of blob requests, where they are not Azure's."},
+      {"adls.blob-storage-scheme", SettingType::kText, "", "http or https; empty: https."},
+      {"adls.dfs-storage-authority", SettingType::kText, "",
+       "Host and port of data lake requests, where they are not Azure's."},
+      {"adls.dfs-storage-scheme", SettingType::kText, "", "http or https; empty: https."},
+      {"hdfs.user", SettingType::kText, "", "Of hdfs:// locations: who asks for files."},
+      {"hdfs.kerberos-ticket", SettingType::kText, "", "Path of the Kerberos ticket cache."},
+  };
+}
+
+namespace {
+
+/// Iceberg's name of a setting: ours are of two parts.
+std::string PropertyOf(const std::string& key) {
+  static const std::map<std::string, std::string> names = {
+      {"gcs.token", "gcs.oauth2.token"},
+      {"gcs.token-expires-at", "gcs.oauth2.token-expires-at"},
+      {"gcs.endpoint", "gcs.service.host"},
+      {"hdfs.kerberos-ticket", "hdfs.kerberos_ticket"}};
+  const auto found = names.find(key);
+  return found == names.end() ? key : found->second;
+}
+
+iceberg::StringMap S3Storage(const Config& config) {
   iceberg::StringMap storage = S3Properties(config, S3Keys::kWith);
   const std::string& ca_file = config.Text("s3.ca-file");
   if (!ca_file.empty()) storage["s3.ca-file"] = ca_file;
+  return storage;
+}
+
+}  // namespace
+
+Result<iceberg::StringMap> StorageOf(const Config& config) {
+  iceberg::StringMap storage = S3Storage(config);
+  for (const Setting& setting : CloudSettings()) {
+    const std::string& value = config.Text(setting.key);
+    if (!value.empty()) storage[PropertyOf(setting.key)] = value;
+  }
   MORAINE_TRY(io::S3OptionsOf(storage).status());
   return storage;
 }
 
 Result<io::S3Options> S3OptionsOf(const Config& config) {
-  MORAINE_ASSIGN(auto storage, S3StorageOf(config));
-  return io::S3OptionsOf(storage);
+  return io::S3OptionsOf(S3Storage(config));
 }
 
 iceberg::StringMap S3Properties(const Config& config, S3Keys keys) {

@@ -1,6 +1,6 @@
 #pragma once
-// The section s3 of the settings: the store that s3:// locations lead to. Used by the server and by
-// optimizer processes, which read the same file and variables.
+// The sections of the settings about stores of files: s3, which optimizer processes read as well,
+// gcs, adls and hdfs.
 
 #include <vector>
 
@@ -13,9 +13,12 @@ namespace moraine::server {
 
 std::vector<Setting> S3Settings();
 
-/// The settings that are set, by Iceberg's names. The config declares S3Settings(). Errors:
-/// InvalidArgument that names the setting.
-Result<iceberg::StringMap> S3StorageOf(const Config& config);
+/// Those of the stores that Arrow reaches (io/cloud_options.h).
+std::vector<Setting> CloudSettings();
+
+/// The settings of all stores that are set, by Iceberg's names. The config declares S3Settings()
+/// and CloudSettings(). Errors: InvalidArgument that names the setting.
+Result<iceberg::StringMap> StorageOf(const Config& config);
 Result<io::S3Options> S3OptionsOf(const Config& config);
 
 /// The settings that are set, by Iceberg's names; without those that name files of this machine.

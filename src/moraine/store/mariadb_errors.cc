@@ -23,7 +23,7 @@ MariaError ClassifyMariaError(unsigned number) {
     case ER_CHECKREAD:  // the row was changed since it was read
       return {Code::kConflict, Trouble::kSerial};
     case ER_LOCK_WAIT_TIMEOUT:
-      return {Code::kConflict, Trouble::kStatement};
+      return {Code::kUnavailable, Trouble::kStatement};
     case ER_DUP_ENTRY:
       return {Code::kAlreadyExists, Trouble::kDuplicate};
     case ER_TABLE_EXISTS_ERROR:

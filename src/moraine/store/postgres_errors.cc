@@ -23,7 +23,7 @@ constexpr StateError kStates[] = {
     {"42701", {Code::kAlreadyExists, Trouble::kStatement}},  // duplicate_column
     {"42710", {Code::kAlreadyExists, Trouble::kStatement}},  // duplicate_object
     {"23503", {Code::kConflict, Trouble::kStatement}},       // foreign_key_violation
-    {"55P03", {Code::kConflict, Trouble::kStatement}},       // lock_not_available
+    {"55P03", {Code::kUnavailable, Trouble::kStatement}},    // lock_not_available
     {"57014", {Code::kDeadline, Trouble::kStatement}},       // query_canceled: statement_timeout
     {"57", {Code::kUnavailable, Trouble::kLost}},            // shutdown, crash, cannot connect now
     {"08", {Code::kUnavailable, Trouble::kLost}},

@@ -206,8 +206,9 @@ Status ServerDatabase::Run(Call& call, Access access, const Body& body) {
 Status ServerDatabase::RunRepeatedly(Call& call, Access access, const Body& body) {
   Runs runs;
   Status status;
+  Trouble trouble = Trouble::kNone;
   for (;;) {
-    Trouble trouble = Trouble::kNone;
+    trouble = Trouble::kNone;
     status = RunOnce(call, access, body, &trouble);
     if (status.ok() || status.code() == Code::kCommitUnknown) break;
     auto again = Again(call, trouble, &runs);
@@ -215,6 +216,10 @@ Status ServerDatabase::RunRepeatedly(Call& call, Access access, const Body& body
     metrics_.RanAgain();
   }
   if (runs.alone) losers_.Leave();
+  // It met others each time, which says nothing about what it wanted.
+  if (status.code() == Code::kConflict && trouble == Trouble::kSerial) {
+    status = std::move(status).WithCode(Code::kUnavailable);
+  }
   return status;
 }
 
