@@ -3,9 +3,11 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "moraine/api/service.h"
+#include "moraine/catalog/lifecycle.h"
 
 namespace moraine::api {
 
@@ -16,6 +18,7 @@ class Service::Impl {
       : catalog(catalog_in), files(files_in), optimizing(optimizing_in), started(started_in) {}
 
   void AddTables(net::Router& router);
+  void AddLifecycle(net::Router& router);
   void AddProcesses(net::Router& router);
   void AddOptimizers(net::Router& router);
   void AddServer(net::Router& router);
@@ -57,6 +60,8 @@ net::Answer AnswerEmpty(Body&& body) {
 catalog::NamespaceName LevelsOf(std::string_view text);
 /// "limit" of the query: 1 to max, else InvalidArgument.
 Result<size_t> LimitOf(const net::Request& request, size_t fallback, size_t max);
+/// {"protected": true, "since-ms": ..., "by": ..., "reason": ...}, or {"protected": false}.
+void WriteProtection(const std::optional<catalog::Protection>& protection, JsonWriter* out);
 /// The body as JSON. Errors: InvalidArgument.
 Result<Json> BodyOf(const net::Request& request);
 

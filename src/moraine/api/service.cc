@@ -92,6 +92,7 @@ void Service::Register(net::Router& router) {
   impl_->AddWarehouses(router);
   impl_->AddReports(router);
   impl_->AddTables(router);
+  impl_->AddLifecycle(router);
   impl_->AddProcesses(router);
   impl_->AddOptimizers(router);
   if (impl_->events == nullptr) return;

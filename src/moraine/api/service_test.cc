@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "moraine/api/testing/api_world.h"
+#include "moraine/api/testing/lifecycle_walk.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/tasks/rewrite_task.h"
@@ -395,6 +396,7 @@ TEST_F(ApiTest, EveryMemberThatIsDescribedStandsInSomeAnswer) {
           token, key.ToString()));
   ExpectError(api_.Send(Method::kGet, "/api/v1/processes/nope"), 404, "NotFound", "nope");
   UseEvents();
+  WalkLifecycle(api_);
 
   std::vector<const Json*> answers;
   for (const auto& [path, item] : api_.document().Find("paths")->as_object()) {

@@ -4,6 +4,7 @@
 
 #include "moraine/api/impl_internal.h"
 #include "moraine/base/text.h"
+#include "moraine/catalog/lifecycle.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/scan/table_filter.h"
 
@@ -70,7 +71,8 @@ void WriteName(const catalog::TableName& name, JsonWriter* out) {
   out->EndArray().Field("name", name.name);
 }
 
-std::string ShowText(const LoadedTable& table, const TableState& state) {
+std::string ShowText(const LoadedTable& table, const TableState& state,
+                     const std::optional<catalog::Protection>& protection) {
   const auto& metadata = *table.metadata;
   std::string text;
   JsonWriter out(&text);
@@ -85,6 +87,10 @@ std::string ShowText(const LoadedTable& table, const TableState& state) {
       .Field("snapshots", static_cast<int64_t>(metadata.snapshots.size()))
       .Field("current-snapshot-id", metadata.current_snapshot_id)
       .Field("last-updated-ms", metadata.last_updated_ms);
+  if (protection) {
+    out.Key("protection");
+    WriteProtection(protection, &out);
+  }
   out.Key("schema");
   iceberg::WriteSchema(metadata.CurrentSchema(), &out);
   out.Key("partition-spec");
@@ -243,17 +249,21 @@ void Service::Impl::AddTables(net::Router& router) {
           return text;
         });
       });
-  router.Add(Method::kGet, kTablePath,
-             [this](Call& call, const Request&, const PathParams& params) {
-               return AnswerJson([&]() -> Result<std::string> {
-                 auto table = LoadFrom(call, catalog, params);
-                 if (!table.ok()) {
-                   return DamagedText(call, catalog, optimizing, params, table.status());
-                 }
-                 MORAINE_ASSIGN(auto state, StateOf(call, optimizing, (*table)->table_id));
-                 return ShowText(**table, state);
-               });
-             });
+  router.Add(
+      Method::kGet, kTablePath, [this](Call& call, const Request&, const PathParams& params) {
+        return AnswerJson([&]() -> Result<std::string> {
+          auto table = LoadFrom(call, catalog, params);
+          if (!table.ok()) {
+            return DamagedText(call, catalog, optimizing, params, table.status());
+          }
+          MORAINE_ASSIGN(auto state, StateOf(call, optimizing, (*table)->table_id));
+          const catalog::TableName& name = (*table)->name;
+          MORAINE_ASSIGN(auto protection, catalog::Lifecycle(catalog).ProtectionOf(
+                                              call, {catalog::ObjectKind::kTable,
+                                                     params.Get("warehouse"), name.ns, name.name}));
+          return ShowText(**table, state, protection);
+        });
+      });
   router.Add(Method::kGet, std::string(kTablePath) + "/snapshots",
              [this](Call& call, const Request&, const PathParams& params) {
                return AnswerJson([&]() -> Result<std::string> {

@@ -2,6 +2,7 @@
 
 #include "moraine/catalog/catalog.h"
 
+#include "moraine/catalog/lifecycle_schema.h"
 #include "moraine/catalog/schema.h"
 #include "moraine/catalog/state_internal.h"
 
@@ -17,6 +18,7 @@ Catalog::~Catalog() = default;
 
 Status Catalog::Open(Call& call) {
   MORAINE_TRY(store::Migrate(call, state_->database, "catalog", Migrations()));
+  MORAINE_TRY(store::Migrate(call, state_->database, "lifecycle", LifecycleMigrations()));
   MORAINE_ASSIGN(bool alone, state_->database.Observe(call, state_->live));
   if (alone) state_->live->Begin();
   state_->checks.Begin(call.env());

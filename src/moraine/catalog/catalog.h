@@ -92,9 +92,12 @@ struct ChangeDetail {
   int64_t warehouse_id = 0;
   TableName name;  ///< after the change; of a namespace only ns
   std::string uuid;
-  std::string operation;  ///< of the snapshot, where the change gave the table another one
+  std::string operation;       ///< of the snapshot, where the change gave the table another one
+  std::string updates;         ///< what a commit updated that gave it no snapshot of its own
+  iceberg::StringMap summary;  ///< the counts of the snapshot that people ask for
+  std::string by;              ///< principal; empty: nobody in particular
   std::optional<TableName> renamed_from;
-  std::string last_metadata_location;  ///< of what was dropped
+  std::string last_metadata_location;  ///< of what was dropped or brought back
   std::optional<bool> purge_requested;
   bool operator==(const ChangeDetail&) const = default;
 };
@@ -103,7 +106,8 @@ struct ChangeDetail {
 struct TableChange {
   int64_t feed_seq = 0;
   int64_t table_id = 0;  ///< 0 of a namespace
-  /// "create", "commit", "rename", "drop", "register"; "view-create", ...; "namespace-create", ...
+  /// "create", "commit", "rename", "drop", "undrop", "purge", "register"; "view-create", ...;
+  /// "namespace-create", ...
   std::string kind;
   int64_t version = 0;
   int64_t snapshot_id = iceberg::kNoSnapshot;
@@ -132,12 +136,21 @@ struct CatalogOptions {
   int64_t max_metadata_bytes = int64_t{256} << 20;
   size_t live_rows = 20'000;  ///< of tables and views, kept where nobody else writes to the store
   Millis max_warehouse_age{1'000};  ///< of what is known of warehouses; others may change them
-  Metrics* metrics = nullptr;       ///< outlives the catalog; null: nothing is counted
+  /// How long what was dropped can be brought back; 0: not at all. Warehouses and tables may have
+  /// another wish (property kDropHoldTime).
+  Millis drop_hold{7LL * 24 * 3'600'000};
+  /// The history of tables goes back so far; as far as the feed if that is kept for longer.
+  Millis history_retention{0};
+  Metrics* metrics = nullptr;  ///< outlives the catalog; null: nothing is counted
 };
 
 /// Whether a metadata file that was read or written before is still there. True where that can't be
 /// told in a moment: on object stores.
 bool MetadataFileIsThere(const std::string& metadata_location);
+
+/// The property of tables, and of a warehouse's defaults and overrides, that says how long they can
+/// be brought back after a drop: "7d", "0".
+inline constexpr char kDropHoldTime[] = "catalog.drop-hold-time";
 
 /// The exception name of the REST protocol for an error of a catalog call ("NoSuchTableException",
 /// "NamespaceNotEmptyException", ...), or "" where the code says it all.
@@ -222,8 +235,8 @@ class Catalog {
   Result<TableTurns::Turn> TakeTurn(Call& call, int64_t table_id);
   Status Rename(Call& call, const std::string& warehouse, const TableName& from,
                 const TableName& to);
-  /// The row goes, files stay (maintenance may purge them later; purge is recorded with the feed
-  /// row).
+  /// Out of sight at once; can be brought back until its hold ends (lifecycle.h). Files stay
+  /// (maintenance may purge them later; purge is recorded with the feed row).
   enum class Purge { kNo, kRequested };
   Status Drop(Call& call, const std::string& warehouse, const TableName& name, Purge purge);
   /// Drops the row and returns what it named last: no commit lands between the two. Files stay.
@@ -264,6 +277,7 @@ class Catalog {
   void OnChange(std::function<void()> listener);
 
  private:
+  friend class Lifecycle;
   friend class Views;
   struct State;
   std::unique_ptr<State> state_;

@@ -36,6 +36,12 @@ std::string ToText(const ChangeDetail& detail) {
   if (!detail.name.ns.empty()) WriteName(detail.name, &out);
   if (!detail.uuid.empty()) out.Field("uuid", detail.uuid);
   if (!detail.operation.empty()) out.Field("operation", detail.operation);
+  if (!detail.updates.empty()) out.Field("updates", detail.updates);
+  if (!detail.summary.empty()) {
+    out.Key("summary");
+    iceberg::WriteStringMap(detail.summary, &out);
+  }
+  if (!detail.by.empty()) out.Field("by", detail.by);
   if (detail.renamed_from) {
     out.Key("from").BeginObject();
     WriteName(*detail.renamed_from, &out);
@@ -59,6 +65,14 @@ Result<ChangeDetail> ChangeDetailFromText(const std::string& text) {
   detail.uuid = uuid.value_or("");
   MORAINE_ASSIGN(auto operation, json.OptString("operation"));
   detail.operation = operation.value_or("");
+  MORAINE_ASSIGN(auto updates, json.OptString("updates"));
+  detail.updates = updates.value_or("");
+  MORAINE_ASSIGN(auto summary, json.Find("summary"));
+  if (summary) {
+    MORAINE_ASSIGN(detail.summary, iceberg::StringMapFromJson(*summary));
+  }
+  MORAINE_ASSIGN(auto by, json.OptString("by"));
+  detail.by = by.value_or("");
   MORAINE_ASSIGN(auto from, json.Find("from"));
   if (from) {
     MORAINE_ASSIGN(detail.renamed_from, NameFrom(*from));

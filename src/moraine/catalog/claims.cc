@@ -13,23 +13,57 @@ namespace {
 using store::Transaction;
 using store::Value;
 
-/// The name of another table that holds the place or an ancestor of it.
-Result<std::optional<std::string>> HolderOf(Transaction& t, const std::string& place,
-                                            int64_t table_id) {
+/// A table that holds a place.
+struct Holder {
+  int64_t id = 0;
+  std::string name;
+  bool dropped = false;
+};
+
+/// The first holder, one that is not dropped if there is one. where: of tabular_claim c.
+Result<std::optional<Holder>> FirstHolder(Transaction& t, std::string_view where,
+                                          const std::vector<Value>& values) {
+  MORAINE_ASSIGN(auto rows,
+                 t.Query(fmt::format("SELECT t.id, t.name, t.deleted_at FROM tabular_claim c JOIN "
+                                     "tabular t ON t.id = c.table_id WHERE c.table_id <> ? AND {} "
+                                     "ORDER BY t.deleted_at LIMIT 1",
+                                     where),
+                         values));
+  if (rows.empty()) return std::optional<Holder>();
+  Holder holder;
+  MORAINE_ASSIGN(holder.id, rows[0].Int(0));
+  MORAINE_ASSIGN(holder.name, rows[0].Text(1));
+  MORAINE_ASSIGN(int64_t deleted_at, rows[0].Int(2));
+  holder.dropped = deleted_at != 0;
+  return std::optional<Holder>(std::move(holder));
+}
+
+/// The place is another's from now on.
+Status GiveWay(Transaction& t, int64_t dropped_id, const std::string& place) {
+  MORAINE_TRY(t.Execute("UPDATE dropped SET yielded_to = ? WHERE object_id = ? AND kind <> ?",
+                        {place, dropped_id, std::string("namespace")}));
+  return RemoveClaims(t, dropped_id);
+}
+
+/// The table that holds what is asked for; dropped ones give way.
+Result<std::optional<Holder>> LiveHolder(Transaction& t, const std::string& place,
+                                         std::string_view where, const std::vector<Value>& values) {
+  while (true) {
+    MORAINE_ASSIGN(auto holder, FirstHolder(t, where, values));
+    if (!holder || !holder->dropped) return holder;
+    MORAINE_TRY(GiveWay(t, holder->id, place));
+  }
+}
+
+/// Another table that holds the place or an ancestor of it.
+Result<std::optional<Holder>> HolderOf(Transaction& t, const std::string& place, int64_t table_id) {
   std::vector<Value> values = {table_id};
   std::string marks;
   for (auto& location : SelfAndAncestors(place)) {
     values.emplace_back(std::move(location));
     marks += marks.empty() ? "?" : ", ?";
   }
-  MORAINE_ASSIGN(auto rows, t.Query(fmt::format("SELECT t.name FROM tabular_claim c JOIN tabular t "
-                                                "ON t.id = c.table_id WHERE c.table_id <> ? AND "
-                                                "c.location IN ({}) LIMIT 1",
-                                                marks),
-                                    values));
-  if (rows.empty()) return std::optional<std::string>();
-  MORAINE_ASSIGN(auto name, rows[0].Text(0));
-  return std::optional<std::string>(std::move(name));
+  return LiveHolder(t, place, fmt::format("c.location IN ({})", marks), values);
 }
 
 }  // namespace
@@ -39,17 +73,15 @@ Status CheckUnclaimed(Transaction& t, const std::vector<std::string>& claims, in
     MORAINE_ASSIGN(auto holder, HolderOf(t, place, table_id));
     if (holder) {
       return InvalidArgument(
-          fmt::format("location: {} lies in a location of the table {}", place, *holder));
+          fmt::format("location: {} lies in a location of the table {}", place, holder->name));
     }
     // All that begins with "place/": '0' follows '/' in the order of bytes.
-    MORAINE_ASSIGN(auto rows,
-                   t.Query("SELECT t.name FROM tabular_claim c JOIN tabular t ON t.id = c.table_id "
-                           "WHERE c.location > ? AND c.location < ? AND c.table_id <> ? LIMIT 1",
-                           {place + "/", place + "0", table_id}));
-    if (rows.empty()) continue;
-    MORAINE_ASSIGN(auto name, rows[0].Text(0));
-    return InvalidArgument(
-        fmt::format("location: {} holds a location of the table {}", place, name));
+    MORAINE_ASSIGN(auto inside, LiveHolder(t, place, "c.location > ? AND c.location < ?",
+                                           {table_id, place + "/", place + "0"}));
+    if (inside) {
+      return InvalidArgument(
+          fmt::format("location: {} holds a location of the table {}", place, inside->name));
+    }
   }
   return {};
 }
@@ -59,7 +91,7 @@ Status CheckFoldersFree(Transaction& t, const std::vector<std::string>& folders,
     MORAINE_ASSIGN(auto holder, HolderOf(t, folder, table_id));
     if (holder) {
       return InvalidArgument(
-          fmt::format("the files in {} belong to the table {}", folder, *holder));
+          fmt::format("the files in {} belong to the table {}", folder, holder->name));
     }
   }
   return {};
@@ -80,6 +112,18 @@ Status AddClaims(Transaction& t, const std::vector<std::string>& claims, int64_t
 
 Status RemoveClaims(Transaction& t, int64_t table_id) {
   return t.Execute("DELETE FROM tabular_claim WHERE table_id = ?", {table_id}).status();
+}
+
+Result<std::vector<std::string>> ClaimsOfTable(Transaction& t, int64_t table_id) {
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT location FROM tabular_claim WHERE table_id = ?"
+                                    " ORDER BY id",
+                                    {table_id}));
+  std::vector<std::string> claims;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto location, row.Text(0));
+    claims.push_back(std::move(location));
+  }
+  return claims;
 }
 
 }  // namespace moraine::catalog

@@ -1,6 +1,8 @@
 #pragma once
 // The places that tables hold, as rows: no two tables' places overlap, and no table names files in
-// another's. Asked and written in the transaction that makes or changes a table.
+// another's. Asked and written in the transaction that makes or changes a table. A table that was
+// dropped, and waits for the end of its hold, gives way: it loses its places to a table that wants
+// them, and can't be brought back then, for its files may be another's now.
 
 #include <cstdint>
 #include <string>
@@ -10,10 +12,12 @@
 
 namespace moraine::catalog {
 
-/// InvalidArgument when a place lies in one of another table's, or holds one.
+/// InvalidArgument when a place lies in one of another table's, or holds one. Dropped tables there
+/// give way.
 Status CheckUnclaimed(store::Transaction& t, const std::vector<std::string>& claims,
                       int64_t table_id);
-/// InvalidArgument when a folder of named files lies in another table's place.
+/// InvalidArgument when a folder of named files lies in another table's place. A dropped table
+/// there gives way.
 Status CheckFoldersFree(store::Transaction& t, const std::vector<std::string>& folders,
                         int64_t table_id);
 /// Replaces the table's places.
@@ -21,5 +25,7 @@ Status PutClaims(store::Transaction& t, const std::vector<std::string>& claims, 
 /// Those of a table that has none yet.
 Status AddClaims(store::Transaction& t, const std::vector<std::string>& claims, int64_t table_id);
 Status RemoveClaims(store::Transaction& t, int64_t table_id);
+/// The table's places.
+Result<std::vector<std::string>> ClaimsOfTable(store::Transaction& t, int64_t table_id);
 
 }  // namespace moraine::catalog

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "moraine/catalog/change_summary.h"
 #include "moraine/catalog/claims.h"
 #include "moraine/catalog/locations.h"
 #include "moraine/catalog/state_internal.h"
@@ -42,6 +43,8 @@ Result<Swap> PlanSwap(const LoadedTable& base, const CachedMetadata& written,
   MORAINE_ASSIGN(swap.claims, ClaimsOf(next));
   swap.claims_changed = before != swap.claims;
   MORAINE_ASSIGN(swap.foreign_folders, FoldersOutside(swap.claims, FilesNamedBy(updates)));
+  swap.summary = CountsOfCommit(*base.metadata, next);
+  swap.updates = DescribeUpdates(*base.metadata, next, updates);
   swap.now_ms = now_ms;
   return swap;
 }
@@ -96,6 +99,11 @@ Catalog::State::Settled Catalog::State::Settle(Call& call, const std::vector<Ste
       MORAINE_ASSIGN(auto rows, t.Query("SELECT table_id FROM table_change WHERE "
                                         "metadata_location = ? LIMIT 1",
                                         {step.metadata_location}));
+      if (rows.empty()) {  // its row of the feed may be trimmed
+        MORAINE_ASSIGN(rows, t.Query("SELECT id FROM tabular WHERE id = ? AND "
+                                     "(metadata_location = ? OR previous = ?)",
+                                     {step.id, step.metadata_location, step.metadata_location}));
+      }
       if (rows.empty()) return {};
       MORAINE_ASSIGN(int64_t id, rows[0].Int(0));
       settled.ids.push_back(id);

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "moraine/catalog/change_summary.h"
 #include "moraine/catalog/claims.h"
+#include "moraine/catalog/dropped_internal.h"
 #include "moraine/catalog/locations.h"
 #include "moraine/catalog/state_internal.h"
 
@@ -50,6 +52,7 @@ Result<NewRow> PlanInsertion(Call& call, const CachedMetadata& cached,
   if (const auto* snapshot = metadata.CurrentSnapshot()) row.operation = snapshot->operation();
   MORAINE_ASSIGN(row.claims, ClaimsOf(metadata));
   MORAINE_ASSIGN(row.foreign_folders, FoldersOutside(row.claims, FilesNamedBy(metadata)));
+  if (const auto* snapshot = metadata.CurrentSnapshot()) row.summary = CountsOf(*snapshot);
   row.now_ms = ToMillis(call.clock().Wall());
   return row;
 }
@@ -251,6 +254,7 @@ Status Catalog::State::OverwriteRow(Transaction& t, Call& call, const TabularRow
   const TableMetadata& metadata = *cached.metadata;
   MORAINE_ASSIGN(auto claims, ClaimsOf(metadata));
   MORAINE_ASSIGN(auto folders, FoldersOutside(claims, FilesNamedBy(metadata)));
+  MORAINE_TRY(CheckUnprotected(t, row));
   MORAINE_TRY(CheckUnclaimed(t, claims, row.id));
   MORAINE_TRY(CheckFoldersFree(t, folders, row.id));
   int64_t now_ms = ToMillis(call.clock().Wall());
@@ -265,6 +269,8 @@ Status Catalog::State::OverwriteRow(Transaction& t, Call& call, const TabularRow
   ChangeDetail detail = row.detail();
   detail.uuid = metadata.table_uuid;
   if (const auto* snapshot = metadata.CurrentSnapshot()) detail.operation = snapshot->operation();
+  if (const auto* snapshot = metadata.CurrentSnapshot()) detail.summary = CountsOf(*snapshot);
+  detail.by = call.principal();
   return AddChange(t, {.kind = "register",
                        .table_id = row.id,
                        .version = row.version + 1,

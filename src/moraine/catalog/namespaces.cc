@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/json.h"
+#include "moraine/catalog/dropped_internal.h"
 #include "moraine/catalog/locations.h"
 #include "moraine/catalog/paging_internal.h"
 #include "moraine/catalog/state_internal.h"
@@ -141,7 +142,7 @@ Result<Catalog::PropertyChanges> Catalog::UpdateNamespace(
 
 Status Catalog::DropNamespace(Call& call, const std::string& warehouse, const NamespaceName& name) {
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  const Removal removal = state_->RemovalOf(call, home, nullptr);
   MORAINE_TRY(state_->Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto row, GetNamespace(t, home.id, name));
     MORAINE_ASSIGN(
@@ -154,8 +155,8 @@ Status Catalog::DropNamespace(Call& call, const std::string& warehouse, const Na
                 {home.id, row.id}));
     if (!tables.empty() || !children.empty())
       return Conflict(fmt::format("Namespace {}{}", ToText(name), kNamespaceNotEmpty));
-    MORAINE_TRY(t.Execute("DELETE FROM namespace WHERE id = ?", {row.id}));
-    return AddNamespaceChange(t, "drop", home.id, name, now_ms);
+    MORAINE_TRY(DropNamespaceRow(t, home.id, row, removal));
+    return AddNamespaceChange(t, "drop", home.id, name, removal.now_ms);
   }));
   state_->Announce();
   return {};

@@ -48,13 +48,23 @@ Result<TabularRow> TabularFromRow(const Row& row) {
   return table;
 }
 
-Result<std::optional<TabularRow>> OneTabular(Transaction& t, std::string_view where,
+Result<std::vector<TabularRow>> ManyTabulars(Transaction& t, std::string_view where,
                                              const std::vector<Value>& parameters) {
   MORAINE_ASSIGN(auto rows,
                  t.Query(fmt::format("SELECT {} {}", kTabularColumns, where), parameters));
-  if (rows.empty()) return std::optional<TabularRow>();
-  MORAINE_ASSIGN(auto table, TabularFromRow(rows[0]));
-  return std::optional<TabularRow>(std::move(table));
+  std::vector<TabularRow> tabulars;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(auto tabular, TabularFromRow(row));
+    tabulars.push_back(std::move(tabular));
+  }
+  return tabulars;
+}
+
+Result<std::optional<TabularRow>> OneTabular(Transaction& t, std::string_view where,
+                                             const std::vector<Value>& parameters) {
+  MORAINE_ASSIGN(auto found, ManyTabulars(t, where, parameters));
+  if (found.empty()) return std::optional<TabularRow>();
+  return std::optional<TabularRow>(std::move(found[0]));
 }
 
 }  // namespace
@@ -136,7 +146,8 @@ Result<std::optional<NamespaceRow>> FindNamespace(Transaction& t, int64_t wareho
                                                   const NamespaceName& name) {
   MORAINE_ASSIGN(
       auto rows,
-      t.Query("SELECT id, properties FROM namespace WHERE warehouse_id = ? AND path_key = ?",
+      t.Query("SELECT id, properties FROM namespace WHERE warehouse_id = ? AND path_key = ? AND "
+              "parent_id >= 0",  // -1: was dropped
               {warehouse_id, PathKey(name)}));
   if (rows.empty()) return std::optional<NamespaceRow>();
   NamespaceRow found;
@@ -211,17 +222,19 @@ Result<std::vector<TabularRow>> TabularsOf(Transaction& t, std::vector<int64_t> 
   return found;
 }
 
+Result<std::optional<TabularRow>> FindHiddenTabular(Transaction& t, int64_t id) {
+  return OneTabular(t, "WHERE t.id = ? AND t.deleted_at <> 0", {id});
+}
+
+Result<std::vector<TabularRow>> TabularsIn(Transaction& t, int64_t namespace_id, int64_t limit) {
+  return ManyTabulars(t, "WHERE t.namespace_id = ? AND t.deleted_at = 0 ORDER BY t.name LIMIT ?",
+                      {namespace_id, limit});
+}
+
 Result<std::vector<TabularRow>> TablesAfter(Transaction& t, int64_t after_id, size_t limit) {
-  MORAINE_ASSIGN(auto rows, t.Query(fmt::format("SELECT {} WHERE t.id > ? AND t.kind = 'table' AND "
-                                                "t.deleted_at = 0 ORDER BY t.id LIMIT ?",
-                                                kTabularColumns),
-                                    {after_id, static_cast<int64_t>(limit)}));
-  std::vector<TabularRow> tables;
-  for (const auto& row : rows) {
-    MORAINE_ASSIGN(auto table, TabularFromRow(row));
-    tables.push_back(std::move(table));
-  }
-  return tables;
+  return ManyTabulars(
+      t, "WHERE t.id > ? AND t.kind = 'table' AND t.deleted_at = 0 ORDER BY t.id LIMIT ?",
+      {after_id, static_cast<int64_t>(limit)});
 }
 
 Status AddChange(Transaction& t, const ChangeRow& change) {
@@ -282,6 +295,14 @@ Result<std::string> ReadToken(std::string_view listing, const std::string& token
   if (!text.ok() || !text->starts_with(prefix))
     return InvalidArgument("pageToken: not a token of this listing");
   return text->substr(prefix.size());
+}
+
+Result<int64_t> ReadNumberToken(std::string_view listing, const std::string& token, int64_t start) {
+  MORAINE_ASSIGN(auto text, ReadToken(listing, token));
+  if (text.empty()) return start;
+  auto number = ParseInt64(text);
+  if (!number.ok()) return InvalidArgument("pageToken: not a token of this listing");
+  return *number;
 }
 
 }  // namespace moraine::catalog

@@ -79,6 +79,11 @@ Result<std::string> MetadataLocationById(store::Transaction& t, int64_t tabular_
 Result<std::optional<TabularRow>> FindTableById(store::Transaction& t, int64_t table_id);
 /// Those of these tables and views that are there, in any order, each once.
 Result<std::vector<TabularRow>> TabularsOf(store::Transaction& t, std::vector<int64_t> ids);
+/// A table or view that was dropped and waits; the namespace in its name may be gone.
+Result<std::optional<TabularRow>> FindHiddenTabular(store::Transaction& t, int64_t id);
+/// Tables and views of a namespace.
+Result<std::vector<TabularRow>> TabularsIn(store::Transaction& t, int64_t namespace_id,
+                                           int64_t limit);
 /// Tables alone.
 Result<std::vector<TabularRow>> TablesAfter(store::Transaction& t, int64_t after_id, size_t limit);
 
@@ -106,5 +111,7 @@ Result<iceberg::StringMap> PropertiesFromText(const std::string& text);
 /// Keyset tokens: opaque, bound to the listing that made them.
 std::string MakeToken(std::string_view listing, std::string_view last);
 Result<std::string> ReadToken(std::string_view listing, const std::string& token);
+/// Of a listing in the order of numbers. start: without a token.
+Result<int64_t> ReadNumberToken(std::string_view listing, const std::string& token, int64_t start);
 
 }  // namespace moraine::catalog

@@ -85,6 +85,12 @@ struct Catalog::State {
   /// Calls the listeners.
   void Announce();
 
+  // dropping.cc
+
+  /// How something of this warehouse is dropped now: the row's hold is the table's own wish, where
+  /// the warehouse leaves it one. null: a namespace.
+  Removal RemovalOf(Call& call, const Warehouse& warehouse, const TabularRow* row);
+
   // metadata_files.cc
 
   /// Whether a cached file is asked for again: a load must notice one that is gone.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "moraine/catalog/claims.h"
+#include "moraine/catalog/dropped_internal.h"
 #include "moraine/catalog/swap_internal.h"
 
 namespace moraine::catalog {
@@ -40,6 +41,9 @@ Status DoSwap(Transaction& t, const TabularRow& row, const Swap& swap, const std
   ChangeDetail detail = row.detail();
   detail.uuid = swap.uuid;
   detail.operation = swap.operation;
+  detail.updates = swap.updates;
+  detail.summary = swap.summary;
+  detail.by = principal;
   return AddChange(t, {.kind = std::string(swap.change_kind),
                        .table_id = row.id,
                        .version = row.version + 1,
@@ -81,7 +85,9 @@ Result<int64_t> InsertTabular(Transaction& t, int64_t warehouse_id, const TableN
                             .detail = {.warehouse_id = warehouse_id,
                                        .name = name,
                                        .uuid = row.uuid,
-                                       .operation = row.operation}}));
+                                       .operation = row.operation,
+                                       .summary = row.summary,
+                                       .by = principal}}));
   return id;
 }
 
@@ -103,6 +109,7 @@ Status RenameTabular(Transaction& t, int64_t warehouse_id, const TableName& from
   ChangeDetail detail = row.detail();
   detail.name = to;
   detail.renamed_from = from;
+  detail.by = principal;
   return AddChange(t, {.kind = ChangeKind(kind, "rename"),
                        .table_id = row.id,
                        .version = row.version + 1,
@@ -111,17 +118,22 @@ Status RenameTabular(Transaction& t, int64_t warehouse_id, const TableName& from
                        .detail = std::move(detail)});
 }
 
-Status DropTabular(Transaction& t, const TabularRow& row, bool purge, int64_t now_ms) {
+Status DropTabular(Transaction& t, const TabularRow& row, const Removal& removal) {
+  MORAINE_TRY(CheckUnprotected(t, row));
+  if (removal.hold_ms > 0) {
+    MORAINE_TRY(HideTabular(t, row, removal));
+  } else {
+    MORAINE_TRY(RemoveTabular(t, row.id));
+  }
   ChangeDetail detail = row.detail();
   detail.last_metadata_location = row.metadata_location;
-  detail.purge_requested = purge;
-  MORAINE_TRY(RemoveClaims(t, row.id));
-  MORAINE_TRY(t.Execute("DELETE FROM tabular WHERE id = ?", {row.id}));
+  detail.by = removal.principal;
+  detail.purge_requested = removal.purge;
   return AddChange(t, {.kind = ChangeKind(row.kind, "drop"),
                        .table_id = row.id,
                        .version = row.version + 1,
                        .snapshot_id = row.current_snapshot_id,
-                       .changed_ms = now_ms,
+                       .changed_ms = removal.now_ms,
                        .detail = std::move(detail)});
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "moraine/catalog/change_detail.h"
 #include "moraine/catalog/rows_internal.h"
 #include "moraine/store/database.h"
 
@@ -23,6 +24,8 @@ struct Swap {
   std::vector<std::string> claims;  ///< the place first
   bool claims_changed = false;
   std::vector<std::string> foreign_folders;  ///< of files that lie outside the claims
+  iceberg::StringMap summary;                ///< counts of the snapshot that it brings
+  std::string updates;                       ///< what it updates, if it brings none
   int64_t now_ms = 0;
 };
 
@@ -44,6 +47,7 @@ struct NewRow {
   std::string operation;  ///< of the snapshot, if there is one
   std::vector<std::string> claims;
   std::vector<std::string> foreign_folders;
+  iceberg::StringMap summary;  ///< counts of its snapshot
   int64_t now_ms = 0;
 };
 
@@ -55,7 +59,16 @@ Result<int64_t> InsertTabular(store::Transaction& t, int64_t warehouse_id, const
 Status RenameTabular(store::Transaction& t, int64_t warehouse_id, const TableName& from,
                      const TableName& to, TabularKind kind, int64_t now_ms,
                      const std::string& principal);
-/// The row and its claims go; the feed says where the metadata was.
-Status DropTabular(store::Transaction& t, const TabularRow& row, bool purge, int64_t now_ms);
+/// How something is dropped.
+struct Removal {
+  bool purge = false;        ///< its files shall go, too, when the hold has ended
+  int64_t hold_ms = 0;       ///< how long it can be brought back; 0: it is gone at once
+  int64_t dropped_with = 0;  ///< the number of the namespace that goes with all in it, or 0
+  int64_t now_ms = 0;
+  std::string principal;
+};
+/// The row waits out of sight, with its claims, until the hold ends; without one both go. The feed
+/// says where the metadata was. Errors: PermissionDenied for what is protected.
+Status DropTabular(store::Transaction& t, const TabularRow& row, const Removal& removal);
 
 }  // namespace moraine::catalog

@@ -130,11 +130,12 @@ Status Catalog::Rename(Call& call, const std::string& warehouse, const TableName
 
 Status Catalog::Drop(Call& call, const std::string& warehouse, const TableName& name, Purge purge) {
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_ASSIGN(auto seen, state_->GetRow(call, home.id, name, TabularKind::kTable));
+  Removal removal = state_->RemovalOf(call, home, &seen);
+  removal.purge = purge == Purge::kRequested;
   MORAINE_TRY(state_->Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto row, GetTabular(t, home.id, name, TabularKind::kTable));
-    MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {row.id}));
-    return DropTabular(t, row, purge == Purge::kRequested, now_ms);
+    return DropTabular(t, row, removal);
   }));
   state_->Announce();
   return {};
@@ -150,12 +151,14 @@ Result<LoadedTablePtr> Catalog::Unregister(Call& call, const std::string& wareho
       MORAINE_ASSIGN(row, state_->GetRow(call, home.id, name, TabularKind::kTable));
     }
     MORAINE_ASSIGN(auto last, state_->Load(call, row, State::Freshness::kFilePresent));
-    int64_t now_ms = ToMillis(call.clock().Wall());
+    // Another catalog may look after the table from now on: it is not to be brought back here.
+    Removal removal;
+    removal.now_ms = ToMillis(call.clock().Wall());
+    removal.principal = call.principal();
     const Receipt receipt{.tabular_id = row.id, .metadata_location = row.metadata_location};
     MORAINE_TRY(state_->Mutate(call, receipt, [&](Transaction& t) -> Status {
       MORAINE_TRY(CheckUnchanged(t, row, lost_race));
-      MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {row.id}));
-      return DropTabular(t, row, false, now_ms);
+      return DropTabular(t, row, removal);
     }));
     state_->Announce();
     return last;
@@ -164,13 +167,7 @@ Result<LoadedTablePtr> Catalog::Unregister(Call& call, const std::string& wareho
 
 Result<Page<TableSummary>> Catalog::AllTables(Call& call, const PageRequest& page) {
   constexpr std::string_view kListing = "all-tables";
-  MORAINE_ASSIGN(auto after, ReadToken(kListing, page.token));
-  int64_t after_id = 0;
-  if (!after.empty()) {
-    auto parsed = ParseInt64(after);
-    if (!parsed.ok()) return InvalidArgument("pageToken: not a token of this listing");
-    after_id = *parsed;
-  }
+  MORAINE_ASSIGN(int64_t after_id, ReadNumberToken(kListing, page.token, 0));
   size_t size = std::clamp<size_t>(page.size, 1, kMaxPage);
   MORAINE_ASSIGN(auto rows, RunFor(call, state_->database, Access::kRead, [&](Transaction& t) {
                    return TablesAfter(t, after_id, size + 1);
@@ -214,6 +211,9 @@ Result<int64_t> Catalog::LastChange(Call& call) {
 }
 
 Status Catalog::TrimChanges(Call& call, int64_t before_ms, int64_t up_to_feed_seq) {
+  // They are the history of the tables, too.
+  int64_t history_ms = ToMillis(call.clock().Wall()) - state_->options.history_retention.count();
+  before_ms = std::min(before_ms, history_ms);
   return state_->database.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto rows, t.Query("SELECT COALESCE(MAX(feed_seq), 0) FROM table_change", {}));
     MORAINE_ASSIGN(int64_t newest, rows.at(0).Int(0));

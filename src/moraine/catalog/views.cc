@@ -269,10 +269,11 @@ Status Views::Rename(Call& call, const std::string& warehouse, const TableName& 
 
 Status Views::Drop(Call& call, const std::string& warehouse, const TableName& name) {
   MORAINE_ASSIGN(auto home, state_.FindWarehouse(call, warehouse));
-  int64_t now_ms = ToMillis(call.clock().Wall());
+  MORAINE_ASSIGN(auto seen, state_.GetRow(call, home.id, name, TabularKind::kView));
+  const Removal removal = state_.RemovalOf(call, home, &seen);
   MORAINE_TRY(state_.Mutate(call, {}, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto row, GetTabular(t, home.id, name, TabularKind::kView));
-    return DropTabular(t, row, false, now_ms);
+    return DropTabular(t, row, removal);
   }));
   state_.Announce();
   return {};

@@ -52,7 +52,7 @@ class Views {
                                const iceberg::ViewCommitRequest& request);
   Status Rename(Call& call, const std::string& warehouse, const TableName& from,
                 const TableName& to);
-  /// The row goes, files stay.
+  /// The view can be brought back until its hold ends (lifecycle.h); files stay.
   Status Drop(Call& call, const std::string& warehouse, const TableName& name);
 
  private:

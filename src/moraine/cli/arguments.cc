@@ -11,6 +11,7 @@
 #include "moraine/base/text.h"
 #include "moraine/cli/compact_command.h"
 #include "moraine/cli/import_command.h"
+#include "moraine/cli/lifecycle_commands.h"
 
 namespace moraine::cli {
 namespace {
@@ -23,6 +24,7 @@ struct Flags {
   CatalogOptions catalog;
   WebhookOptions webhook;
   WarehouseOptions warehouse;
+  LifecycleOptions lifecycle;
   OptimizerFlags optimizer;
   ServerFlags server;
   CompactFlags compact;
@@ -143,6 +145,148 @@ void AddReportCommand(Commands* commands, CLI::App* group, TableOptions* options
       ->type_name("N");
 }
 
+/// Names of tables and views, as `moraine table ...` takes them.
+CLI::App* AddTabular(CLI::App* app, LifecycleOptions* options) {
+  app->add_option("name", options->name,
+                  "Namespace and name: db.t; a part with dots in double quotes: 'db.\"a.b\"'")
+      ->type_name("TABLE");
+  AddWarehouse(app, &options->warehouse);
+  app->add_flag("--view", options->view, "It is a view");
+  return app;
+}
+
+void AddDroppedId(CLI::App* app, LifecycleOptions* options) {
+  app->add_option("--id", options->id, "Its number, as `moraine catalog dropped` shows it")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+}
+
+void AddDryRun(CLI::App* app, LifecycleOptions* options) {
+  app->add_flag("--dry-run", options->dry_run, "Say what would be done, and do nothing");
+}
+
+void AddReason(CLI::App* app, LifecycleOptions* options) {
+  app->add_option("--reason", options->reason, "Shown to whoever tries to drop it")
+      ->type_name("TEXT");
+}
+
+void AddRollback(Commands& commands, CLI::App* group, LifecycleOptions* options) {
+  auto* rollback = commands.Add(
+      group, "rollback", "Lead a table back to a snapshot, a time or a version, by a new commit",
+      "  moraine table rollback db.t --snapshot 6216529349462813571 --dry-run\n"
+      "  moraine table rollback db.t --time 2h\n"
+      "  moraine table rollback db.t --time 2026-11-22T19:31:00Z\n"
+      "  moraine table rollback db.t --to-version 12\n",
+      [options](Session& s) { return RollBackTable(s, *options); });
+  rollback->add_option("table", options->name, "Namespace and name: db.t")
+      ->required()
+      ->type_name("TABLE");
+  AddWarehouse(rollback, &options->warehouse);
+  auto* where = rollback->add_option_group("where");
+  where->add_option("--snapshot", options->snapshot_id, "To this snapshot")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("ID");
+  where
+      ->add_option("--time", options->time,
+                   "To the newest snapshot that was there at a time (UTC), or so long ago")
+      ->type_name("TIME");
+  where
+      ->add_option("--to-version", options->version,
+                   "To this version of the history: its snapshot, schema, partition spec, sort "
+                   "order and properties")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  where->require_option(1);
+  rollback->add_option("--branch", options->branch, "This branch instead of main")
+      ->type_name("BRANCH");
+  rollback->add_flag("--force", options->force,
+                     "Also to a snapshot that the branch does not come from");
+  AddDryRun(rollback, options);
+}
+
+void AddTableLifecycle(Commands& commands, CLI::App* group, LifecycleOptions* options) {
+  constexpr LifecycleObject kTable = LifecycleObject::kTable;
+  auto* history = AddTabular(
+      commands.Add(group, "history", "Show what became of a table, newest first, and who did it",
+                   "  moraine table history db.t\n  moraine table history db.v --view\n",
+                   [options](Session& s) { return ShowHistory(s, *options); }),
+      options);
+  AddLimit(history, &options->limit, 10'000);
+  AddRollback(commands, group, options);
+  auto* undrop = AddTabular(
+      commands.Add(group, "undrop", "Bring back a table that was dropped, while its hold lasts",
+                   "  moraine table undrop db.t\n  moraine table undrop db.t --to db.t_before\n"
+                   "  moraine table undrop --id 7 --dry-run\n",
+                   [options](Session& s) { return Undrop(s, *options, kTable); }),
+      options);
+  AddDroppedId(undrop, options);
+  undrop->add_option("--to", options->to, "Under this name instead of its own")->type_name("TABLE");
+  AddDryRun(undrop, options);
+  auto* purge = commands.Add(group, "purge",
+                             "End the hold of a dropped table now; its files stay where they are",
+                             "  moraine catalog dropped\n  moraine table purge --id 7\n",
+                             [options](Session& s) { return PurgeDropped(s, *options, kTable); });
+  AddDroppedId(purge, options);
+  purge->add_flag("--view", options->view, "It is a view");
+  auto* protect =
+      AddTabular(commands.Add(group, "protect", "Protect a table against being dropped",
+                              "  moraine table protect db.t --reason 'feeds the billing'\n"
+                              "  moraine table protect db.v --view\n",
+                              [options](Session& s) { return Protect(s, *options, kTable); }),
+                 options);
+  AddReason(protect, options);
+  AddTabular(commands.Add(group, "unprotect", "Let a table be dropped again",
+                          "  moraine table unprotect db.t\n",
+                          [options](Session& s) { return Unprotect(s, *options, kTable); }),
+             options);
+}
+
+CLI::App* AddNamespace(CLI::App* app, LifecycleOptions* options, const char* what) {
+  app->add_option("namespace", options->name, what)->type_name("NAMESPACE");
+  AddWarehouse(app, &options->warehouse);
+  return app;
+}
+
+void AddCatalogLifecycle(Commands& commands, CLI::App* group, LifecycleOptions* options) {
+  constexpr LifecycleObject kNamespace = LifecycleObject::kNamespace;
+  auto* dropped = commands.Add(group, "dropped", "List what was dropped and can be brought back",
+                               "  moraine catalog dropped\n",
+                               [options](Session& s) { return ListDropped(s, *options); });
+  AddLimit(dropped, &options->limit, 10'000);
+  auto* drop = AddNamespace(
+      commands.Add(group, "drop", "Drop a namespace, with all in it if that is asked for",
+                   "  moraine catalog drop staging --recursive --dry-run\n"
+                   "  moraine catalog drop staging --recursive\n",
+                   [options](Session& s) { return DropNamespace(s, *options); }),
+      options, "What to drop");
+  drop->get_option("namespace")->required();
+  drop->add_flag("--recursive", options->recursive, "With all that is in it");
+  AddDryRun(drop, options);
+  auto* undrop = AddNamespace(
+      commands.Add(group, "undrop", "Bring back a namespace, with all that was dropped with it",
+                   "  moraine catalog undrop staging\n  moraine catalog undrop --id 3 --dry-run\n",
+                   [options](Session& s) { return Undrop(s, *options, kNamespace); }),
+      options, "What to bring back");
+  AddDroppedId(undrop, options);
+  AddDryRun(undrop, options);
+  auto* purge = commands.Add(
+      group, "purge", "End the hold of a dropped namespace now", "  moraine catalog purge --id 3\n",
+      [options](Session& s) { return PurgeDropped(s, *options, kNamespace); });
+  AddDroppedId(purge, options);
+  auto* protect = AddNamespace(
+      commands.Add(group, "protect",
+                   "Protect a namespace against being dropped, or all that is in a warehouse",
+                   "  moraine catalog protect sales\n"
+                   "  moraine catalog protect --warehouse default --reason 'a freeze'\n",
+                   [options](Session& s) { return Protect(s, *options, kNamespace); }),
+      options, "What to protect; the warehouse if not given");
+  AddReason(protect, options);
+  AddNamespace(commands.Add(group, "unprotect", "Let it be dropped again",
+                            "  moraine catalog unprotect sales\n",
+                            [options](Session& s) { return Unprotect(s, *options, kNamespace); }),
+               options, "What is protected; the warehouse if not given");
+}
+
 void AddTableCommands(CLI::App* root, Flags* flags) {
   Commands commands(flags);
   auto* options = &flags->table;
@@ -203,6 +347,7 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
   optimize->add_option("--branch", options->branch, "Optimize this branch instead of main")
       ->type_name("BRANCH");
   optimize->add_flag("--watch", options->watch, "Follow the run until it ends");
+  AddTableLifecycle(commands, group, &flags->lifecycle);
 }
 
 void AddAfter(CLI::App* app, std::string* after) {
@@ -357,6 +502,7 @@ void AddCatalogCommands(CLI::App* root, Flags* flags) {
                               [options](Session& s) { return ListNamespaceTables(s, *options); });
   tables->add_option("namespace", options->ns, "Where to look")->required()->type_name("NAMESPACE");
   AddWarehouse(tables, &options->warehouse);
+  AddCatalogLifecycle(commands, group, &flags->lifecycle);
   AddImportCommand(group, &flags->import, &flags->invocation);
 }
 

@@ -39,6 +39,8 @@ std::string_view HintFor(const Status& status) {
       {"Warehouse does not exist", "\n`moraine catalog warehouses` shows those that there are"},
       {"no such process", "\n`moraine process list` shows the newest"},
       {"no such webhook", "\n`moraine webhook list` shows those that there are"},
+      {"Nothing that was dropped has this name",
+       "\n`moraine catalog dropped` shows what can be brought back"},
   };
   for (const auto& [begin, hint] : kHints) {
     if (status.message().starts_with(begin)) return hint;

@@ -13,6 +13,7 @@
 #include "moraine/base/testing/test_env.h"
 #include "moraine/base/text.h"
 #include "moraine/cli/arguments.h"
+#include "moraine/cli/lifecycle_commands.h"
 #include "moraine/cli/watch.h"
 
 namespace moraine::cli {
@@ -198,6 +199,13 @@ TEST_F(RunTest, UsageErrorsAskNoServer) {
       {"table", "optimize", "db.t", "--layout", ""},
       {"table", "optimize", "db.t", "--layout", " "},
       {"catalog", "tables"},
+      {"catalog", "drop"},
+      {"table", "undrop"},
+      {"table", "purge"},
+      {"table", "protect", "noname"},
+      {"table", "rollback", "db.t"},
+      {"table", "rollback", "db.t", "--snapshot", "1", "--to-version", "2"},
+      {"table", "rollback", "db.t", "--time", "yesterday"},
       {"process", "cancel"},
       {"process", "cancel", ""},
       {"process", "show", ""},
@@ -536,6 +544,131 @@ TEST(Progress, NeverLeavesItsBounds) {
   }
   EXPECT_TRUE(HasEnded(Json::Parse(R"({"state":"cancelled"})").value()));
   EXPECT_FALSE(HasEnded(Json::Parse(R"({"state":"committing"})").value()));
+}
+
+TEST_F(RunTest, LifecycleAsksForWhatWasTyped) {
+  const std::string ns = "/api/v1/warehouses/default/namespaces/db";
+  struct Case {
+    std::vector<std::string> line;
+    std::string asked;
+    std::string body;
+    std::string answer;
+    std::string shown;
+  };
+  const std::string restored =
+      R"({"id":7,"restored":[{"kind":"table","warehouse":"default","namespace":["a.b"],"name":"t"}],)"
+      R"("left":[{"kind":"view","warehouse":"default","namespace":["db"],"name":"v"}]})";
+  const std::string rolled =
+      R"({"branch":"main","from-snapshot-id":2,"to-snapshot-id":-1,"changes":"remove-snapshot-ref","version":4})";
+  const Case cases[] = {
+      {{"table", "undrop", "db.t"},
+       std::string("POST ") + kTable + "/undrop",
+       R"({"dry-run":false})",
+       restored,
+       "brought back table \"a.b\".t\nleft out, its place is taken: view db.v\n"},
+      {{"table", "undrop", "--id", "7", "--view", "--to", "a.\"b.c\".d", "--dry-run"},
+       "POST /api/v1/dropped/views/7/undrop",
+       R"({"to":{"namespace":["a","b.c"],"name":"d"},"dry-run":true})",
+       restored,
+       "would bring back table \"a.b\".t\n"},
+      {{"catalog", "undrop", "db"}, "POST " + ns + "/undrop", R"({"dry-run":false})", restored, ""},
+      {{"catalog", "drop", "db", "--recursive"},
+       "POST " + ns + "/drop",
+       R"({"recursive":true,"dry-run":false})",
+       R"({"dropped":[{"kind":"namespace","warehouse":"default","namespace":["db"]}]})",
+       "dropped namespace db\nBring it back: moraine catalog undrop db\n"},
+      {{"table", "purge", "--id", "7"},
+       "POST /api/v1/dropped/tables/7/purge",
+       "{}",
+       "",
+       "Its files"},
+      {{"table", "protect", "db.t", "--reason", "why"},
+       std::string("POST ") + kTable + "/protection",
+       R"({"protected":true,"reason":"why"})",
+       R"({"protected":true})",
+       "db.t is protected"},
+      {{"table", "unprotect", "db.v", "--view"},
+       "POST " + ns + "/views/v/protection",
+       R"({"protected":false})",
+       R"({"protected":false})",
+       "db.v is not protected\n"},
+      {{"catalog", "protect"},
+       "POST /api/v1/warehouses/default/protection",
+       R"({"protected":true})",
+       R"({"protected":true})",
+       "The warehouse default is protected"},
+      {{"table", "rollback", "db.t", "--time", "2026-01-01 00:00", "--branch", "b"},
+       std::string("POST ") + kTable + "/rollback",
+       fmt::format(R"({{"timestamp-ms":{},"branch":"b","force":false,"dry-run":false}})", kNow),
+       rolled,
+       "rolled back db.t, branch main: from snapshot 2 to no snapshot (remove-snapshot-ref)\n"},
+      {{"table", "rollback", "db.t", "--to-version", "3", "--dry-run"},
+       std::string("POST ") + kTable + "/rollback",
+       R"({"version":3,"force":false,"dry-run":true})",
+       R"({"to-snapshot-id":5,"changes":""})",
+       "db.t is there already: snapshot 5\n"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(fmt::format("{}", fmt::join(c.line, " ")));
+    server_ = FakeServer();
+    server_.On(c.asked, c.answer);
+    EXPECT_EQ(Run(c.line), kExitOk) << err_;
+    EXPECT_THAT(server_.log, ElementsAre(c.asked));
+    EXPECT_EQ(server_.body, c.body);
+    EXPECT_THAT(out_, HasSubstr(c.shown));
+  }
+}
+
+TEST_F(RunTest, ShowsWhatWasDroppedAndTheHistory) {
+  server_.On("GET /api/v1/dropped",
+             fmt::format(R"({{"dropped":[{{"id":7,"kind":"table","warehouse":"default",)"
+                         R"("namespace":["db"],"name":"t","dropped-ms":{},"dropped-by":"alice",)"
+                         R"("purge-after-ms":{}}},{{"id":8,"kind":"namespace","warehouse":"w",)"
+                         R"("namespace":["a","b"],"dropped-ms":{},"dropped-by":"",)"
+                         R"("purge-after-ms":{},"place-taken":"x"}}],"next-page-token":"00"}})",
+                         kNow - 60'000, kNow + 7'200'000, kNow, kNow));
+  EXPECT_EQ(Run({"catalog", "dropped", "--limit", "2"}), kExitOk) << err_;
+  EXPECT_THAT(out_, testing::AllOf(HasSubstr("db.t"), HasSubstr("alice"), HasSubstr("for 2 h"),
+                                   HasSubstr("a.b"), HasSubstr("its place is taken"),
+                                   HasSubstr("The last 2; more with --limit")));
+  server_.On(std::string("GET ") + kTable + "/history",
+             fmt::format(R"({{"history":[{{"version":2,"kind":"commit","changed-ms":{},)"
+                         R"("changed-by":"","snapshot-id":5,"operation":"append",)"
+                         R"("summary":{{"added-records":"1200","added-data-files":"2"}}}}]}})",
+                         kNow));
+  EXPECT_EQ(Run({"table", "history", "db.t"}), kExitOk) << err_;
+  EXPECT_THAT(out_, testing::AllOf(HasSubstr("2026-01-01 00:00:00"), HasSubstr("append"),
+                                   HasSubstr("+2 files, +1,200 records")));
+}
+
+TEST(ParseTimeOrAge, ReadsTimesAndAges) {
+  struct Case {
+    const char* text;
+    int64_t time_ms;  // -1: refused
+  };
+  const Case cases[] = {{"2026-01-01T00:00:00Z", kNow},
+                        {"2026-01-01T00:00:01.250Z", kNow + 1'250},
+                        {"2026-01-01 00:02", kNow + 120'000},
+                        {"2026-01-02T01:00:00", kNow + 25 * 3'600'000},
+                        {"2h", kNow - 7'200'000},
+                        {"0s", kNow},
+                        {"1767225600000", kNow},
+                        {"", -1},
+                        {"yesterday", -1},
+                        {"2026-13-01T00:00Z", -1},
+                        {"2026-02-30T00:00Z", -1},
+                        {"2026-01-01T24:00Z", -1},
+                        {"2026-01-01T00:00:61Z", -1},
+                        {"2026-01-01T00:00+01:00", -1},
+                        {"2026-01-01", -1},
+                        {"-2h", -1}};
+  for (const auto& c : cases)
+    EXPECT_EQ(ParseTimeOrAge(c.text, kNow).ok(), c.time_ms >= 0) << c.text;
+  for (const auto& c : cases) {
+    if (c.time_ms >= 0) {
+      EXPECT_EQ(ParseTimeOrAge(c.text, kNow).value(), c.time_ms) << c.text;
+    }
+  }
 }
 
 }  // namespace

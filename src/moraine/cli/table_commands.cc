@@ -253,6 +253,12 @@ Status ShowTable(Session& session, const TableOptions& options) {
   facts.Add("snapshots", FormatCount(IntOf(table, "snapshots")));
   facts.Add("current snapshot", SnapshotOf(table, "current-snapshot-id"));
   facts.Add("last commit", FormatAgo(IntOf(table, "last-updated-ms"), now_ms));
+  if (const Json& protection = ObjectOf(table, "protection"); protection.is_object()) {
+    std::string by = TextOf(protection, "by"), reason = TextOf(protection, "reason");
+    facts.Add("protected",
+              fmt::format("{}{}{}{}", FormatAgo(IntOf(protection, "since-ms"), now_ms),
+                          by.empty() ? "" : " by " + by, reason.empty() ? "" : ": ", reason));
+  }
   AddHealth(table, now_ms, &facts);
   std::string text = facts.Text(session.console);
   text += "\n" + SchemaText(ObjectOf(table, "schema"), session.console);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "moraine/catalog/lifecycle.h"
 #include "moraine/iceberg/commit/snapshot_producer.h"
 #include "moraine/io/testing/hooked_files.h"
 #include "moraine/optimizing/process_end.h"
@@ -217,6 +218,42 @@ TEST_F(CommitterTest, EndsWhenTheTableIsDroppedOrRolledBack) {
   EXPECT_EQ(other.LastProcess()->state, ProcessState::kCancelled);
   ASSERT_TRUE(other.Tick().ok());
   EXPECT_FALSE(other.State(other.LastProcess()->table_id));
+}
+
+TEST_F(CommitterTest, ATableThatComesBackIsOptimizedAgain) {
+  for (bool noticed : {true, false}) {
+    SCOPED_TRACE(noticed);
+    OptimizingWorld world;
+    int64_t id = world.MakeTable(kTable);
+    ASSERT_TRUE(world.Append(kTable, {"a", "b"}).ok());
+    world.token();
+    ASSERT_TRUE(world.Tick().ok());
+    world.RunTasks();
+    Call call = world.call();
+    catalog::Catalog& catalog = world.engine();
+    ASSERT_TRUE(catalog.Drop(call, "w", {{"ns"}, kTable}, catalog::Catalog::Purge::kNo).ok());
+    if (noticed) {
+      ASSERT_TRUE(world.Tick().ok());
+      EXPECT_EQ(world.LastProcess()->state, ProcessState::kCancelled);
+      ASSERT_TRUE(world.Tick().ok());
+      EXPECT_FALSE(world.State(id));
+    }
+    catalog::Lifecycle life(catalog);
+    auto dropped = life.FindDropped(call, catalog::ObjectKind::kTable, id).value();
+    std::vector<catalog::ObjectRef> left;
+    ASSERT_TRUE(life.Undrop(call, dropped, std::nullopt, catalog::DryRun::kNo, &left).ok());
+    for (int i = 0; i < 6 && world.LiveFiles(kTable).size() > 1; ++i) {
+      world.Advance(std::chrono::minutes(5));
+      world.LoseOptimizer();
+      world.token();
+      ASSERT_TRUE(world.Tick().ok());
+      world.RunTasks();
+      ASSERT_TRUE(world.Tick().ok());
+    }
+    EXPECT_EQ(world.LastProcess()->state, ProcessState::kSucceeded) << world.LastProcess()->error;
+    EXPECT_EQ(world.LiveFiles(kTable).size(), 1u);
+    EXPECT_EQ(world.Names(kTable), (Names{"a", "b"}));
+  }
 }
 
 /// Not dropped: the store does not show the file, for a while or for good.

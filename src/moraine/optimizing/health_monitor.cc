@@ -116,7 +116,8 @@ Result<bool> HealthMonitor::FeedTick(Call& call) {
   std::set<int64_t> dropped;
   for (const auto& change : changes) {
     if (!change.IsOfTable()) continue;
-    if (change.kind == "drop") {
+    // Purged: dropped before, and never seen again.
+    if (change.kind == "drop" || change.kind == "purge") {
       dropped.insert(change.table_id);
       changed.erase(change.table_id);
     } else {

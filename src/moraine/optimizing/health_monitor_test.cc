@@ -196,9 +196,8 @@ TEST_F(HealthMonitorTest, WhoComesAfterChangesWereRemovedLooksAtEverything) {
   ASSERT_TRUE(world_.State(dropped));
   ASSERT_TRUE(world_.Append("kept", {"a"}).ok());
   Call call = world_.call();
-  ASSERT_TRUE(world_.engine()
-                  .Drop(call, "default", {{"ns"}, "dropped"}, catalog::Catalog::Purge::kNo)
-                  .ok());
+  ASSERT_TRUE(
+      world_.engine().Drop(call, "w", {{"ns"}, "dropped"}, catalog::Catalog::Purge::kNo).ok());
   ASSERT_TRUE(world_.Append("kept", {"b"}).ok());
   int64_t last = world_.MakeTable("last");
   world_.Advance(std::chrono::hours(1));

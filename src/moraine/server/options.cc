@@ -11,6 +11,7 @@
 
 #include "moraine/api/service.h"
 #include "moraine/base/text.h"
+#include "moraine/io/cloud_location.h"
 #include "moraine/io/location.h"
 #include "moraine/io/scratch_file.h"
 #include "moraine/net/uri.h"
@@ -65,7 +66,9 @@ Result<std::string> ReadToken(const std::string& path) {
 /// Files are kept on this machine, on what is mounted there, or in an S3 store.
 Status CheckLocation(std::string_view key, const std::string& location) {
   auto normal = io::NormalizeLocation(location);
-  if (normal.ok() && (normal->starts_with("file:///") || normal->starts_with("s3://"))) return {};
+  const bool is_known = normal.ok() && (normal->starts_with("file:///") ||
+                                        normal->starts_with("s3://") || io::CloudStoreOf(*normal));
+  if (is_known) return {};
   return InvalidArgument(fmt::format(
       "{}: no files can be kept at '{}': expected file:///absolute/path, "
       "/absolute/path or s3://bucket/prefix{}",
@@ -171,7 +174,7 @@ Result<catalog::Warehouse> WarehouseOf(const Config& config) {
   for (const auto& location : warehouse.allowed_locations) {
     MORAINE_TRY(CheckLocation("warehouse.allowed-locations", location));
   }
-  MORAINE_ASSIGN(warehouse.storage, S3StorageOf(config));
+  MORAINE_ASSIGN(warehouse.storage, StorageOf(config));
   warehouse.clients = ClientAccessOf(config);
   MORAINE_ASSIGN(warehouse.defaults, PairsOf(config, "warehouse.table-defaults", "table-default."));
   MORAINE_ASSIGN(warehouse.overrides,

@@ -57,4 +57,10 @@ void AddProcessMetrics(Metrics& metrics) {
   });
 }
 
+void AddStreamMetric(Metrics& metrics, std::function<size_t()> streams) {
+  metrics.OnCollect(
+      [gauge = metrics.Gauges({"moraine_events_streams", "Open streams of events."}).With(),
+       streams = std::move(streams)]() mutable { gauge.Set(static_cast<double>(streams())); });
+}
+
 }  // namespace moraine::server

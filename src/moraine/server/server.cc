@@ -18,6 +18,7 @@
 #include "moraine/server/metrics_page.h"
 #include "moraine/server/options.h"
 #include "moraine/server/process_metrics.h"
+#include "moraine/server/purge_loop.h"
 #include "moraine/server/request_metrics.h"
 #include "moraine/worker/optimizer.h"
 
@@ -98,6 +99,8 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   catalog::CatalogOptions catalog_options;
   catalog_options.metadata_cache_bytes = config.Number("catalog.metadata-cache");
   catalog_options.max_metadata_bytes = config.Number("catalog.max-metadata");
+  catalog_options.drop_hold = config.Duration("catalog.drop-hold-time");
+  catalog_options.history_retention = config.Duration("catalog.history-retention");
   catalog_options.metrics = &metrics;
   catalog = std::make_unique<catalog::Catalog>(*database, *files, catalog_options);
   MORAINE_TRY(catalog->Open(call));
@@ -128,9 +131,7 @@ Status Server::Parts::OpenEvents(Call& call) {
   client.response_limit_bytes = kReceiverAnswerBytes;
   event_http = net::MakeHttpClient(client);
   events = std::make_unique<events::Service>(*catalog, *database, *event_http, options);
-  metrics.OnCollect(
-      [streams = metrics.Gauges({"moraine_events_streams", "Open streams of events."}).With(),
-       this]() mutable { streams.Set(static_cast<double>(events->streams())); });
+  AddStreamMetric(metrics, [this] { return events->streams(); });
   return events->Open(call);
 }
 
@@ -185,6 +186,8 @@ void Server::Parts::StartEvents() {
 
 /// Forgets the keys of requests that can't come again, and old reports of engines.
 void Server::Parts::StartTrimming() {
+  threads.emplace_back("purge",
+                       [this](std::stop_token) { RunPurges(env, stop.get_token(), *catalog); });
   threads.emplace_back("trimming", [this](std::stop_token) {
     const Millis kept = config.Duration("catalog.idempotency-key-lifetime") + kKeyGrace;
     while (!stop.stop_requested()) {

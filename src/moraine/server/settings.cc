@@ -95,6 +95,7 @@ std::vector<Setting> Settings() {
        "of the table."},
   };
   for (Setting& setting : S3Settings()) settings.push_back(std::move(setting));
+  for (Setting& setting : CloudSettings()) settings.push_back(std::move(setting));
   std::vector<Setting> more = {
       {"catalog.metadata-cache", SettingType::kBytes, "64MiB", "Memory for table metadata.", 0,
        1024 * 1024 * kMiB},
@@ -105,6 +106,13 @@ std::vector<Setting> Settings() {
        "first "
        "time; 0: such keys are ignored.",
        0, 7LL * 86'400'000},
+      {"catalog.drop-hold-time", SettingType::kDuration, "7d",
+       "How long dropped tables, views and namespaces can be brought back; 0: not at all. A "
+       "warehouse's overrides, the table's own property and a warehouse's defaults of this name "
+       "win, in this order.",
+       0, 3650LL * 86'400'000},
+      {"catalog.history-retention", SettingType::kDuration, "30d",
+       "How far back the history of tables goes.", 0, 3650LL * 86'400'000},
       {"catalog.report-retention", SettingType::kDuration, "7d",
        "How long metrics reports of engines are kept.", 1'000, 3650LL * 86'400'000},
       {"scan.files-per-answer", SettingType::kNumber, "5000",

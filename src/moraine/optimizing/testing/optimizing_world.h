@@ -97,6 +97,8 @@ class OptimizingWorld {
   /// One task: polled, acknowledged and run, but not reported.
   std::optional<tasks::TaskReport> RunOneTask();
   const std::string& token();
+  /// The optimizer is gone; who asks for one next registers anew.
+  void LoseOptimizer() { token_.clear(); }
 
   /// Live files of the table's current snapshot.
   std::vector<iceberg::DataFile> LiveFiles(const std::string& table);
