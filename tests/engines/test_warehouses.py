@@ -143,7 +143,10 @@ print(sorted(catalog.load_table("db.t").scan().to_arrow()["id"].to_pylist()))
 created = catalog.create_table("db.signed", table.schema())
 created.append(pa.table({"id": [1, 2], "word": ["a", None]}, schema=created.schema().as_arrow()))
 print(catalog.load_table("db.signed").scan().to_arrow().num_rows)
-table.io.delete(created.metadata_location + "-none")
+try:
+    created.io.delete(created.metadata_location)
+except Exception as error:
+    print(error)
 """
 
 
@@ -153,9 +156,14 @@ def test_a_client_without_keys_has_its_requests_signed(server, stores):
     path = "/iceberg/v1/lake/namespaces/db/tables/t/sign"
     folder = install_packages("s3fs")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    ran = subprocess.run([sys.executable, "-c", SIGNED, server.uri, "lake"], env=environment | {"PYTHONPATH": str(folder)}, capture_output=True,
-                         text=True, timeout=120)
-    assert ran.stdout.splitlines() == [str(sorted([*range(100), 7])), "2"], (ran.stdout, ran.stderr[-4000:], server.log_tail())
+    # One worker: PyIceberg takes its signer off and puts it on again for each of its threads, which share one client of
+    # s3fs; what another thread sends meanwhile goes out unsigned, and the store denies it.
+    environment |= {"PYTHONPATH": str(folder), "PYICEBERG_MAX_WORKERS": "1"}
+    ran = subprocess.run([sys.executable, "-c", SIGNED, server.uri, "lake"], env=environment, capture_output=True, text=True, timeout=120)
+    said = (ran.stdout, ran.stderr[-4000:], server.log_tail())
+    assert ran.returncode == 0 and ran.stdout.splitlines()[:2] == [str(sorted([*range(100), 7])), "2"], said
+    # PyIceberg deletes by a list, and does not show the list to the signer.
+    assert "Failed to sign request 400" in ran.stdout and "/lake?delete" in ran.stdout, said
 
     def sign(method: str, uri: str):
         body = {"region": "us-east-1", "method": method, "uri": uri, "headers": {}}

@@ -234,6 +234,37 @@ TEST(S3Signing, HeadersOfTheStoreAreSignedOrRefused) {
   EXPECT_EQ(Sign(broken).status().code(), Code::kInvalidArgument);
 }
 
+/// As botocore 1.43 sends them for a client that has no keys.
+TEST(S3Signing, UploadsOfBotocoreAreSigned) {
+  SignRequest request = Asking("PUT", "http://127.0.0.1:8333/lake/w/t-1/a");
+  request.headers.Add("User-Agent", "aiobotocore/3.10.0");
+  request.headers.Add("Expect", "100-continue");
+  request.headers.Add("x-amz-checksum-crc32", "SX1w2w==");
+  request.headers.Add("x-amz-sdk-checksum-algorithm", "CRC32");
+  auto done = Sign(request);
+  ASSERT_TRUE(done.ok()) << done.status().ToString();
+  EXPECT_EQ(done->headers.Get("X-Amz-Content-Sha256"), "UNSIGNED-PAYLOAD");
+  EXPECT_THAT(std::string(done->headers.Get("Authorization").value()),
+              HasSubstr("SignedHeaders=host;x-amz-checksum-crc32;x-amz-content-sha256;x-amz-date;"
+                        "x-amz-sdk-checksum-algorithm,"));
+
+  Warehouse amazon = Signing();
+  amazon.storage.erase("s3.endpoint");
+  request = Asking("PUT", "https://lake.s3.eu.amazonaws.com/w/t-1/a");
+  request.headers.Add("Transfer-Encoding", "chunked");
+  request.headers.Add("Content-Encoding", "aws-chunked");
+  request.headers.Add("X-Amz-Trailer", "x-amz-checksum-crc32");
+  request.headers.Add("X-Amz-Decoded-Content-Length", "17");
+  request.headers.Add("x-amz-sdk-checksum-algorithm", "CRC32");
+  done = Sign(request, amazon);
+  ASSERT_TRUE(done.ok()) << done.status().ToString();
+  EXPECT_EQ(done->headers.Get("X-Amz-Content-Sha256"), "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+  EXPECT_THAT(
+      std::string(done->headers.Get("Authorization").value()),
+      HasSubstr("SignedHeaders=host;x-amz-content-sha256;x-amz-date;"
+                "x-amz-decoded-content-length;x-amz-sdk-checksum-algorithm;x-amz-trailer,"));
+}
+
 Result<SignedRequest> Delete(const std::string& body) {
   SignRequest request = Asking("POST", "http://127.0.0.1:8333/lake?delete=");
   request.body = body;
