@@ -95,15 +95,16 @@ class Optimizer:
         self.process.wait()
 
 
-def wait_until_drained(server: Server, limit: float):
-    """Until no process runs and no table waits for one, twice in a row."""
+def wait_until_drained(server: Server, limit: float, names=None):
+    """Until no process runs and no table (of these) waits for one, three times in a row."""
     end = time.monotonic() + limit
     calm = 0
     while time.monotonic() < end:
         _, processes, _ = server.get("/api/v1/processes?limit=1000")
         _, tables, _ = server.get("/api/v1/tables")
         busy = [p for p in processes["processes"] if p["state"] in ("running", "committing")]
-        waiting = [t for t in tables["tables"] if t["status"] not in ("idle", "skipped")]
+        waiting = [t for t in tables["tables"] if t["status"] not in ("idle", "skipped")
+                   and (names is None or ".".join([*t["namespace"], t["name"]]) in names)]
         calm = calm + 1 if not busy and not waiting else 0
         if calm == 3:
             return
