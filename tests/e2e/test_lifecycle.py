@@ -10,6 +10,7 @@ import pytest
 from harness import BINARY, Server
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import ForbiddenError, NoSuchTableError
+from pyiceberg.types import StringType
 
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), ("kind", pa.string())])
 FAST = {"self-optimizing.min-plan-interval": "0", "self-optimizing.minor.trigger.file-count": "4", "self-optimizing.hot-partition-delay": "0"}
@@ -163,7 +164,7 @@ def test_rollback_by_snapshot_time_and_version(tmp_path):
         first, second, third = (snapshot.snapshot_id for snapshot in table.snapshots())
         version = json.loads(moraine("table", "show", "db.t", "--json"))["version"]
         with table.update_schema() as update:
-            update.add_column("more", "string")
+            update.add_column("more", StringType())
         assert f"to snapshot {first} (set-snapshot-ref)" in moraine("table", "rollback", "db.t", "--snapshot", first, "--dry-run")
         assert ids_of(catalog.load_table("db.t")) == [1, 2, 3]
         moraine("table", "rollback", "db.t", "--snapshot", first)

@@ -11,7 +11,7 @@ namespace moraine::net {
 
 /// What reads an HTTP/1.0 answer knows no chunks: the end of the connection is the end of the body.
 void Connection::BeginStream() {
-  stream_.emplace();
+  stream_ = Stream();
   stream_->next = std::move(response_.next);
   response_.next = nullptr;
   if (!parser_.is_http_10()) return;
