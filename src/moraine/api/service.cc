@@ -11,7 +11,12 @@ namespace moraine::api {
 
 namespace {
 
-net::Response ErrorWith(int http, Code code, std::string_view message) {
+constexpr size_t kMaxMessageBytes = 8'192;
+
+net::Response ErrorWith(int http, Code code, std::string_view text) {
+  // Texts of others may have been cut within a character.
+  std::string message(text.substr(0, kMaxMessageBytes));
+  while (!message.empty() && !IsValidUtf8(message)) message.pop_back();
   std::string body;
   JsonWriter(&body)
       .BeginObject()

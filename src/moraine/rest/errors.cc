@@ -74,7 +74,10 @@ Shape ShapeOf(const Status& status, Effect effect) {
 
 }  // namespace
 
-net::Response ErrorResponse(int status, std::string_view type, std::string_view message) {
+net::Response ErrorResponse(int status, std::string_view type, std::string_view text) {
+  // Texts of others may have been cut within a character.
+  std::string message(text.substr(0, kMaxMessageBytes));
+  while (!message.empty() && !IsValidUtf8(message)) message.pop_back();
   std::string body;
   JsonWriter(&body)
       .BeginObject()
@@ -90,9 +93,7 @@ net::Response ErrorResponse(int status, std::string_view type, std::string_view 
 
 net::Response ErrorOf(const Status& status, Effect effect) {
   Shape shape = ShapeOf(status, effect);
-  std::string message(status.message().substr(0, kMaxMessageBytes));
-  while (!message.empty() && !IsValidUtf8(message)) message.pop_back();
-  net::Response response = ErrorResponse(shape.status, shape.type, message);
+  net::Response response = ErrorResponse(shape.status, shape.type, status.message());
   if (shape.status == 429 || shape.status == 503) {
     response.headers.Add("Retry-After", kRetryAfterSeconds);
   }

@@ -115,6 +115,11 @@ TEST_F(ScanRoutes, ErrorsByTheirNames) {
               "BadRequestException");
   ExpectError(Send(Method::kGet, "plan/x"), 404, "NoSuchPlanIdException");
   ExpectError(Send(Method::kDelete, "plan/x"), 404, "NoSuchPlanIdException");
+  for (const char* begin : {"", "x"}) {  // cut within a character or not, the answer is JSON
+    std::string id = begin;
+    for (int i = 0; i < 500; ++i) id += "%C3%A9";
+    ExpectError(Send(Method::kGet, "plan/" + id), 404, "NoSuchPlanIdException");
+  }
 }
 
 TEST_F(ScanRoutes, TasksEndWithTheirTable) {
