@@ -49,8 +49,9 @@ Result<LocationParts> SplitLocation(std::string_view location) {
   if (parts.scheme == "abfss") {
     // One container has two names.
     constexpr std::string_view kBlob = ".blob.";
-    const size_t at = parts.authority.find(kBlob);
-    if (at != parts.authority.npos) parts.authority.replace(at, kBlob.size(), ".dfs.");
+    for (size_t at = 0; (at = parts.authority.find(kBlob)) != parts.authority.npos;) {
+      parts.authority.replace(at, kBlob.size(), ".dfs.");
+    }
   }
   if (parts.scheme == "file" && parts.authority == "localhost") parts.authority.clear();
   if (parts.scheme == "file" && !parts.authority.empty()) {

@@ -25,6 +25,7 @@ TEST(Location, Normalizes) {
            {"gs://b/x//y", "gs://b/x/y"},
            {"abfs://c@a.dfs.core.windows.net/x", "abfss://c@a.dfs.core.windows.net/x"},
            {"wasbs://c@A.blob.core.windows.net/x/", "abfss://c@a.dfs.core.windows.net/x"},
+           {"wasb://c@a.blob.blob.x/y", "abfss://c@a.dfs.dfs.x/y"},
            {"hdfs://Host:8020/x", "hdfs://host:8020/x"},
            {"s3://b/%7Ex", "s3://b/~x"},
            {"/a/ä b", "file:///a/ä b"},
