@@ -52,6 +52,7 @@ class Contender:
     def __init__(self, name: str, port: int, base: str, pids, root: str, headers: dict | None = None):
         self.name, self.port, self.base, self.pids, self.root, self.headers = name, port, base, pids, root, headers or {}
         self.created = 0
+        self.writers = 16  # that it lets write at the same time
 
     def request(self, method: str, path: str, body=None, headers: dict | None = None, fail: bool = True):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
@@ -114,7 +115,7 @@ def prepare(contender: Contender, listed: int):
         size, next_snapshot = len(text), next_snapshot + 1000
     if listed:
         done = drive(contender, request_text("POST", contender.base + "/namespaces/many/tables", contender.headers,
-                                             {"name": "a_table_with_a_name_@c@_@n@", "schema": SCHEMA}), 200, clients=16, seconds=600, most=listed)
+                                             {"name": "a_table_with_a_name_@c@_@n@", "schema": SCHEMA}), 200, clients=contender.writers, seconds=600, most=listed)
         if done["requests"] < listed:
             raise RuntimeError(f"{contender.name}: {done['requests']} tables of {listed}: {done['error']}")
 
@@ -149,6 +150,12 @@ def drive(contender, text: str, status: int, clients: int, seconds: float, most:
 def load_small(c: Contender, clients: int):
     _, body, _ = c.request("GET", "/namespaces/bench/tables/small0")
     return request_text("GET", c.base + "/namespaces/bench/tables/small@k@", c.headers), 200, body[:15].decode()
+
+
+def load_small_asking(c: Contender, clients: int):
+    """As PyIceberg and Spark ask: for keys, if there are any."""
+    text, status, begin = load_small(c, clients)
+    return text.replace("Accept:", "X-Iceberg-Access-Delegation: vended-credentials\r\nAccept:", 1), status, begin
 
 
 def load_small_gzip(c: Contender, clients: int):
@@ -199,7 +206,8 @@ def create_tables(c: Contender, clients: int):
 
 
 def cases(listed: int) -> dict:
-    return {"load a small table": load_small, "load a small table, gzip": load_small_gzip, "load, not modified": load_same, "load 2 MB": load_big,
+    return {"load a small table": load_small, "load a small table, asking for access": load_small_asking,
+            "load a small table, gzip": load_small_gzip, "load, not modified": load_same, "load 2 MB": load_big,
             "load 2 MB, gzip": load_big_gzip, f"list {listed:,} tables": list_tables, "a page of 100 tables": list_page,
             "commit an append": commit, "create tables": create_tables}
 
@@ -229,7 +237,9 @@ class Field:
     def reference(self):
         server = ReferenceCatalog(self.folder / "reference").start()
         self.stops.append(server.stop)
-        self.contenders.append(Contender("reference", server.port, "/v1", lambda: [server.process.pid], f"file://{server.warehouse}"))
+        contender = Contender("reference", server.port, "/v1", lambda: [server.process.pid], f"file://{server.warehouse}")
+        contender.writers = 1  # its store in memory refuses who comes while another writes
+        self.contenders.append(contender)
 
     def seaweed(self):
         folder = self.folder / "seaweed"

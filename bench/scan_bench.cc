@@ -76,7 +76,7 @@ void Scan(benchmark::State& state, const char* request) {
   for (auto _ : state) {
     sums = {};
     std::deque<std::string> open;
-    Take(scans.Plan(bench.call, bench.table, asked).value(), &sums, &open);
+    Take(scans.Plan(bench.call, bench.table, asked, "").value(), &sums, &open);
     for (; !open.empty(); open.pop_front()) {
       Take(scans.Tasks(bench.call, bench.table, open.front()).value(), &sums, &open);
     }

@@ -57,6 +57,7 @@ class DatabaseServer:
         assert kind in KINDS, kind
         self.durable = durable
         self.kind = kind
+        self.databases = 0
         self.port = free_port()
         self.who = identity()
         # Not in TMPDIR: its folder may be for one user alone.
@@ -98,13 +99,21 @@ class DatabaseServer:
                 "--performance-schema=OFF", "--character-set-server=utf8mb4", "--max-allowed-packet=64M"]
 
     def first_statements(self):
+        self.statement("CREATE DATABASE moraine")
+        if self.kind == "mariadb":
+            self.statement("CREATE USER moraine@'127.0.0.1' IDENTIFIED BY 'moraine'; GRANT ALL ON *.* TO moraine@'127.0.0.1'")
+
+    def statement(self, text: str):
         if self.kind == "postgresql":
-            self.run(program("psql"), "-q", "-h", "127.0.0.1", "-p", self.port, "-U", "moraine", "-c", "CREATE DATABASE moraine", "postgres",
-                     PGPASSWORD="moraine")
+            self.run(program("psql"), "-q", "-h", "127.0.0.1", "-p", self.port, "-U", "moraine", "-c", text, "postgres", PGPASSWORD="moraine")
         else:
-            self.run(program("mariadb"), "--no-defaults", f"--socket={self.folder}/socket", "-u", "root", "-e",
-                     "CREATE DATABASE moraine; CREATE USER moraine@'127.0.0.1' IDENTIFIED BY 'moraine';"
-                     "GRANT ALL ON *.* TO moraine@'127.0.0.1'")
+            self.run(program("mariadb"), "--no-defaults", f"--socket={self.folder}/socket", "-u", "root", "-e", text)
+
+    def new_url(self) -> str:
+        """Of a database that is empty."""
+        self.databases += 1
+        self.statement(f"CREATE DATABASE moraine{self.databases}")
+        return f"{self.url}{self.databases}"
 
     def start(self):
         """Also after stop() or kill(): with the data of before."""

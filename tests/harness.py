@@ -1,7 +1,9 @@
 """A Moraine server for tests: its own store and warehouse, a free port, ended by its process id."""
+import contextlib
 import ctypes
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,14 +17,26 @@ BINARY = Path(os.environ.get("MORAINE_BINARY", ROOT / "bin" / "moraine"))
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the kernel gives to connections: a client that asks meanwhile must not get it, nor find itself there."""
+    first_of_kernel = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.SystemRandom().sample(range(10_000, max(first_of_kernel, 20_000)), 1_000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def die_with_parent():
     PR_SET_PDEATHSIG = 1
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def until(done, what: str, seconds: float = 60, server: "Server | None" = None, every: float = 0.1):
+    """Waits for done(); fails with what was waited for, and the end of the server's log."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}\n{server.log_tail(60) if server else ''}"
+        time.sleep(every)
 
 
 class Server:

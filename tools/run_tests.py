@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CI = os.environ.get("CI") == "true"
 sys.path.insert(0, str(ROOT / "tests"))
 
 from database_server import DatabaseServer  # noqa: E402
@@ -35,6 +36,7 @@ from database_server import DatabaseServer  # noqa: E402
 LOGS = ROOT / "build" / "test"
 CORES = os.cpu_count() or 1
 WHOLE_MINUTES = 85  # a run that takes longer is ended, so that its table is still printed
+DISK_GIB = 12  # what a whole run has on the disk at most: builds 8, inputs and installed engines 4
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -78,7 +80,9 @@ class Stage:
         start = time.monotonic()
         self.deadline = min(start + 60 * self.minutes * (4 if full else 1), whole_deadline)
         try:
-            self.body(self)
+            with tempfile.TemporaryDirectory(prefix="moraine-test-", ignore_cleanup_errors=True) as scratch:
+                os.environ["TMPDIR"] = scratch
+                self.body(self)
             self.result = "failed" if self.counts.failed else "ok"
         except StageFailed as problem:
             self.result = "failed"
@@ -193,7 +197,7 @@ def stores(stage: Stage):
         except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as problem:
             raise StageFailed(f"{kind} can't be started: {problem}") from None
         with contextlib.closing(server):
-            stage.ctest("fast", "-R", "^(store|catalog|optimizing|rest)$", MORAINE_TEST_STORE=server.url)
+            stage.ctest("fast", "-R", "^(store|catalog|events|optimizing|maintenance|rest)$", MORAINE_TEST_STORE=server.url)
     stage.pytest("tests/e2e", "-m", "database", "--timeout=300", MORAINE_FULL=str(int(stage.full)))
 
 
@@ -201,14 +205,22 @@ def interop(stage: Stage):
     stage.pytest("tests/interop", "tests/e2e", "-m", "not kill and not database", "--timeout=120", MORAINE_FULL=str(int(stage.full)))
 
 
+def drop_build(preset: str):
+    """A sanitizer's build is gigabytes, and in a run of all stages nobody needs it again."""
+    if CI:
+        shutil.rmtree(ROOT / "build" / preset, ignore_errors=True)
+
+
 def asan(stage: Stage):
     stage.run("./dev", "build", "--preset", "asan")
     stage.ctest("asan", "-L", "unit", **SANITIZER_ENV)
+    drop_build("asan")
 
 
 def tsan(stage: Stage):
     stage.run("./dev", "build", "--preset", "tsan")
     stage.ctest("tsan", "-L", "unit", **SANITIZER_ENV)
+    drop_build("tsan")
 
 
 def fuzz(stage: Stage):
@@ -266,9 +278,9 @@ STAGES = [
     Stage("kill", 8, "kill -9 under concurrent writers", kill),
     Stage("judges", 10, "Iceberg's compatibility kit, PyIceberg's own tests, requests at random", judges),
     Stage("engines", 20, "Spark 3.5 and 4, Flink, Trino", engines),
-    Stage("asan", 30, "unit tests with address and undefined behaviour sanitizers", asan),
-    Stage("tsan", 20, "unit tests of the modules with threads, thread sanitizer", tsan),
-    Stage("fuzz", 15, "every parser of foreign bytes, with its corpus", fuzz),
+    Stage("asan", 40, "unit tests with address and undefined behaviour sanitizers", asan),
+    Stage("tsan", 25, "unit tests of the modules with threads, thread sanitizer", tsan),
+    Stage("fuzz", 25, "every parser of foreign bytes, with its corpus", fuzz),
 ]
 
 
@@ -347,6 +359,16 @@ def report(stages: list[Stage], started: float) -> int:
     return 1 if failed or any(s.result == "failed" for s in stages) else 0
 
 
+def free_gib() -> float:
+    return shutil.disk_usage(ROOT).free / 2**30
+
+
+def warn_of_little_disk(stages: list[Stage]):
+    if stages is STAGES and free_gib() < DISK_GIB:
+        print(f"warning: {free_gib():.1f} GiB of disk are free, and a whole run needs up to {DISK_GIB}: remove build/ or old inputs of"
+              " benchmarks (build/bench-inputs) if a stage fails for want of space", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
@@ -363,15 +385,14 @@ def main() -> int:
     started = time.monotonic()
     LOGS.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="moraine-test-", ignore_cleanup_errors=True) as folder:
-        os.environ["TMPDIR"] = folder
-        for stage in stages:
-            print(f"{stage.name:<10} {stage.what} ...", flush=True)
-            stage.execute(options.full, started + 60 * WHOLE_MINUTES * (8 if options.full else 1))
-            print(f"{'':<10} {stage.result}, {stage.seconds:.1f} s", flush=True)
-            if stage.result == "failed" and not options.keep_going:
-                break
-    if os.environ.get("CI") == "true":
+    warn_of_little_disk(stages)
+    for stage in stages:
+        print(f"{stage.name:<10} {stage.what} ...", flush=True)
+        stage.execute(options.full, started + 60 * WHOLE_MINUTES * (8 if options.full else 1))
+        print(f"{'':<10} {stage.result}, {stage.seconds:.1f} s, {free_gib():.0f} GiB of disk free", flush=True)
+        if stage.result == "failed" and not options.keep_going:
+            break
+    if CI:
         refuse_skips(stages)
     return report(stages, started)
 

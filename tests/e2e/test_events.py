@@ -13,7 +13,8 @@ from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from harness import BINARY, Server
+from database_server import KINDS, DatabaseServer
+from harness import BINARY, Server, until
 
 FLAGS = ("--set=optimizing.enabled=false", "--set=events.poll-interval=50ms", "--set=events.webhook-retry-first=20ms", "--set=events.webhook-retry-last=200ms",
          "--set=events.heartbeat-interval=300ms")
@@ -132,11 +133,8 @@ def make_namespace(server: Server, name: str = "ns"):
     assert server.post("/iceberg/v1/namespaces", {"namespace": [name]})[0] == 200
 
 
-def eventually(condition, timeout: float = 30):
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, "it never came to be"
-        time.sleep(0.02)
+def eventually(condition):
+    until(condition, "it never came to be", 30, every=0.02)
 
 
 def in_order_and_complete(numbers: list[int], first: int, last: int):
@@ -147,9 +145,24 @@ def in_order_and_complete(numbers: list[int], first: int, last: int):
     assert seen == last, numbers
 
 
+@pytest.fixture(scope="module", params=[None, *(pytest.param(kind, marks=pytest.mark.database) for kind in KINDS)], ids=["sqlite", *KINDS])
+def database(request):
+    """None: SQLite."""
+    if request.param is None:
+        yield None
+        return
+    with DatabaseServer(request.param) as database:
+        yield database
+
+
 @pytest.fixture
-def server(tmp_path):
-    with Server(tmp_path / "server", *FLAGS) as server:
+def store(database) -> str | None:
+    return database and database.new_url()
+
+
+@pytest.fixture
+def server(tmp_path, store):
+    with Server(tmp_path / "server", *FLAGS, store=store) as server:
         make_namespace(server)
         yield server
 
@@ -196,8 +209,8 @@ def test_a_stream_goes_on_where_it_broke(server):
     assert [next(again)[2]["data"]["name"] for _ in range(2)] == ["c", "d"]
 
 
-def test_streams_are_bounded_and_end_with_the_server(tmp_path):
-    with Server(tmp_path / "server", *FLAGS, "--set=events.max-streams=2") as server:
+def test_streams_are_bounded_and_end_with_the_server(tmp_path, store):
+    with Server(tmp_path / "server", *FLAGS, "--set=events.max-streams=2", store=store) as server:
         streams = [Stream(server, "/api/v1/events") for _ in range(2)]
         third = Stream(server, "/api/v1/events")
         assert third.status == 429
@@ -232,9 +245,8 @@ def test_a_webhook_delivers_all_in_order_to_a_receiver_that_fails_at_times(serve
         assert receiver.failures > 0
         assert receiver.bad_signatures == 0
         assert server.get("/api/v1/webhooks/etl")[1]["state"] == "active"
-        metrics = server.get("/metrics")[1]
-        assert 'moraine_events_deliveries_total{result="delivered"}' in metrics
-        assert 'moraine_events_webhook_waiting_events{webhook="etl"} 0' in metrics
+        assert 'moraine_events_deliveries_total{result="delivered"}' in server.get("/metrics")[1]
+        eventually(lambda: 'moraine_events_webhook_waiting_events{webhook="etl"} 0' in server.get("/metrics")[1])
 
 
 def test_a_webhook_pauses_and_goes_on(server, tmp_path):
@@ -246,6 +258,23 @@ def test_a_webhook_pauses_and_goes_on(server, tmp_path):
     assert "20 deliveries in a row failed" in shown["reason"]
     assert shown["after"] == 0
     assert server.post("/api/v1/webhooks", {"name": "x", "url": "http://192.0.2.1/"})[0] == 403
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_servers_share_events_and_webhooks(tmp_path, kind):
+    """What one commits the other's readers hear, and each event is sent once although both could."""
+    with DatabaseServer(kind) as database, Receiver() as receiver:
+        with Server(tmp_path / "a", *FLAGS, root=f"file://{tmp_path}", store=database.url) as first, \
+                Server(tmp_path / "b", *FLAGS, root=f"file://{tmp_path}", store=database.url) as second:
+            make_namespace(first)
+            assert first.post("/api/v1/webhooks", {"name": "etl", "url": receiver.url, "after": "earliest"})[0] == 200
+            events = Stream(second, "/api/v1/events?after=0").events()
+            for i in range(10):
+                assert make_table((first, second)[i % 2], f"t{i}") == 200
+            assert [next(events)[0] for _ in range(11)] == list(range(1, 12))
+            eventually(lambda: second.get("/api/v1/webhooks/etl")[1]["after"] == 11)
+            assert receiver.numbers() == list(range(1, 12))
 
 
 def test_the_console_makes_and_ends_webhooks(server):
@@ -261,7 +290,7 @@ def test_the_console_makes_and_ends_webhooks(server):
         assert "active" in run("list")
         make_table(server, "a")
         eventually(lambda: receiver.numbers() == [2])
-        assert "up to number 2" in run("show", "etl")
+        eventually(lambda: "up to number 2" in run("show", "etl"))  # stored once the receiver has answered
         run("pause", "etl")
         assert "paused by request" in run("show", "etl")
         run("resume", "etl", "--after", "earliest")

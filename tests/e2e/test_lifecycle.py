@@ -126,10 +126,10 @@ def test_a_protected_table_says_who_and_how(tmp_path):
         assert "is protected" in moraine("catalog", "drop", "db", "--recursive", code=1)
         catalog.load_table("db.t").append(rows(1))
         moraine("table", "unprotect", "db.t")
-        moraine("catalog", "protect", "--reason", "a freeze")
+        moraine("catalog", "protect", "--warehouse", "default", "--reason", "a freeze")
         with pytest.raises(ForbiddenError, match="warehouse default is protected"):
             catalog.drop_table("db.t")
-        moraine("catalog", "unprotect")
+        moraine("catalog", "unprotect", "--warehouse", "default")
         catalog.drop_table("db.t")
         catalog.drop_namespace("db")
 

@@ -206,7 +206,7 @@ def test_a_stopped_servers_work_goes_on_at_once(replicas):
 def test_says_that_it_stops_and_serves_on_for_a_while(replicas):
     (server,) = replicas("a", flags=("--set=server.drain-delay=2s",))
     assert server.get("/health/ready")[0] == 200
-    _, reply, _ = server.post("/api/v1/optimizers", {"group": "elsewhere", "threads": 1, "memory-bytes": 1, "version": "1", "protocol": 1})
+    _, reply, _ = server.post("/api/v1/optimizers", {"group": "elsewhere", "threads": 1, "memory-bytes": 1, "version": "1", "protocol": 2})
     poll = threading.Thread(target=lambda: answers.append(server.post(
         "/api/v1/optimizers/poll", {"token": reply["token"], "thread": 0, "wait-ms": 60_000})[0]))
     answers = []
@@ -214,7 +214,9 @@ def test_says_that_it_stops_and_serves_on_for_a_while(replicas):
     time.sleep(0.3)
     stopping = threading.Thread(target=lambda: answers.append(("exit", server.stop())))
     stopping.start()
-    time.sleep(0.5)
+    while server.get("/health/ready")[0] == 200:
+        assert stopping.is_alive(), "it has stopped without a word"
+        time.sleep(0.01)
     assert server.get("/health/ready")[0] == 503
     assert server.get("/health")[0] == 200
     assert server.get("/iceberg/v1/config?warehouse=default")[0] == 200

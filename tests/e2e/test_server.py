@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -24,9 +25,10 @@ def run(*arguments, **env) -> subprocess.CompletedProcess:
 
 
 def test_starts_quickly_and_stops_cleanly(tmp_path):
-    begin = time.monotonic()
     with Server(tmp_path, optimizer_threads=1) as server:
-        assert time.monotonic() - begin < 5
+        # Of the processor's time: others may be busy on this machine.
+        user, system = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        assert (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") < 3
         assert server.get("/health")[0] == 200
     assert server.process.returncode == 0
 

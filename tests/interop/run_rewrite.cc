@@ -41,12 +41,16 @@ Result<rewrite::RewriteOptions> ParseFlags(int count, char** values) {
   return options;
 }
 
+Result<tasks::RewriteTask> ReadTask(Call& call, io::FileSystem& files, const std::string& path) {
+  MORAINE_ASSIGN(const std::string text, io::ReadFile(call, files, path, kMaxTaskBytes));
+  return tasks::RewriteTaskFromJson(text);
+}
+
 Result<std::string> Run(int count, char** values) {
   MORAINE_ASSIGN(const rewrite::RewriteOptions options, ParseFlags(count, values));
   Call call(SystemEnv(NullLogger()), std::chrono::minutes(20));
   const auto files = io::MakeLocalFileSystem();
-  MORAINE_ASSIGN(const std::string text, io::ReadFile(call, *files, values[1], kMaxTaskBytes));
-  MORAINE_ASSIGN(const tasks::RewriteTask task, tasks::RewriteTaskFromJson(text));
+  MORAINE_ASSIGN(const tasks::RewriteTask task, ReadTask(call, *files, values[1]));
   MORAINE_ASSIGN(const tasks::RewriteOutput output,
                  rewrite::RunRewrite(call, *files, task, options, nullptr));
   return tasks::RewriteOutputToJson(output, task);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/executor.h"
+#include "moraine/io/file_copy.h"
 #include "moraine/io/s3_file_system.h"
 #include "moraine/server/s3_settings.h"
 
@@ -29,6 +30,7 @@ class Check {
   void Run() {
     Say("same", RoundTrips());
     Say("names", Names());
+    Say("copies", Copies());
     Say("again", CodeName(io::WriteFile(call_, files_, root_ + "names/plain", "x").code()));
     Say("again-large",
         CodeName(io::WriteFile(call_, files_, root_ + "size-9000000", Pattern(20 << 20)).code()));
@@ -74,6 +76,30 @@ class Check {
       auto read = io::ReadFile(call_, files_, location, 1 << 20);
       if (!read.ok()) return read.status().ToString();
       if (*read != name) return location + " differs";
+    }
+    return "yes";
+  }
+
+  /// Those that the store makes, whole and in parts.
+  std::string Copies() {
+    std::vector<std::string> made;
+    for (const char* name : {"size-0", "size-1048576", "size-9000000", "size-31457280", "names/a b",
+                             "names/a%41b", "names/a+b", "names/\xc3\xa9\xe1\x88\xb4",
+                             "names/k'\"<>", "names/p=1/q=a%2Fb/x.parquet"}) {
+      made.push_back(root_ + "copies/" + name);
+      Status copied = io::CopyInStore(call_, files_, root_ + name, made.back());
+      if (!copied.ok()) return copied.ToString();
+      auto source = io::ReadFile(call_, files_, root_ + name, 1 << 30);
+      auto copy = io::ReadFile(call_, files_, made.back(), 1 << 30);
+      if (!source.ok() || !copy.ok()) return (source.ok() ? copy : source).status().ToString();
+      if (*source != *copy) return made.back() + " differs";
+      copied = io::CopyFile(call_, files_, root_ + name, made.back());
+      if (!copied.ok()) return "again: " + copied.ToString();
+    }
+    Status other = io::CopyFile(call_, files_, root_ + "size-1048576", made[3]);
+    if (other.code() != Code::kAlreadyExists) return "replaced: " + other.ToString();
+    for (const Status& outcome : files_.DeleteMany(call_, made)) {
+      if (!outcome.ok()) return outcome.ToString();
     }
     return "yes";
   }
@@ -142,6 +168,7 @@ int main(int count, char** arguments) {
   }
   auto log = OpenLogger({});
   Env env = SystemEnv(**log);
+  options->copy_limit_bytes = options->copy_part_bytes = 5 << 20;
   auto files = io::MakeS3FileSystem(*options);
   Check(env, *files, arguments[1]).Run();
   return 0;

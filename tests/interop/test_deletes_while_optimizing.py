@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from harness import BINARY, ROOT, Server, die_with_parent
+from harness import BINARY, ROOT, Server, die_with_parent, until
 from interop import duck
 from optimizing import wait_until_idle
 from pyiceberg.catalog.rest import RestCatalog
@@ -131,10 +131,7 @@ def test_rows_are_deleted_all_the_time(busy, format_version):
 
 
 def wait_for(server: Server, what: str):
-    end = time.monotonic() + 30
-    while not server.get(f"/api/v1/{what}")[1][what]:
-        assert time.monotonic() < end, server.log_tail()
-        time.sleep(0.05)
+    until(lambda: server.get(f"/api/v1/{what}")[1][what], what, 30, server, every=0.05)
 
 
 # Chance decides above whether a delete lands between a plan and its commit; here nobody does the tasks before it has.

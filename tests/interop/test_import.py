@@ -1,6 +1,8 @@
 """`moraine catalog import`: tables of a REST catalog, of PyIceberg's SQL catalog and of a Hadoop warehouse, by registering."""
+import contextlib
 import json
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -77,6 +79,61 @@ def test_from_another_rest_catalog(server, tmp_path):
         check_same(server, theirs, names)
         assert server.get("/iceberg/v1/namespaces?parent=x")[1]["namespaces"] == [["x", "inner"]]
         assert "Registered 0 of 2 tables in warehouse default; 2 were there already." in run_import(server, other.uri)
+
+
+VIEW = {"schema": {"type": "struct", "schema-id": 0, "fields": [{"id": 1, "name": "id", "required": False, "type": "long"}]},
+        "view-version": {"version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-namespace": ["x"],
+                         "representations": [{"type": "sql", "sql": "select id from t1", "dialect": "spark"}]}}
+
+
+def make_view(server: Server, namespace: str, name: str) -> str:
+    status, view, _ = server.post(f"/iceberg/v1/namespaces/{namespace}/views", VIEW | {"name": name, "properties": {"comment": "mine"}})
+    assert status == 200, view
+    return view["metadata-location"]
+
+
+def test_views_and_namespaces_of_another_rest_catalog(server, tmp_path):
+    with Server(tmp_path / "source") as other:
+        theirs = RestCatalog("theirs", uri=other.uri, warehouse="default")
+        theirs.create_namespace("x", {"owner": "me"})
+        theirs.create_namespace("far", {"location": f"file://{tmp_path}/source/warehouse/elsewhere"})
+        theirs.create_table("x.t1", ROWS.schema)
+        location = make_view(other, "x", "v")
+        report = json.loads(run_import(server, other.uri, "--dry-run", "--json"))
+        assert report["views"] == [{"view": "x.v", "outcome": "registered", "metadata-location": location}]
+        assert {ns["namespace"]: ns["outcome"] for ns in report["namespaces"]} == {"x": "made", "far": "made"}
+        assert [ns["properties"]["owner"] for ns in report["namespaces"] if ns["namespace"] == "x"] == ["me"]
+        assert server.get("/iceberg/v1/namespaces")[1]["namespaces"] == []
+        assert "Registered 2 of 2 tables and views in warehouse default" in run_import(server, other.uri)
+        assert server.get("/iceberg/v1/namespaces/x")[1]["properties"]["owner"] == "me"
+        assert server.get("/iceberg/v1/namespaces/far")[1]["properties"]["location"].endswith("/elsewhere")
+        view = server.get("/iceberg/v1/namespaces/x/views/v")[1]
+        assert view["metadata-location"] == location
+        assert view["metadata"]["properties"] == {"comment": "mine"}
+        again = json.loads(run_import(server, other.uri, "--json"))
+        assert {item["outcome"] for kind in ("tables", "views", "namespaces") for item in again[kind]} == {"there"}
+
+
+def test_views_and_namespaces_of_a_jdbc_catalog(server, tmp_path):
+    """Rows as Iceberg's JdbcCatalog of schema V1 writes them."""
+    with Server(tmp_path / "source") as other:
+        assert other.post("/iceberg/v1/namespaces", {"namespace": ["x"]})[0] == 200
+        location = make_view(other, "x", "v")
+    with contextlib.closing(sqlite3.connect(tmp_path / "jdbc.db")) as rows, rows:
+        rows.execute("CREATE TABLE iceberg_tables (catalog_name VARCHAR(255) NOT NULL, table_namespace VARCHAR(255) NOT NULL, table_name VARCHAR(255) NOT NULL,"
+                     " metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000), iceberg_type VARCHAR(5))")
+        rows.execute("CREATE TABLE iceberg_namespace_properties (catalog_name VARCHAR(255) NOT NULL, namespace VARCHAR(255) NOT NULL, property_key VARCHAR(255),"
+                     " property_value VARCHAR(1000))")
+        rows.execute("INSERT INTO iceberg_tables VALUES ('c', 'x', 'v', ?, NULL, 'VIEW')", [location])
+        rows.executemany("INSERT INTO iceberg_namespace_properties VALUES ('c', 'x', ?, ?)",
+                         [("exists", "true"), ("owner", "me"), ("location", "file:///nowhere/x")])
+    report = json.loads(run_import(server, f"sqlite://{tmp_path}/jdbc.db", "--json"))
+    assert [view["outcome"] for view in report["views"]] == ["registered"]
+    assert [ns["outcome"] for ns in report["namespaces"]] == ["made"]
+    assert "without its location" in report["namespaces"][0]["note"]
+    assert server.get("/iceberg/v1/namespaces/x/views/v")[1]["metadata-location"] == location
+    properties = server.get("/iceberg/v1/namespaces/x")[1]["properties"]
+    assert properties["owner"] == "me" and "exists" not in properties and not properties["location"].startswith("file:///nowhere")
 
 
 def test_from_folders_of_hadoop(server, tmp_path):

@@ -41,9 +41,13 @@ def with_ids(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(table.columns, schema=pa.schema([f.with_metadata({"PARQUET:field_id": str(i + 1)}) for i, f in enumerate(table.schema)]))
 
 
-def rewrite(folder: Path, fields: list[dict], files: list[Path], budget_mib: int, properties: dict | None = None, layout: dict | None = None) -> subprocess.CompletedProcess:
+def rewrite(folder: Path, fields: list[dict], files: list[Path], budget_mib: int, properties: dict | None = None, layout: dict | None = None, way: str = "auto") -> subprocess.CompletedProcess:
     inputs = [{"file": {"format": "parquet", "path": str(file), "spec-id": 0, "records": pq.read_metadata(file).num_rows, "bytes": file.stat().st_size},
                "sequence-number": 1} for file in files]
+    return run(folder, fields, inputs, budget_mib, properties, layout, way)
+
+
+def run(folder: Path, fields: list[dict], inputs: list[dict], budget_mib: int, properties: dict | None = None, layout: dict | None = None, way: str = "auto") -> subprocess.CompletedProcess:
     task = {"task-format": 1, "kind": "rewrite", "process-id": "p", "task-id": 0, "attempt": 1, "table": "t", "format-version": 2, "target-size-bytes": 1 << 40,
             "data-location": str(folder / "out"), "partition-path": "", "properties": properties or {}, "schema": {"type": "struct", "schema-id": 0, "fields": fields},
             "spec": {"spec-id": 0, "fields": []}, "partition": [], "rewrite": inputs}
@@ -55,7 +59,7 @@ def rewrite(folder: Path, fields: list[dict], files: list[Path], budget_mib: int
     env = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
     if layout:  # buffers of many sizes come and go: the holes that malloc leaves are not the engine's
         env["MALLOC_MMAP_THRESHOLD_"] = "65536"
-    return subprocess.run([PROGRAM, path, "--memory-mib", str(budget_mib), "--threads", "2"], capture_output=True, text=True, env=env,
+    return subprocess.run([PROGRAM, path, "--memory-mib", str(budget_mib), "--threads", "2", "--way", way], capture_output=True, text=True, env=env,
                           preexec_fn=limited((budget_mib + BASE_MIB) * MIB))
 
 
@@ -91,6 +95,19 @@ def test_one_row_group(tmp_path, writer):
     fields = [field(i + 1, name, kind) for i, (name, kind) in enumerate(zip(["k", "random", "text", "few", "price", "padded"], kinds))]
     output = written(rewrite(tmp_path, fields, [path], 96 if writer == "pyarrow" else needed_mib(path)))
     same_rows([path], output, "sum(k), sum(hash(random)), sum(hash(text)), sum(hash(few)), sum(hash(price)), sum(hash(padded))")
+
+
+def test_pages_of_very_many_values(tmp_path):
+    """DuckDB's pages end after 100 MB, whatever they hold: 17 million indices; row groups are cut within them."""
+    path, rows = tmp_path / "in.parquet", 17_000_000
+    query = f"SELECT i % 11 AS k, 'w' || hash(i) % 1000 AS text FROM range({rows}) r(i)"
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1; SET preserve_insertion_order = true")
+        connection.execute(f"COPY ({query}) TO '{path}' (COMPRESSION zstd, ROW_GROUP_SIZE {rows + 2048}, FIELD_IDS {{k: 1, text: 2}})")
+    assert pq.read_metadata(path).num_row_groups == 1
+    output = written(rewrite(tmp_path, LARGE, [path], needed_mib(path), {"write.parquet.row-group-size-bytes": str(4 * MIB)}, way="splice"))
+    assert pq.read_metadata(output[0]).num_row_groups > 2
+    same_rows([path], output, "sum(k), sum(hash(k)), sum(hash(text))")
 
 
 @pytest.mark.parametrize("budget_mib", [96, 128])
@@ -155,6 +172,14 @@ def test_very_many_inputs(tmp_path):
     output = written(rewrite(tmp_path, LARGE, files, 96))
     wanted = count // 20 * duckdb.sql(f"SELECT sum(hash(k)) + sum(hash(text)) FROM read_parquet('{tmp_path}/first*.parquet')").fetchone()[0]
     assert duckdb.sql(f"SELECT count(*), sum(hash(k)) + sum(hash(text)) FROM read_parquet({output})").fetchone() == (count * 10, wanted)
+
+
+def test_a_task_of_very_many_inputs_is_read_within_its_memory(tmp_path):
+    """The first of the files is not there: that is what must be said."""
+    inputs = [{"file": {"format": "parquet", "path": str(tmp_path / f"{i:06}.parquet"), "spec-id": 0, "records": 10, "bytes": 700}, "sequence-number": 1}
+              for i in range(100_000)]
+    done = run(tmp_path, LARGE, inputs, 96)
+    assert done.returncode == 1 and done.stderr.startswith("NotFound"), done.stderr
 
 
 def sorted_by(*columns: int) -> dict:

@@ -9,6 +9,15 @@
 #include "moraine/api/service.h"
 #include "moraine/catalog/lifecycle.h"
 
+namespace moraine::catalog {
+struct Blocker;
+}
+namespace moraine::maintenance {
+class Holds;
+struct Hold;
+struct Schedule;
+}  // namespace moraine::maintenance
+
 namespace moraine::api {
 
 class Service::Impl {
@@ -27,6 +36,11 @@ class Service::Impl {
   void AddDescription(net::Router& router);
   void AddEvents(net::Router& router);
   void AddWebhooks(net::Router& router);
+  void AddMaintenance(net::Router& router);
+  void AddMaintenanceSchedules(net::Router& router);
+  void AddBlockers(net::Router& router);
+  void AddHolds(net::Router& router);
+  void AddAdvice(net::Router& router);
 
   catalog::Catalog& catalog;
   io::FileSystem& files;
@@ -35,6 +49,7 @@ class Service::Impl {
   catalog::StorageKeys keys = catalog::StorageKeys::kWithout;  ///< that optimizers are told
   WarehouseCheck check_warehouse;
   events::Service* events = nullptr;
+  maintenance::Controls* maintenance = nullptr;
 
   std::mutex mutex;
   std::vector<std::weak_ptr<net::Waiter>> parked;  // under mutex
@@ -58,6 +73,16 @@ net::Answer AnswerEmpty(Body&& body) {
 
 /// The levels of a namespace, parted by the unit separator as in the Iceberg protocol.
 catalog::NamespaceName LevelsOf(std::string_view text);
+/// The table that a path names.
+Result<catalog::LoadedTablePtr> LoadTable(Call& call, catalog::Catalog& catalog,
+                                          const net::PathParams& params);
+/// The answer of a table's "statistics".
+std::string StatisticsText(const catalog::LoadedTable& table);
+void WriteBlocker(const catalog::Blocker& blocker, JsonWriter* out);
+/// How the last run ended, why the next one waits.
+void WriteSchedule(const maintenance::Schedule& schedule, JsonWriter* out);
+void WriteHold(const maintenance::Holds& holds, const maintenance::Hold& hold, int64_t now_ms,
+               JsonWriter* out);
 /// "limit" of the query: 1 to max, else InvalidArgument.
 Result<size_t> LimitOf(const net::Request& request, size_t fallback, size_t max);
 /// {"protected": true, "since-ms": ..., "by": ..., "reason": ...}, or {"protected": false}.

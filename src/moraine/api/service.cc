@@ -6,6 +6,7 @@
 #include "moraine/api/openapi.h"
 #include "moraine/base/config.h"
 #include "moraine/base/text.h"
+#include "moraine/net/error_body.h"
 
 namespace moraine::api {
 
@@ -14,20 +15,7 @@ namespace {
 constexpr size_t kMaxMessageBytes = 8'192;
 
 net::Response ErrorWith(int http, Code code, std::string_view text) {
-  // Texts of others may have been cut within a character.
-  std::string message(text.substr(0, kMaxMessageBytes));
-  while (!message.empty() && !IsValidUtf8(message)) message.pop_back();
-  std::string body;
-  JsonWriter(&body)
-      .BeginObject()
-      .Key("error")
-      .BeginObject()
-      .Field("message", message)
-      .Field("type", CodeName(code))
-      .Field("code", http)
-      .EndObject()
-      .EndObject();
-  return net::Response::Json(http, std::move(body));
+  return net::Response::Json(http, net::ErrorBody(http, CodeName(code), text, kMaxMessageBytes));
 }
 
 Code CodeOfRefusal(int http) {
@@ -91,6 +79,10 @@ void Service::CheckNewWarehouses(WarehouseCheck check) {
 
 void Service::ServeEvents(events::Service& events) { impl_->events = &events; }
 
+void Service::ServeMaintenance(maintenance::Controls& maintenance) {
+  impl_->maintenance = &maintenance;
+}
+
 void Service::Register(net::Router& router) {
   impl_->AddDescription(router);
   impl_->AddServer(router);
@@ -100,6 +92,13 @@ void Service::Register(net::Router& router) {
   impl_->AddLifecycle(router);
   impl_->AddProcesses(router);
   impl_->AddOptimizers(router);
+  if (impl_->maintenance != nullptr) {
+    impl_->AddMaintenance(router);
+    impl_->AddMaintenanceSchedules(router);
+    impl_->AddAdvice(router);
+    impl_->AddBlockers(router);
+    impl_->AddHolds(router);
+  }
   if (impl_->events == nullptr) return;
   impl_->AddEvents(router);
   impl_->AddWebhooks(router);

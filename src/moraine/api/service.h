@@ -15,6 +15,10 @@
 #include "moraine/net/router.h"
 #include "moraine/optimizing/service.h"
 
+namespace moraine::maintenance {
+class Controls;
+}
+
 namespace moraine::api {
 
 /// Thread-safe. Errors are answered as {"error": {"message", "type", "code"}}, type = the code's
@@ -34,6 +38,9 @@ class Service {
   void CheckNewWarehouses(WarehouseCheck check);
   /// With it there are the routes of events and webhooks. Called before Register; borrowed.
   void ServeEvents(events::Service& events);
+  /// With it there are the routes of maintenance, blockers and holds. Called before Register;
+  /// borrowed.
+  void ServeMaintenance(maintenance::Controls& maintenance);
   /// Adds every route of /api/v1. The service must outlive the router.
   void Register(net::Router& router);
   /// Wakes optimizers whose polls are parked; called when new tasks are there.

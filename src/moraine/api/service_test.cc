@@ -6,8 +6,10 @@
 
 #include "moraine/api/testing/api_world.h"
 #include "moraine/api/testing/lifecycle_walk.h"
+#include "moraine/api/testing/maintenance_walk.h"
 #include "moraine/iceberg/manifest/manifest_reader.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
+#include "moraine/iceberg/metadata/table_update.h"
 #include "moraine/tasks/rewrite_task.h"
 
 namespace moraine::api {
@@ -38,6 +40,43 @@ class ApiTest : public testing::Test {
     EXPECT_EQ(api_.Send(Method::kGet, "/api/v1/events?after=0").status, 410);
   }
 
+  /// Scans that filter on a column of which no file has bounds.
+  void WalkAdvice() {
+    constexpr char kReport[] =
+        R"j({"report-type":"scan-report","projected-field-names":["data"],
+            "filter":{"type":"eq","term":"data","value":"(hash-1)"},
+            "metrics":{"result-data-files":{"unit":"count","value":3}}})j";
+    Call call = api_.call();
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(api_.world().engine().ReportMetrics(call, "w", {{"ns"}, "t"}, kReport).ok());
+    }
+    Json view = api_.Get(std::string(kTable) + "/advice?days=1");
+    ASSERT_EQ(view.Find("advice")->as_array().size(), 1U) << view.ToString();
+    const Json& advice = view.Find("advice")->as_array()[0];
+    EXPECT_EQ(advice.Find("kind")->as_string(), "column-metrics");
+    EXPECT_EQ(advice.Find("subject")->as_string(), "data");
+    EXPECT_EQ(advice.Find("commands")->as_array()[0].as_string(),
+              "moraine table set ns.t --warehouse w "
+              "'write.metadata.metrics.column.data=truncate(16)'");
+    EXPECT_EQ(view.Find("scans")->Find("projected")->Find("data")->int64(), 5);
+  }
+
+  /// Statistics of both kinds for the current snapshot of t.
+  void UseStatistics() {
+    const int64_t id = api_.world().Load("t")->metadata->current_snapshot_id;
+    iceberg::StatisticsFile columns{id, "file:///a.stats", 100, 50};
+    columns.blob_metadata = {{"apache-datasketches-theta-v1", id, 1, {1}, {{"ndv", "12"}}},
+                             {"of-a-stranger", id, 1, {2, 9}, {{"ndv", "many"}}}};
+    columns.statistics_path = api_.world().Load("t")->metadata->location + "/metadata/a.stats";
+    iceberg::PartitionStatisticsFile partitions{id, columns.statistics_path + ".parquet", 70, {}};
+    Call call = api_.call();
+    const iceberg::CommitRequest request{{},
+                                         {iceberg::update::SetStatistics{columns},
+                                          iceberg::update::SetPartitionStatistics{partitions}}};
+    ASSERT_TRUE(api_.world().engine().Commit(call, "w", {{"ns"}, "t"}, request, nullptr).ok());
+    api_.Get(std::string(kTable) + "/statistics");
+  }
+
   void MakeTable(int files) {
     api_.world().MakeTable("t");
     std::vector<std::string> names;
@@ -57,7 +96,7 @@ class ApiTest : public testing::Test {
   std::string Register(int threads = 1) {
     Json reply =
         api_.Post("/api/v1/optimizers",
-                  fmt::format(R"({{"protocol":1,"group":"default","threads":{},)"
+                  fmt::format(R"({{"protocol":2,"group":"default","threads":{},)"
                               R"("memory-bytes":536870912,"host":"h","pid":7,"version":"v"}})",
                               threads));
     return reply.Find("token")->as_string();
@@ -79,7 +118,8 @@ class ApiTest : public testing::Test {
       file.record_count += input.file.record_count;
       file.file_size_in_bytes += input.file.file_size_in_bytes;
     }
-    api_.world().disk().Put(file.file_path, "merged", 0);
+    api_.world().disk().Put(file.file_path,
+                            std::string(static_cast<size_t>(file.file_size_in_bytes), 'm'), 0);
     tasks::RewriteOutput output;
     output.data_files = {file};
     return KeyBody(token, *handed.Find("task"),
@@ -184,6 +224,31 @@ TEST_F(ApiTest, ListsSnapshotsAndFiles) {
   EXPECT_TRUE(api_.Get(std::string(kTable) + "/files?limit=3").Find("complete")->as_bool());
 }
 
+TEST_F(ApiTest, ShowsWhichStatisticsThereAre) {
+  MakeTable(1);
+  const std::string path = std::string(kTable) + "/statistics";
+  EXPECT_EQ(api_.Get(path).ToString(), R"({"column-statistics":[],"partition-statistics":[]})");
+  UseStatistics();
+  const int64_t snapshot = api_.world().Load("t")->metadata->current_snapshot_id;
+  Json answer = api_.Get(path);
+  const Json& column = answer.Find("column-statistics")->as_array().at(0);
+  EXPECT_EQ(column.Find("snapshot-id")->int64(), snapshot);
+  const auto& counts = column.Find("columns")->as_array();
+  EXPECT_EQ(counts.at(0).Find("column")->as_string(), "id");
+  EXPECT_EQ(counts.at(0).Find("distinct-values")->int64(), 12);
+  EXPECT_EQ(counts.at(1).Find("column")->as_string(), "data, column 9, which is gone");
+  EXPECT_EQ(counts.at(1).Find("distinct-values"), nullptr);
+  const Json& partition = answer.Find("partition-statistics")->as_array().at(0);
+  EXPECT_THAT(partition.Find("file")->as_string(), HasSubstr("/metadata/a.stats.parquet"));
+  EXPECT_EQ(partition.Find("bytes")->int64(), 70);
+  EXPECT_TRUE(partition.Find("current")->as_bool());
+  ASSERT_TRUE(api_.world().Append("t", {"later"}).ok());
+  answer = api_.Get(path);
+  EXPECT_FALSE(answer.Find("column-statistics")->as_array().at(0).Find("current")->as_bool());
+  ExpectError(api_.Send(Method::kGet, "/api/v1/warehouses/w/namespaces/ns/tables/n/statistics"),
+              404, "NotFound", "");
+}
+
 TEST_F(ApiTest, ListsFilesOfAVersion1SnapshotWithoutAManifestList) {
   api_.world().MakeTable("t", {{"format-version", "1"}});
   ASSERT_TRUE(api_.world().Append("t", {"a", "b"}).ok());
@@ -272,7 +337,7 @@ TEST_F(ApiTest, RefusalsOfTheHttpLayerHaveTheTypesOfTheDocument) {
 
 TEST_F(ApiTest, ARegistrationSaysWhereTheTablesLie) {
   Json reply = api_.Post("/api/v1/optimizers",
-                         R"({"protocol":1,"group":"default","threads":1,"memory-bytes":1})");
+                         R"({"protocol":2,"group":"default","threads":1,"memory-bytes":1})");
   Json warehouse = api_.Get("/api/v1/warehouses").Find("warehouses")->as_array().at(0);
   std::set<std::string> expected = {warehouse.Find("root")->as_string()};
   for (const auto& more : warehouse.Find("allowed-locations")->as_array())
@@ -360,6 +425,45 @@ TEST_F(ApiTest, RunsAProcessThroughTheProtocol) {
               "NotFound", "register again");
 }
 
+TEST_F(ApiTest, AdviceSaysWhyAndHow) {
+  MakeTable(3);
+  const std::string path = std::string(kTable) + "/advice";
+  Json quiet = api_.Get(path);
+  EXPECT_TRUE(quiet.Find("advice")->as_array().empty()) << quiet.ToString();
+  EXPECT_THAT(quiet.Find("notes")->ToString(), HasSubstr("nothing to advise"));
+  EXPECT_EQ(quiet.Find("files")->Find("data-files")->int64(), 3);
+  WalkAdvice();
+  for (const char* days : {"0", "367", "x"}) {
+    ExpectError(api_.Send(Method::kGet, path + "?days=" + days), 400, "InvalidArgument", "days");
+  }
+  ExpectError(api_.Send(Method::kGet, "/api/v1/warehouses/w/namespaces/ns/tables/nope/advice"), 404,
+              "NotFound", "nope");
+}
+
+/// Each request asks again while it reads: the first two have the places.
+TEST_F(ApiTest, AdviceIsGivenToTwoAtATime) {
+  MakeTable(3);
+  const std::string path = std::string(kTable) + "/advice";
+  std::vector<int> answers;
+  int deep = 0;
+  api_.files().hook = [&] {
+    const int mine = ++deep;
+    if (mine > 2) return;
+    const net::Response response = api_.Send(Method::kGet, path);
+    answers.push_back(response.status);
+    if (mine == 2) ExpectError(response, 429, "Exhausted", "no more than 2 tables at once");
+  };
+  EXPECT_EQ(api_.Send(Method::kGet, path).status, 200);
+  EXPECT_EQ(answers, (std::vector<int>{429, 200})) << "the innermost first";
+  EXPECT_EQ(deep, 2) << "who has no place reads nothing";
+  // Every place is given back, by those who were refused too.
+  api_.files().hook = [&] {
+    api_.files().hook = nullptr;
+    EXPECT_EQ(api_.Send(Method::kGet, path).status, 200);
+  };
+  EXPECT_EQ(api_.Send(Method::kGet, path).status, 200);
+}
+
 /// One life that meets every member of every answer.
 TEST_F(ApiTest, EveryMemberThatIsDescribedStandsInSomeAnswer) {
   std::string token = Register(2);
@@ -376,6 +480,7 @@ TEST_F(ApiTest, EveryMemberThatIsDescribedStandsInSomeAnswer) {
   Call call = api_.call();
   ASSERT_TRUE(api_.world().engine().ReportMetrics(call, "w", {{"ns"}, "t"}, "{}").ok());
   api_.Get(std::string(kTable) + "/reports");
+  WalkAdvice();
   std::string process = OnlyProcess();
   Json handed = api_.Post("/api/v1/optimizers/poll", PollBody(token, 0));
   api_.Get("/api/v1/processes/" + process);
@@ -396,7 +501,9 @@ TEST_F(ApiTest, EveryMemberThatIsDescribedStandsInSomeAnswer) {
           token, key.ToString()));
   ExpectError(api_.Send(Method::kGet, "/api/v1/processes/nope"), 404, "NotFound", "nope");
   UseEvents();
+  UseStatistics();
   WalkLifecycle(api_);
+  WalkMaintenance(api_);
 
   std::vector<const Json*> answers;
   for (const auto& [path, item] : api_.document().Find("paths")->as_object()) {

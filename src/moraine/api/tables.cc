@@ -1,4 +1,4 @@
-// Tables: list, show, health, files, snapshots, "optimize now".
+// Tables: list, show, health, files, snapshots, statistics, "optimize now".
 
 #include <fmt/format.h>
 
@@ -24,18 +24,6 @@ constexpr char kTablePath[] =
 /// The levels of a namespace in a path: parted by %1F, as in the Iceberg protocol.
 Result<catalog::NamespaceName> NamespaceOf(const PathParams& params) {
   return LevelsOf(params.Get("namespace"));
-}
-
-Result<catalog::LoadedTablePtr> LoadFrom(Call& call, catalog::Catalog& catalog,
-                                         const PathParams& params) {
-  MORAINE_ASSIGN(auto ns, NamespaceOf(params));
-  auto table = catalog.Load(call, params.Get("warehouse"), {ns, params.Get("table")});
-  // The table is there and its file is not: that is no 404 to whoever asked for the table.
-  if (catalog::ExceptionName(table.status()) == "NotFoundException") {
-    return Corruption(fmt::format("the metadata file of a table that is there is missing: {}",
-                                  table.status().message()));
-  }
-  return table;
 }
 
 /// The state, or that of a table which was not looked at yet.
@@ -204,6 +192,18 @@ Result<optimizing::RunRequest> RunRequestOf(const JsonCursor& json) {
 
 }  // namespace
 
+Result<catalog::LoadedTablePtr> LoadTable(Call& call, catalog::Catalog& catalog,
+                                          const PathParams& params) {
+  MORAINE_ASSIGN(auto ns, NamespaceOf(params));
+  auto table = catalog.Load(call, params.Get("warehouse"), {ns, params.Get("table")});
+  // The table is there and its file is not: that is no 404 to whoever asked for the table.
+  if (catalog::ExceptionName(table.status()) == "NotFoundException") {
+    return Corruption(fmt::format("the metadata file of a table that is there is missing: {}",
+                                  table.status().message()));
+  }
+  return table;
+}
+
 catalog::NamespaceName LevelsOf(std::string_view text) {
   catalog::NamespaceName name;
   for (auto level : Split(text, '\x1f')) name.emplace_back(level);
@@ -252,7 +252,7 @@ void Service::Impl::AddTables(net::Router& router) {
   router.Add(
       Method::kGet, kTablePath, [this](Call& call, const Request&, const PathParams& params) {
         return AnswerJson([&]() -> Result<std::string> {
-          auto table = LoadFrom(call, catalog, params);
+          auto table = LoadTable(call, catalog, params);
           if (!table.ok()) {
             return DamagedText(call, catalog, optimizing, params, table.status());
           }
@@ -267,7 +267,7 @@ void Service::Impl::AddTables(net::Router& router) {
   router.Add(Method::kGet, std::string(kTablePath) + "/snapshots",
              [this](Call& call, const Request&, const PathParams& params) {
                return AnswerJson([&]() -> Result<std::string> {
-                 MORAINE_ASSIGN(auto table, LoadFrom(call, catalog, params));
+                 MORAINE_ASSIGN(auto table, LoadTable(call, catalog, params));
                  std::string text;
                  JsonWriter out(&text);
                  out.BeginObject().Key("snapshots").BeginArray();
@@ -280,11 +280,18 @@ void Service::Impl::AddTables(net::Router& router) {
                  return text;
                });
              });
+  router.Add(Method::kGet, std::string(kTablePath) + "/statistics",
+             [this](Call& call, const Request&, const PathParams& params) {
+               return AnswerJson([&]() -> Result<std::string> {
+                 MORAINE_ASSIGN(auto table, LoadTable(call, catalog, params));
+                 return StatisticsText(*table);
+               });
+             });
   router.Add(Method::kGet, std::string(kTablePath) + "/files",
              [this](Call& call, const Request& request, const PathParams& params) {
                return AnswerJson([&]() -> Result<std::string> {
                  MORAINE_ASSIGN(size_t limit, LimitOf(request, kDefaultLimit, kMaxLimit));
-                 MORAINE_ASSIGN(auto table, LoadFrom(call, catalog, params));
+                 MORAINE_ASSIGN(auto table, LoadTable(call, catalog, params));
                  return FilesText(call, files, *table, limit);
                });
              });
@@ -293,7 +300,7 @@ void Service::Impl::AddTables(net::Router& router) {
                return AnswerEmpty([&]() -> Status {
                  MORAINE_ASSIGN(auto body, BodyOf(request));
                  MORAINE_ASSIGN(auto run, RunRequestOf(JsonCursor(body)));
-                 MORAINE_ASSIGN(auto table, LoadFrom(call, catalog, params));
+                 MORAINE_ASSIGN(auto table, LoadTable(call, catalog, params));
                  return optimizing.Request(call, table->table_id, run);
                });
              });

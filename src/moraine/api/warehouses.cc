@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "moraine/api/impl_internal.h"
+#include "moraine/maintenance/controls.h"
 
 namespace moraine::api {
 namespace {
@@ -138,6 +139,8 @@ void Service::Impl::AddWarehouses(net::Router& router) {
                  MORAINE_TRY(Change(body, &warehouse));
                  MORAINE_ASSIGN(warehouse, Checked(call, check_warehouse, std::move(warehouse)));
                  MORAINE_TRY(catalog.UpdateWarehouse(call, warehouse));
+                 // Its tables inherit its properties.
+                 if (maintenance) MORAINE_TRY(maintenance->LookAgain(call, warehouse.name));
                  return WarehouseText(call, catalog, warehouse.name);
                });
              });

@@ -107,7 +107,8 @@ Status Config::Check(const Setting& setting, const std::string& value,
   auto ranged = [&](Result<int64_t> number, std::string_view expected) -> Status {
     if (!number.ok()) return wrong(expected);
     if (*number < setting.low || *number > setting.high) {
-      return wrong(fmt::format("{} from {} to {}", expected, setting.low, setting.high));
+      return wrong(fmt::format("{} from {} to {}", expected, AsSetting(setting.type, setting.low),
+                               AsSetting(setting.type, setting.high)));
     }
     return {};
   };
@@ -118,11 +119,11 @@ Status Config::Check(const Setting& setting, const std::string& value,
     case SettingType::kNumber:
       return ranged(ParseInt64(value), "a whole number");
     case SettingType::kBytes:
-      return ranged(ParseByteSize(value), "a size such as 512MiB");
+      return ranged(ParseByteSize(value), "a size");
     case SettingType::kDuration: {
       auto duration = ParseDuration(value);
       if (!duration.ok()) return wrong("a duration such as 30s, 5m or 2h");
-      return ranged(duration->count(), "a duration (in milliseconds)");
+      return ranged(duration->count(), "a duration");
     }
     case SettingType::kSwitch:
       return value == "true" || value == "false" ? Status() : wrong("true or false");

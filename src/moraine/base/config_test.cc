@@ -39,6 +39,8 @@ TEST(Config, NamesTheLineAndSuggestsTheNearestKey) {
   status = config.LoadYaml("optimizer:\n  threads: 65\n", "m.yaml");
   EXPECT_EQ(status.message(),
             "m.yaml:2: optimizer.threads is '65', expected a whole number from 0 to 64");
+  status = config.LoadYaml("server:\n  grace: 2m\n", "m.yaml");
+  EXPECT_EQ(status.message(), "m.yaml:2: server.grace is '2m', expected a duration from 0 to 90s");
   status = config.LoadYaml("server:\n  listen: a\n  grace: 1s\n  listen: b\n", "m.yaml");
   EXPECT_EQ(status.message(), "m.yaml:4: server.listen was set before, in line 2");
   status = config.LoadYaml("server:\n  listen: [a, b]\n", "m.yaml");

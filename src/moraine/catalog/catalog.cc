@@ -2,7 +2,10 @@
 
 #include "moraine/catalog/catalog.h"
 
+#include "moraine/catalog/blockers.h"
 #include "moraine/catalog/lifecycle_schema.h"
+#include "moraine/catalog/purges.h"
+#include "moraine/catalog/scan_usage_rows.h"
 #include "moraine/catalog/schema.h"
 #include "moraine/catalog/state_internal.h"
 
@@ -19,9 +22,13 @@ Catalog::~Catalog() = default;
 Status Catalog::Open(Call& call) {
   MORAINE_TRY(store::Migrate(call, state_->database, "catalog", Migrations()));
   MORAINE_TRY(store::Migrate(call, state_->database, "lifecycle", LifecycleMigrations()));
+  MORAINE_TRY(store::Migrate(call, state_->database, "scan usage", ScanUsageMigrations()));
+  MORAINE_TRY(store::Migrate(call, state_->database, "purges", PurgeMigrations()));
   MORAINE_ASSIGN(bool alone, state_->database.Observe(call, state_->live));
   if (alone) state_->live->Begin();
   state_->checks.Begin(call.env());
+  MORAINE_TRY(Blockers(state_->database).Open(call));
+  state_->clock = &call.clock();
   return state_->keys.Open(call);
 }
 
@@ -45,6 +52,11 @@ Result<std::vector<Warehouse>> Catalog::Warehouses(Call& call) {
 
 Result<WarehousesPtr> Catalog::CurrentWarehouses(Call& call) {
   return state_->warehouses.Current(call);
+}
+
+Catalog::WarehousesNow Catalog::KnownWarehouses() {
+  if (state_->clock == nullptr) return {};
+  return {state_->warehouses.Known(state_->clock->Mono()), ToMillis(state_->clock->Wall())};
 }
 
 Result<Warehouse> Catalog::State::FindWarehouse(Call& call, const std::string& name) {

@@ -17,6 +17,7 @@
 #include "moraine/catalog/warehouse.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
 #include "moraine/iceberg/metadata/table_update.h"
+#include "moraine/iceberg/scan/scan_usage.h"
 #include "moraine/io/file_system.h"
 #include "moraine/store/database.h"
 
@@ -178,6 +179,13 @@ class Catalog {
   /// By name, as they were known a moment ago at least.
   Result<WarehousesPtr> CurrentWarehouses(Call& call);
   Result<Warehouse> FindWarehouse(Call& call, const std::string& name);
+  /// What CurrentWarehouses would say without asking the store, and when that was; null where the
+  /// store has to be asked. As long as no warehouse changes it is the same object. Does not block.
+  struct WarehousesNow {
+    WarehousesPtr all;
+    int64_t at_ms = 0;  ///< since the epoch
+  };
+  WarehousesNow KnownWarehouses();
 
   Status CreateNamespace(Call& call, const std::string& warehouse, const NamespaceName& name,
                          const iceberg::StringMap& properties);
@@ -255,6 +263,10 @@ class Catalog {
                                       const TableName& name, size_t limit);
   /// Deletes reports older than before_ms, of all tables, some at a time.
   Status TrimReports(Call& call, int64_t before_ms);
+  /// What the scans asked the table for that were reported since then; whole days (UTC).
+  Result<iceberg::ScanUsage> ScanUsageSince(Call& call, int64_t table_id, int64_t since_ms);
+  /// Deletes the sums of days before that of before_ms, of all tables.
+  Status TrimScanUsage(Call& call, int64_t before_ms);
 
   /// Keys of requests that may come again.
   RequestKeys& request_keys();

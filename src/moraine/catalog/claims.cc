@@ -1,10 +1,12 @@
 #include "moraine/catalog/claims.h"
 
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "moraine/catalog/locations.h"
+#include "moraine/catalog/purges.h"
 #include "moraine/store/execute_later.h"
 
 namespace moraine::catalog {
@@ -82,6 +84,7 @@ Status CheckUnclaimed(Transaction& t, const std::vector<std::string>& claims, in
       return InvalidArgument(
           fmt::format("location: {} holds a location of the table {}", place, inside->name));
     }
+    MORAINE_TRY(CheckNotBeingPurged(t, place, true));
   }
   return {};
 }
@@ -93,8 +96,39 @@ Status CheckFoldersFree(Transaction& t, const std::vector<std::string>& folders,
       return InvalidArgument(
           fmt::format("the files in {} belong to the table {}", folder, holder->name));
     }
+    MORAINE_TRY(CheckNotBeingPurged(t, folder, false));
   }
   return {};
+}
+
+UnclaimedCondition WhereUnclaimed(const std::vector<std::string>& claims,
+                                  const std::vector<std::string>& folders) {
+  UnclaimedCondition condition;
+  std::set<std::string> places;
+  for (const auto* each : {&claims, &folders}) {
+    for (const auto& place : *each) {
+      for (auto& location : SelfAndAncestors(place)) places.insert(std::move(location));
+    }
+  }
+  std::string marks;
+  for (const auto& place : places) {
+    condition.values.emplace_back(place);
+    marks += marks.empty() ? "?" : ", ?";
+  }
+  const std::vector<Value> exact = condition.values;
+  for (std::string_view table : {"tabular_claim", "purge_place"}) {
+    if (!condition.sql.empty())
+      condition.values.insert(condition.values.end(), exact.begin(), exact.end());
+    condition.sql += fmt::format(" AND NOT EXISTS (SELECT c.id FROM {} c WHERE c.location IN ({}))",
+                                 table, marks);
+    for (const auto& place : claims) {
+      condition.sql += fmt::format(
+          " AND NOT EXISTS (SELECT c.id FROM {} c WHERE c.location > ? AND c.location < ?)", table);
+      condition.values.emplace_back(place + "/");
+      condition.values.emplace_back(place + "0");
+    }
+  }
+  return condition;
 }
 
 Status PutClaims(Transaction& t, const std::vector<std::string>& claims, int64_t table_id) {

@@ -13,13 +13,21 @@
 namespace moraine::catalog {
 
 /// InvalidArgument when a place lies in one of another table's, or holds one. Dropped tables there
-/// give way.
+/// give way. Conflict while files of one that is gone are deleted there (purges.h).
 Status CheckUnclaimed(store::Transaction& t, const std::vector<std::string>& claims,
                       int64_t table_id);
 /// InvalidArgument when a folder of named files lies in another table's place. A dropped table
-/// there gives way.
+/// there gives way. Conflict likewise.
 Status CheckFoldersFree(store::Transaction& t, const std::vector<std::string>& folders,
                         int64_t table_id);
+/// A condition that holds only if nobody, be it a table that was dropped, has a place that
+/// CheckUnclaimed or CheckFoldersFree would look at: " AND NOT EXISTS (...)".
+struct UnclaimedCondition {
+  std::string sql;
+  std::vector<store::Value> values;
+};
+UnclaimedCondition WhereUnclaimed(const std::vector<std::string>& claims,
+                                  const std::vector<std::string>& folders);
 /// Replaces the table's places.
 Status PutClaims(store::Transaction& t, const std::vector<std::string>& claims, int64_t table_id);
 /// Those of a table that has none yet.

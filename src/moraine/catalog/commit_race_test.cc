@@ -243,6 +243,24 @@ TEST(MetadataCache, TablesWorkWithoutIt) {
   }
 }
 
+TEST(MetadataCache, WhatIsReadAnewReplacesWhatWasKept) {
+  auto entry = [](size_t bytes, char c) {
+    return CachedMetadata{std::make_shared<const std::string>(bytes, c),
+                          std::make_shared<const iceberg::TableMetadata>()};
+  };
+  MetadataCache cache(10'000);
+  cache.Replace("a", entry(100, 'x'));
+  cache.Put("a", entry(100, 'y'));
+  EXPECT_EQ(cache.Find("a").json->front(), 'x');
+  for (char c = 'a'; c <= 'z'; ++c) cache.Replace("a", entry(1'900, c));
+  EXPECT_EQ(cache.Find("a").json->front(), 'z');
+  const CachedMetadata large = entry(5'000, 'L');
+  cache.Replace("a", large);  // too large to be kept: the old one goes all the same
+  EXPECT_EQ(cache.Find("a").json, large.json);
+  cache.Replace("a", entry(100, 'b'));
+  EXPECT_EQ(cache.Find("a").json->front(), 'b');
+}
+
 TEST(MetadataCache, IsBoundedAndKeepsTheRecent) {
   auto entry = [](size_t bytes) {
     return CachedMetadata{std::make_shared<const std::string>(bytes, 'x'),

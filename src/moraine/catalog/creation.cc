@@ -105,12 +105,8 @@ Result<LoadedTablePtr> Catalog::State::Insert(Call& call, const Warehouse& wareh
   return MakeLoaded(prepared.row, *prepared.written);
 }
 
-Result<std::string> Catalog::State::LocationForNew(Call& call, const Warehouse& warehouse,
-                                                   const TableName& name,
-                                                   const std::string& table_uuid) {
-  MORAINE_ASSIGN(auto ns, RunFor(call, database, Access::kRead, [&](Transaction& t) {
-                   return GetNamespace(t, warehouse.id, name.ns);
-                 }));
+std::string LocationForNew(const Warehouse& warehouse, const NamespaceRow& ns,
+                           const TableName& name, const std::string& table_uuid) {
   auto base = ns.properties.find("location");
   if (base == ns.properties.end()) return DefaultLocation(warehouse.root, name, table_uuid);
   return DefaultLocation(base->second, {{}, name.name}, table_uuid);
@@ -131,18 +127,15 @@ Result<LoadedTablePtr> Catalog::Create(Call& call, const std::string& warehouse,
                                        const CreateTable& request) {
   MORAINE_TRY(CheckName("name", request.name.name));
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
-  MORAINE_TRY(RunFor(call, state_->database, Access::kRead, [&](Transaction& t) -> Result<bool> {
-    MORAINE_TRY(GetNamespace(t, home.id, request.name.ns));
-    MORAINE_TRY(CheckNameFree(t, home.id, request.name, TabularKind::kTable));
-    return true;
-  }));
+  MORAINE_ASSIGN(auto ns, RunFor(call, state_->database, Access::kRead, [&](Transaction& t) {
+                   return GetFreeHome(t, home.id, request.name, TabularKind::kTable);
+                 }));
   iceberg::TableCreation creation;
   creation.table_uuid = MakeUuid(call.random());
   if (request.location && !request.location->empty()) {
     creation.location = WithoutTrailingSlashes(*request.location);
   } else {
-    MORAINE_ASSIGN(creation.location,
-                   state_->LocationForNew(call, home, request.name, creation.table_uuid));
+    creation.location = LocationForNew(home, ns, request.name, creation.table_uuid);
   }
   MORAINE_TRY(CheckAllowed(home, "location", creation.location));
   creation.properties = request.properties;
@@ -172,21 +165,21 @@ Result<TableMetadata> Catalog::State::MetadataOfCreate(Call& call, const Warehou
     return InvalidArgument("requirements: assert-create must be the only requirement");
   }
   MORAINE_TRY(CheckName("name", name.name));
-  MORAINE_TRY(RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<bool> {
-    MORAINE_TRY(GetNamespace(t, warehouse.id, name.ns));
-    MORAINE_ASSIGN(auto taken, FindTabular(t, warehouse.id, name));
-    if (taken && taken->kind == TabularKind::kTable) {
+  auto find = [&](Transaction& t) -> Result<NamespaceRow> {
+    MORAINE_ASSIGN(auto home, FindHome(t, warehouse.id, name));
+    if (home.taken == TabularKind::kTable) {
       return AlreadyExists(
           fmt::format("Requirement failed: table already exists: {}", ToText(name)));
     }
-    MORAINE_TRY(CheckNameFree(t, warehouse.id, name, TabularKind::kTable));
-    return true;
-  }));
+    if (home.taken) return NameTaken(name, *home.taken, TabularKind::kTable);
+    return std::move(home.ns);
+  };
+  MORAINE_ASSIGN(auto ns, RunFor(call, database, Access::kRead, find));
   MORAINE_ASSIGN(auto metadata,
                  iceberg::ApplyCreateUpdates(request.updates, {ToMillis(call.clock().Wall()), ""}));
   if (metadata.table_uuid.empty()) metadata.table_uuid = MakeUuid(call.random());
   if (metadata.location.empty()) {
-    MORAINE_ASSIGN(metadata.location, LocationForNew(call, warehouse, name, metadata.table_uuid));
+    metadata.location = LocationForNew(warehouse, ns, name, metadata.table_uuid);
   }
   return metadata;
 }
@@ -210,6 +203,7 @@ Result<LoadedTablePtr> Catalog::Register(Call& call, const std::string& warehous
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   MORAINE_ASSIGN(auto read, state_->ReadForeign(call, home, metadata_location));
   int64_t table_id = 0;
+  state_->cache.Replace(metadata_location, read);
   Receipt receipt{.metadata_location = metadata_location};
   MORAINE_TRY(state_->Mutate(call, receipt, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(table_id,
@@ -217,7 +211,6 @@ Result<LoadedTablePtr> Catalog::Register(Call& call, const std::string& warehous
     receipt.tabular_id = table_id;
     return {};
   }));
-  state_->cache.Put(metadata_location, read);
   state_->Announce();
   return MakeLoaded(RegisteredRow(table_id, 1, home, name, metadata_location, read), read);
 }
@@ -229,6 +222,7 @@ Result<LoadedTablePtr> Catalog::RegisterOver(Call& call, const std::string& ware
   MORAINE_ASSIGN(auto home, state_->FindWarehouse(call, warehouse));
   MORAINE_ASSIGN(auto read, state_->ReadForeign(call, home, metadata_location));
   TabularRow row;
+  state_->cache.Replace(metadata_location, read);
   Receipt receipt{.metadata_location = metadata_location};
   MORAINE_TRY(state_->Mutate(call, receipt, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto existing, FindTabular(t, home.id, name));
@@ -243,7 +237,6 @@ Result<LoadedTablePtr> Catalog::RegisterOver(Call& call, const std::string& ware
     receipt.tabular_id = table_id;
     return {};
   }));
-  state_->cache.Put(metadata_location, read);
   state_->Announce();
   return MakeLoaded(row, read);
 }

@@ -32,8 +32,11 @@ Status CheckUnprotected(store::Transaction& t, int64_t warehouse_id, const Names
 Status HideTabular(store::Transaction& t, const TabularRow& row, const Removal& removal);
 /// The row goes, with its claims and reports.
 Status RemoveTabular(store::Transaction& t, int64_t id);
+/// The files of a table that was removed are to go (purges.h); nothing for a view.
+Status RequestPurgeOf(store::Transaction& t, const TabularRow& row);
 /// Drops a namespace in which nothing is in sight. Its row stays out of sight while dropped tables
-/// are in it, too. Errors: PermissionDenied for what is protected.
+/// are in it, too. Writes what became of it into the feed. Errors: PermissionDenied for what is
+/// protected.
 Status DropNamespaceRow(store::Transaction& t, int64_t warehouse_id, const NamespaceRow& row,
                         const Removal& removal);
 

@@ -7,6 +7,8 @@
 #include "moraine/base/text.h"
 #include "moraine/catalog/claims.h"
 #include "moraine/catalog/dropped_internal.h"
+#include "moraine/catalog/purges.h"
+#include "moraine/catalog/scan_usage_rows.h"
 #include "moraine/catalog/state_internal.h"
 
 namespace moraine::catalog {
@@ -107,8 +109,8 @@ Removal Catalog::State::RemovalOf(Call& call, const Warehouse& warehouse, const 
     // A table that can't be read is dropped all the same.
     Call part(call, kWishLimit);
     if (row->kind == TabularKind::kView) {
-      auto view = LoadView(part, *row);
-      if (view.ok()) hold = WishOf((*view)->metadata->properties);
+      auto view = LoadView(part, *row, Freshness::kCached);
+      if (view.ok()) hold = WishOf(view->metadata->properties);
     } else {
       auto table = Load(part, *row, Freshness::kCached);
       if (table.ok()) hold = WishOf((*table)->metadata->properties);
@@ -142,16 +144,28 @@ Status HideTabular(Transaction& t, const TabularRow& row, const Removal& removal
 Status RemoveTabular(Transaction& t, int64_t id) {
   MORAINE_TRY(RemoveClaims(t, id));
   MORAINE_TRY(t.Execute("DELETE FROM metrics_report WHERE table_id = ?", {id}));
+  MORAINE_TRY(DeleteScanUsage(t, id));
   return t.Execute("DELETE FROM tabular WHERE id = ?", {id}).status();
+}
+
+Status RequestPurgeOf(Transaction& t, const TabularRow& row) {
+  if (row.kind != TabularKind::kTable || row.metadata_location.empty()) return {};
+  return RequestPurge(t,
+                      {row.id, row.warehouse, ToText(row.name), row.uuid, row.metadata_location});
 }
 
 Status DropNamespaceRow(Transaction& t, int64_t warehouse_id, const NamespaceRow& row,
                         const Removal& removal) {
   MORAINE_TRY(CheckUnprotected(t, warehouse_id, row));
+  NamespaceChange change{"drop", warehouse_id, row.name, removal.now_ms, removal.principal};
+  MORAINE_TRY(AddNamespaceChange(t, change));
   MORAINE_ASSIGN(auto held,
                  t.Query("SELECT id FROM tabular WHERE namespace_id = ? LIMIT 1", {row.id}));
-  if (removal.hold_ms == 0 && held.empty())
-    return t.Execute("DELETE FROM namespace WHERE id = ?", {row.id}).status();
+  if (removal.hold_ms == 0 && held.empty()) {
+    MORAINE_TRY(t.Execute("DELETE FROM namespace WHERE id = ?", {row.id}));
+    change.what = "purge";
+    return AddNamespaceChange(t, change);
+  }
   MORAINE_TRY(
       t.Execute("UPDATE namespace SET path_key = ?, parent_id = ?, updated_ms = ? WHERE id = ?",
                 {HiddenPath(row.id), kNoParent, removal.now_ms, row.id}));

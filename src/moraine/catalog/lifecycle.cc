@@ -9,6 +9,8 @@
 #include "moraine/catalog/dropped_internal.h"
 #include "moraine/catalog/paging_internal.h"
 #include "moraine/catalog/state_internal.h"
+#include "moraine/catalog/warehouse_directory.h"
+#include "moraine/io/location.h"
 
 namespace moraine::catalog {
 namespace {
@@ -75,9 +77,31 @@ struct Who {
   std::string principal;
 };
 
+/// The warehouse may have been narrowed since the drop: what waits to be purged holds nobody up.
+Status CheckStillAllowed(Transaction& t, const DroppedObject& dropped, const TabularRow& row) {
+  MORAINE_ASSIGN(auto warehouse, WarehouseInStore(t, row.warehouse_id));
+  if (!warehouse) return {};
+  MORAINE_ASSIGN(auto places, ClaimsOfTable(t, row.id));
+  places.push_back(row.metadata_location);
+  for (const auto& place : places) {
+    const auto normal = io::NormalizeLocation(place);
+    const auto& allowed = warehouse->allowed_locations;
+    if (normal.ok() && std::any_of(allowed.begin(), allowed.end(),
+                                   [&](const auto& root) { return io::IsInside(*normal, root); })) {
+      continue;
+    }
+    return Conflict(
+        fmt::format("the dropped {} can't be brought back: {} is outside the locations that the "
+                    "warehouse {} allows now (allowed-locations)",
+                    ToText(dropped.object), place, warehouse->name));
+  }
+  return {};
+}
+
 Status BringBack(Transaction& t, const DroppedObject& dropped, const TableName& target,
                  const Who& who) {
   MORAINE_ASSIGN(auto row, HiddenRow(t, dropped));
+  MORAINE_TRY(CheckStillAllowed(t, dropped, row));
   MORAINE_TRY(RemoveDroppedRow(t, dropped));
   MORAINE_ASSIGN(auto ns, CheckTarget(t, row.warehouse_id, target, row.kind));
   MORAINE_ASSIGN(auto claims, ClaimsOfTable(t, row.id));
@@ -100,14 +124,25 @@ Result<int64_t> CheckParent(Transaction& t, int64_t warehouse_id, const Namespac
 }
 
 Status BringNamespaceBack(Transaction& t, int64_t warehouse_id, const DroppedObject& dropped,
-                          int64_t now_ms) {
+                          const Who& who) {
   const NamespaceName& name = dropped.object.ns;
   MORAINE_TRY(RemoveDroppedRow(t, dropped));
   MORAINE_ASSIGN(int64_t parent_id, CheckParent(t, warehouse_id, name));
-  return t
-      .Execute("UPDATE namespace SET path_key = ?, parent_id = ?, updated_ms = ? WHERE id = ?",
-               {PathKey(name), parent_id, now_ms, dropped.object_id})
-      .status();
+  MORAINE_TRY(
+      t.Execute("UPDATE namespace SET path_key = ?, parent_id = ?, updated_ms = ? WHERE id = ?",
+                {PathKey(name), parent_id, who.now_ms, dropped.object_id}));
+  return AddNamespaceChange(t, {"undrop", warehouse_id, name, who.now_ms, who.principal});
+}
+
+Status RemoveNamespace(Transaction& t, const DroppedObject& dropped, const Who& who) {
+  MORAINE_TRY(RemoveDroppedRow(t, dropped));
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT warehouse_id FROM namespace WHERE id = ?", {dropped.object_id}));
+  if (rows.empty()) return {};
+  MORAINE_ASSIGN(int64_t warehouse_id, rows[0].Int(0));
+  MORAINE_TRY(t.Execute("DELETE FROM namespace WHERE id = ?", {dropped.object_id}));
+  return AddNamespaceChange(t,
+                            {"purge", warehouse_id, dropped.object.ns, who.now_ms, who.principal});
 }
 
 /// The end of the hold. *waits: a namespace in which something else still waits, until then.
@@ -132,14 +167,14 @@ Status Remove(Transaction& t, const DroppedObject& seen, const Who& who,
           .Execute("UPDATE dropped SET purge_after_ms = ? WHERE id = ?", {**waits, dropped.drop_id})
           .status();
     }
-    MORAINE_TRY(RemoveDroppedRow(t, dropped));
-    return t.Execute("DELETE FROM namespace WHERE id = ?", {dropped.object_id}).status();
+    return RemoveNamespace(t, dropped, who);
   }
   MORAINE_ASSIGN(auto row, HiddenRow(t, dropped));
   MORAINE_TRY(RemoveDroppedRow(t, dropped));
   MORAINE_TRY(RemoveTabular(t, row.id));
   // Files in a place that is another's now are not this table's to be purged.
   bool purge_files = dropped.purge_requested && dropped.yielded_to.empty();
+  if (purge_files) MORAINE_TRY(RequestPurgeOf(t, row));
   return AddLifeChange(t, "purge", row, row.name, purge_files, who.now_ms, who.principal);
 }
 
@@ -268,6 +303,7 @@ Result<std::vector<ObjectRef>> Lifecycle::Undrop(Call& call, const DroppedObject
       RunFor(call, state_.database, Access::kRead, [&](Transaction& t) -> Result<TabularRow> {
         MORAINE_ASSIGN(auto hidden, HiddenRow(t, dropped));
         MORAINE_TRY(CheckTarget(t, hidden.warehouse_id, target, hidden.kind));
+        MORAINE_TRY(CheckStillAllowed(t, dropped, hidden));
         return hidden;
       }));
   Status present = state_.files.Stat(call, row.metadata_location).status();
@@ -326,7 +362,7 @@ Result<std::vector<ObjectRef>> Lifecycle::UndropNamespace(Call& call, const Drop
     for (const auto& one : all) {
       if (!one.yielded_to.empty()) continue;
       MORAINE_TRY(one.object.kind == ObjectKind::kNamespace
-                      ? BringNamespaceBack(t, home.id, one, who.now_ms)
+                      ? BringNamespaceBack(t, home.id, one, who)
                       : BringBack(t, one, {one.object.ns, one.object.name}, who));
     }
     return {};

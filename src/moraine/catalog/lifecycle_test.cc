@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "moraine/base/testing/faults.h"
+#include "moraine/catalog/purges.h"
 #include "moraine/catalog/testing/catalog_world.h"
 #include "moraine/catalog/views.h"
 
@@ -63,6 +65,17 @@ class LifecycleTest : public testing::Test {
           return t.Query("SELECT COUNT(*) FROM " + table, {});
         }).value();
     return rows[0].Int(0).value();
+  }
+  /// What the feed says of a namespace.
+  std::string NamespaceChanges(const NamespaceName& name) {
+    std::vector<std::string> kinds;
+    for (const auto& change : catalog_.Changes(call_, 0, 1'000).value()) {
+      if (change.kind.starts_with("namespace-") && change.detail.name.ns == name &&
+          change.warehouse == kTestWarehouse) {
+        kinds.push_back(change.kind.substr(10));
+      }
+    }
+    return fmt::format("{}", fmt::join(kinds, " "));
   }
   LoadedTablePtr Append(const std::string& name, int64_t snapshot_id) {
     auto base = catalog_.Load(call_, kTestWarehouse, {{"ns"}, name}).value();
@@ -169,6 +182,42 @@ TEST_F(LifecycleTest, PlacesAreGivenToTablesThatWantThem) {
   }
   EXPECT_EQ(Count("tabular_claim"), 0);
   EXPECT_EQ(Count("dropped"), 0);
+}
+
+TEST_F(LifecycleTest, NothingComesToAPlaceThatIsBeingPurged) {
+  CreateTable create = SimpleTable({{"ns"}, "t"});
+  create.location = "file:///wh/place/t";
+  const auto old = catalog_.Create(call_, kTestWarehouse, create).value();
+  ASSERT_TRUE(Drop("t", Catalog::Purge::kRequested).ok());
+  ASSERT_TRUE(
+      life_.Purge(call_, life_.FindDropped(call_, ObjectKind::kTable, old->table_id).value()).ok());
+  const auto write = [&](auto&& body) {
+    return world_.database().Run(call_, store::Access::kWrite, body).ok();
+  };
+  constexpr int64_t kIn2100Ms = 4'102'444'800'000;
+  std::vector<PurgeRequest> waiting;
+  ASSERT_TRUE(write([&](store::Transaction& t) -> Status {
+    MORAINE_ASSIGN(waiting, WaitingPurges(t, 0, 10));
+    return BeginPurge(t, old->table_id, {"file:///wh/place/t"}, kIn2100Ms);
+  }));
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0].table_id, old->table_id);
+  EXPECT_EQ(waiting[0].name, "ns.t");
+  EXPECT_EQ(waiting[0].table_uuid, old->metadata->table_uuid);
+  EXPECT_EQ(waiting[0].metadata_location, old->metadata_location);
+  const Status registered =
+      catalog_.Register(call_, kTestWarehouse, {{"ns"}, "t"}, old->metadata_location).status();
+  EXPECT_EQ(registered.code(), Code::kConflict);
+  EXPECT_THAT(std::string(registered.message()), HasSubstr("are being deleted in"));
+  for (const char* place : {"file:///wh/place/t", "file:///wh/place/t/in", "file:///wh/place"}) {
+    create.location = place;
+    EXPECT_EQ(catalog_.Create(call_, kTestWarehouse, create).status().code(), Code::kConflict);
+  }
+  create.location = "file:///wh/place/t2";
+  EXPECT_TRUE(catalog_.Create(call_, kTestWarehouse, create).ok());
+  ASSERT_TRUE(write([&](store::Transaction& t) { return EndPurge(t, old->table_id, 0); }));
+  EXPECT_TRUE(catalog_.Register(call_, kTestWarehouse, {{"ns"}, "u"}, old->metadata_location).ok());
+  EXPECT_EQ(Count("purge_request"), 0);
 }
 
 TEST_F(LifecycleTest, TheMetadataOfADroppedTableCanBeRegistered) {
@@ -296,6 +345,8 @@ TEST_F(LifecycleTest, NamespacesWaitAsTheirTablesDo) {
   EXPECT_THAT(catalog_.ListNamespaces(call_, kTestWarehouse, {"a"}, {}).value().items,
               ElementsAre(NamespaceName{"a", "b"}));
 
+  EXPECT_EQ(NamespaceChanges({"a", "b"}), "create drop undrop");
+
   // It waits for what is in it, and a table finds a new namespace of its name.
   world_.env().clock().Advance(7 * kDay - std::chrono::hours(1));
   ASSERT_TRUE(create({"ns"}).ok());
@@ -320,10 +371,12 @@ TEST_F(LifecycleTest, ANamespaceGoesAfterTheLastTableInIt) {
   world_.env().clock().Advance(6 * kDay + std::chrono::minutes(1));
   EXPECT_EQ(life_.PurgeTick(call_).value(), 2u);
   EXPECT_EQ(Count("namespace"), 0);
+  EXPECT_EQ(NamespaceChanges({"ns"}), "create drop purge");
   // Empty, and without a hold: gone at once.
   ASSERT_TRUE(catalog_.CreateNamespace(call_, kTestWarehouse, {"ns"}, {}).ok());
   ASSERT_TRUE(catalog_.DropNamespace(call_, kTestWarehouse, {"ns"}).ok());
   EXPECT_EQ(Count("namespace"), 0);
+  EXPECT_EQ(NamespaceChanges({"ns"}), "create drop purge create drop purge");
 }
 
 CreateView SimpleView(const std::string& name) {
@@ -378,6 +431,8 @@ TEST_F(LifecycleTest, TreesComeBackWhole) {
   EXPECT_TRUE(views.Exists(call_, kTestWarehouse, {{"ns"}, "v"}).ok());
   EXPECT_THAT(Dropped(), UnorderedElementsAre("table ns.gone", "table ns.t"));
   EXPECT_TRUE(Undrop("gone").ok());
+  EXPECT_EQ(NamespaceChanges({"ns"}), "create drop undrop");
+  EXPECT_EQ(NamespaceChanges({"ns", "in"}), "create drop undrop");
 }
 
 TEST_F(LifecycleTest, WhatIsProtectedStays) {

@@ -71,17 +71,16 @@ Result<CachedMetadata> Catalog::State::ReadMetadata(Call& call, const std::strin
                         std::make_shared<const TableMetadata>(std::move(*metadata))};
 }
 
-Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TabularRow& row,
-                                            Freshness freshness) {
-  CachedMetadata cached = cache.Find(row.metadata_location);
+template <typename Cached>
+Result<Cached> Catalog::State::ThroughCache(Call& call, const TabularRow& row, Freshness freshness,
+                                            const std::function<Cached()>& find,
+                                            const std::function<Result<Cached>()>& read) {
+  Cached cached = find();
   cached.metadata == nullptr ? metrics.CacheMiss() : metrics.CacheHit();
   if (cached.metadata == nullptr) {
     MORAINE_ASSIGN(auto turn, reads.Take(call, row.id));
-    if (turn.waited()) cached = cache.Find(row.metadata_location);
-    if (cached.metadata == nullptr) {
-      MORAINE_ASSIGN(cached, ReadMetadata(call, row.metadata_location));
-      cache.Put(row.metadata_location, cached);
-    }
+    if (turn.waited()) cached = find();
+    if (cached.metadata == nullptr) return read();
     // Asking for the file again is cheap here; on object stores it is done when the cache is
     // filled.
   } else if (freshness == Freshness::kFilePresent && IsLocal(row.metadata_location)) {
@@ -89,7 +88,41 @@ Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TabularRow& row,
     if (present.code() == Code::kNotFound) return NoMetadataFile(row.metadata_location);
     MORAINE_TRY(present);
   }
+  return cached;
+}
+
+Result<LoadedTablePtr> Catalog::State::Load(Call& call, const TabularRow& row,
+                                            Freshness freshness) {
+  const std::string& location = row.metadata_location;
+  auto read = [&]() -> Result<CachedMetadata> {
+    MORAINE_ASSIGN(auto fresh, ReadMetadata(call, location));
+    cache.Put(location, fresh);
+    return fresh;
+  };
+  MORAINE_ASSIGN(auto cached,
+                 ThroughCache<CachedMetadata>(
+                     call, row, freshness, [&] { return cache.Find(location); }, read));
   return MakeLoaded(row, cached);
+}
+
+Result<CachedView> Catalog::State::ReadView(Call& call, const std::string& location) {
+  MORAINE_ASSIGN(auto text, ReadMetadataText(call, location));
+  auto metadata = iceberg::ViewMetadataFromJson(text);
+  if (!metadata.ok()) return UnreadableMetadata(std::move(metadata).status(), location);
+  return CachedView{std::make_shared<const std::string>(std::move(text)),
+                    std::make_shared<const iceberg::ViewMetadata>(std::move(*metadata))};
+}
+
+Result<CachedView> Catalog::State::LoadView(Call& call, const TabularRow& row,
+                                            Freshness freshness) {
+  const std::string& location = row.metadata_location;
+  auto read = [&]() -> Result<CachedView> {
+    MORAINE_ASSIGN(auto fresh, ReadView(call, location));
+    cache.PutView(location, fresh);
+    return fresh;
+  };
+  return ThroughCache<CachedView>(
+      call, row, freshness, [&] { return cache.FindView(location); }, read);
 }
 
 Result<CachedMetadata> Catalog::State::WriteMetadata(Call& call, TableMetadata metadata,

@@ -22,14 +22,17 @@ void WriteStrings(std::string_view key, const std::vector<std::string>& values, 
   out->EndArray();
 }
 
-Status AddNamespaceChange(Transaction& t, std::string_view what, int64_t warehouse_id,
-                          const NamespaceName& name, int64_t now_ms) {
-  return AddChange(t, {.kind = fmt::format("namespace-{}", what),
-                       .changed_ms = now_ms,
-                       .detail = {.warehouse_id = warehouse_id, .name = {name, ""}}});
-}
-
 }  // namespace
+
+Status AddNamespaceChange(Transaction& t, const NamespaceChange& change) {
+  ChangeDetail detail;
+  detail.warehouse_id = change.warehouse_id;
+  detail.name = {change.name, ""};
+  detail.by = change.by;
+  return AddChange(t, {.kind = fmt::format("namespace-{}", change.what),
+                       .changed_ms = change.now_ms,
+                       .detail = std::move(detail)});
+}
 
 std::string ToJson(const Catalog::PropertyChanges& changes) {
   std::string text;
@@ -65,7 +68,7 @@ Status Catalog::CreateNamespace(Call& call, const std::string& warehouse, const 
                   " VALUES (?, ?, ?, ?, ?, ?, ?)",
                   {home.id, parent_id, name.back(), PathKey(name), PropertiesToText(properties),
                    now_ms, now_ms}));
-    return AddNamespaceChange(t, "create", home.id, name, now_ms);
+    return AddNamespaceChange(t, {"create", home.id, name, now_ms, call.principal()});
   }));
   state_->Announce();
   return {};
@@ -134,7 +137,7 @@ Result<Catalog::PropertyChanges> Catalog::UpdateNamespace(
     receipt.answer = ToJson(changes);
     MORAINE_TRY(t.Execute("UPDATE namespace SET properties = ?, updated_ms = ? WHERE id = ?",
                           {PropertiesToText(row.properties), now_ms, row.id}));
-    return AddNamespaceChange(t, "update", home.id, name, now_ms);
+    return AddNamespaceChange(t, {"update", home.id, name, now_ms, call.principal()});
   }));
   state_->Announce();
   return changes;
@@ -155,8 +158,7 @@ Status Catalog::DropNamespace(Call& call, const std::string& warehouse, const Na
                 {home.id, row.id}));
     if (!tables.empty() || !children.empty())
       return Conflict(fmt::format("Namespace {}{}", ToText(name), kNamespaceNotEmpty));
-    MORAINE_TRY(DropNamespaceRow(t, home.id, row, removal));
-    return AddNamespaceChange(t, "drop", home.id, name, removal.now_ms);
+    return DropNamespaceRow(t, home.id, row, removal);
   }));
   state_->Announce();
   return {};

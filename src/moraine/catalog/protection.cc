@@ -34,7 +34,7 @@ std::string LiftedBy(const ObjectRef& object) {
       object.warehouse == "default" ? "" : fmt::format(" --warehouse {}", object.warehouse);
   switch (object.kind) {
     case ObjectKind::kWarehouse:
-      return "moraine catalog unprotect" + of;
+      return "moraine catalog unprotect --warehouse " + object.warehouse;
     case ObjectKind::kNamespace:
       return fmt::format("moraine catalog unprotect {}{}", ToText(object.ns), of);
     case ObjectKind::kView:

@@ -29,6 +29,10 @@ constexpr std::string_view kTabularColumns =
     "n.id = t.namespace_id"
     " JOIN warehouse w ON w.id = t.warehouse_id";
 
+TabularKind KindOf(std::string_view name) {
+  return name == kViewKind ? TabularKind::kView : TabularKind::kTable;
+}
+
 Result<TabularRow> TabularFromRow(const Row& row) {
   TabularRow table;
   MORAINE_ASSIGN(table.id, row.Int(0));
@@ -43,7 +47,7 @@ Result<TabularRow> TabularFromRow(const Row& row) {
   MORAINE_ASSIGN(table.current_snapshot_id, row.Int(8));
   MORAINE_ASSIGN(table.origin, row.Text(9));
   MORAINE_ASSIGN(auto kind, row.Text(10));
-  table.kind = kind == kViewKind ? TabularKind::kView : TabularKind::kTable;
+  table.kind = KindOf(kind);
   MORAINE_ASSIGN(table.uuid, row.Text(11));
   return table;
 }
@@ -185,10 +189,38 @@ Result<TabularRow> GetTabular(Transaction& t, int64_t warehouse_id, const TableN
 Status CheckNameFree(Transaction& t, int64_t warehouse_id, const TableName& name,
                      TabularKind kind) {
   MORAINE_ASSIGN(auto taken, FindTabular(t, warehouse_id, name));
-  if (!taken) return Status();
-  std::string_view what = taken->kind == TabularKind::kView ? "View" : "Table";
-  return AlreadyExists(fmt::format("{}{} already exists: {}", what,
-                                   taken->kind == kind ? "" : " with same name", ToText(name)));
+  return taken ? NameTaken(name, taken->kind, kind) : Status();
+}
+
+Status NameTaken(const TableName& name, TabularKind taken, TabularKind wanted) {
+  return AlreadyExists(fmt::format("{}{} already exists: {}",
+                                   taken == TabularKind::kView ? "View" : "Table",
+                                   taken == wanted ? "" : " with same name", ToText(name)));
+}
+
+Result<NewHome> FindHome(Transaction& t, int64_t warehouse_id, const TableName& name) {
+  MORAINE_ASSIGN(
+      auto rows,
+      t.Query("SELECT n.id, n.properties, t.kind FROM namespace n LEFT JOIN tabular t ON "
+              "t.namespace_id = n.id AND t.name = ? AND t.deleted_at = 0 WHERE n.warehouse_id = ? "
+              "AND n.path_key = ? AND n.parent_id >= 0",
+              {name.name, warehouse_id, PathKey(name.ns)}));
+  if (rows.empty()) return NoNamespace(name.ns);
+  NewHome home;
+  home.ns.name = name.ns;
+  MORAINE_ASSIGN(home.ns.id, rows[0].Int(0));
+  MORAINE_ASSIGN(auto properties, rows[0].Text(1));
+  MORAINE_ASSIGN(home.ns.properties, PropertiesFromText(properties));
+  MORAINE_ASSIGN(auto kind, rows[0].OptText(2));
+  if (kind) home.taken = KindOf(*kind);
+  return home;
+}
+
+Result<NamespaceRow> GetFreeHome(Transaction& t, int64_t warehouse_id, const TableName& name,
+                                 TabularKind kind) {
+  MORAINE_ASSIGN(auto home, FindHome(t, warehouse_id, name));
+  if (home.taken) return NameTaken(name, *home.taken, kind);
+  return std::move(home.ns);
 }
 
 Result<std::string> MetadataLocationById(Transaction& t, int64_t tabular_id) {

@@ -48,6 +48,12 @@ Result<NamespaceRow> GetNamespace(store::Transaction& t, int64_t warehouse_id,
 enum class TabularKind { kTable, kView };
 std::string_view TabularKindName(TabularKind kind);  ///< "table", "view"
 
+/// Where something new would come to be.
+struct NewHome {
+  NamespaceRow ns;
+  std::optional<TabularKind> taken;  ///< what has the name already
+};
+
 struct TabularRow {
   int64_t id = 0;
   int64_t warehouse_id = 0;
@@ -74,6 +80,13 @@ Result<TabularRow> GetTabular(store::Transaction& t, int64_t warehouse_id, const
 /// AlreadyExists if anything has the name that one of this kind shall get.
 Status CheckNameFree(store::Transaction& t, int64_t warehouse_id, const TableName& name,
                      TabularKind kind);
+/// AlreadyExists, worded for what has the name and what should get it.
+Status NameTaken(const TableName& name, TabularKind taken, TabularKind wanted);
+/// The namespace, and what has the name in it, by one question. NotFound if there is no namespace.
+Result<NewHome> FindHome(store::Transaction& t, int64_t warehouse_id, const TableName& name);
+/// The same; AlreadyExists as CheckNameFree.
+Result<NamespaceRow> GetFreeHome(store::Transaction& t, int64_t warehouse_id, const TableName& name,
+                                 TabularKind kind);
 /// Of a table or a view. NotFound if there is none.
 Result<std::string> MetadataLocationById(store::Transaction& t, int64_t tabular_id);
 Result<std::optional<TabularRow>> FindTableById(store::Transaction& t, int64_t table_id);
@@ -98,6 +111,14 @@ struct ChangeRow {
   ChangeDetail detail;
 };
 Status AddChange(store::Transaction& t, const ChangeRow& change);
+struct NamespaceChange {
+  std::string_view what;  ///< "create", "update", "drop", "undrop", "purge"
+  int64_t warehouse_id = 0;
+  const NamespaceName& name;
+  int64_t now_ms = 0;
+  std::string by = {};
+};
+Status AddNamespaceChange(store::Transaction& t, const NamespaceChange& change);
 /// Where many write at once, a row has no place in the feed until its transaction was seen
 /// committed: an id that was given earlier may be committed later.
 Result<bool> HasUnnumberedChanges(store::Transaction& t);

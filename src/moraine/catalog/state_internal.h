@@ -11,12 +11,12 @@
 #include "moraine/catalog/live_rows.h"
 #include "moraine/catalog/metadata_cache.h"
 #include "moraine/catalog/metrics_internal.h"
+#include "moraine/catalog/pending_scan_usage.h"
 #include "moraine/catalog/request_keys.h"
 #include "moraine/catalog/row_checks.h"
 #include "moraine/catalog/rows_internal.h"
 #include "moraine/catalog/swap_internal.h"
 #include "moraine/catalog/table_turns.h"
-#include "moraine/catalog/views.h"
 #include "moraine/catalog/warehouse_directory.h"
 
 namespace moraine::catalog {
@@ -64,8 +64,10 @@ struct Catalog::State {
   using Turn = TableTurns::Turn;
   TableTurns turns;
   TableTurns reads;  ///< of metadata files: one request reads a table's, the others share it
+  PendingScanUsage pending_usage;
   std::mutex mutex;
   WarehouseDirectory warehouses;
+  Clock* clock = nullptr;                        ///< set once, by Open
   std::vector<std::function<void()>> listeners;  // under mutex
 
   /// As WarehouseDirectory::Find.
@@ -85,6 +87,11 @@ struct Catalog::State {
   /// Calls the listeners.
   void Announce();
 
+  // reports.cc
+
+  /// Adds sums to their rows. What can't be added now waits again.
+  void KeepUsage(Call& call, const std::vector<PendingScanUsage::Sum>& sums);
+
   // dropping.cc
 
   /// How something of this warehouse is dropped now: the row's hold is the table's own wish, where
@@ -98,7 +105,14 @@ struct Catalog::State {
   /// The row's metadata, from the cache or the file. NotFound when the file is gone, Corruption
   /// when it can't be read as metadata.
   Result<LoadedTablePtr> Load(Call& call, const TabularRow& row, Freshness freshness);
+  /// The same of a view.
+  Result<CachedView> LoadView(Call& call, const TabularRow& row, Freshness freshness);
+  template <typename Cached>
+  Result<Cached> ThroughCache(Call& call, const TabularRow& row, Freshness freshness,
+                              const std::function<Cached()>& find,
+                              const std::function<Result<Cached>()>& read);
   Result<CachedMetadata> ReadMetadata(Call& call, const std::string& location);
+  Result<CachedView> ReadView(Call& call, const std::string& location);
   /// A metadata file's text, unzipped. NotFound when it is gone, Corruption.
   Result<std::string> ReadMetadataText(Call& call, const std::string& location);
   /// Writes the metadata file, durable. After an error there may be one all the same.
@@ -109,10 +123,6 @@ struct Catalog::State {
   void DiscardMetadata(Call& call, const Status& refusal, const std::string& metadata_location);
   /// write.metadata.delete-after-commit.enabled.
   void TrimMetadata(Call& call, const iceberg::TableMetadata& base, const LoadedTable& committed);
-
-  // views.cc
-
-  Result<LoadedViewPtr> LoadView(Call& call, const TabularRow& row);
 
   // creation.cc
 
@@ -132,8 +142,6 @@ struct Catalog::State {
   /// Reads a file that a client wants to have registered.
   Result<CachedMetadata> ReadForeign(Call& call, const Warehouse& warehouse,
                                      const std::string& metadata_location);
-  Result<std::string> LocationForNew(Call& call, const Warehouse& warehouse, const TableName& name,
-                                     const std::string& table_uuid);
   /// The first metadata of a table that a commit makes.
   Result<iceberg::TableMetadata> MetadataOfCreate(Call& call, const Warehouse& warehouse,
                                                   const TableName& name,
@@ -173,6 +181,10 @@ struct Catalog::State {
 
 /// Corruption, or Unsupported where the file is of a newer version, naming the file.
 Status UnreadableMetadata(Status status, const std::string& location);
+
+/// Where a table or view comes to lie whose creator names no place.
+std::string LocationForNew(const Warehouse& warehouse, const NamespaceRow& ns,
+                           const TableName& name, const std::string& table_uuid);
 
 /// Where files lie in folders of this machine.
 bool IsLocal(std::string_view location);

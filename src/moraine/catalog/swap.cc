@@ -1,3 +1,5 @@
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -5,11 +7,15 @@
 #include "moraine/catalog/claims.h"
 #include "moraine/catalog/dropped_internal.h"
 #include "moraine/catalog/swap_internal.h"
+#include "moraine/store/insert_for_id.h"
 
 namespace moraine::catalog {
 namespace {
 
 using store::Transaction;
+using store::Value;
+
+constexpr size_t kMaxPlacesAtOnce = 8;
 
 /// Kinds of changes to views say so; those to tables do not.
 std::string ChangeKind(TabularKind kind, std::string_view what) {
@@ -20,6 +26,57 @@ Status LostRace(const TabularRow& row, bool* lost_race) {
   *lost_race = true;
   return Conflict(
       fmt::format("Commit lost the race: {} was changed by another commit", ToText(row.name)));
+}
+
+/// The row, in its namespace, if that is there and the condition holds (of namespace n).
+Result<std::optional<int64_t>> InsertWhere(Transaction& t, int64_t warehouse_id,
+                                           const TableName& name, const NewRow& row,
+                                           const std::string& principal, std::string_view condition,
+                                           std::vector<Value> values) {
+  std::vector<Value> all = {std::string(TabularKindName(row.kind)),
+                            name.name,
+                            row.uuid,
+                            row.metadata_location,
+                            row.claims.front(),
+                            row.format_version,
+                            row.snapshot_id,
+                            std::string(row.origin),
+                            row.now_ms,
+                            row.now_ms,
+                            principal,
+                            principal,
+                            warehouse_id,
+                            PathKey(name.ns)};
+  std::move(values.begin(), values.end(), std::back_inserter(all));
+  return store::InsertForId(
+      t,
+      fmt::format(
+          "INSERT INTO tabular (warehouse_id, namespace_id, kind, name, table_uuid, version, "
+          "metadata_location, previous, location, format_version, current_snapshot_id, origin, "
+          "deleted_at, protected, created_ms, updated_ms, created_by, updated_by) "
+          "SELECT n.warehouse_id, n.id, ?, ?, ?, 1, ?, '', ?, ?, ?, ?, 0, 0, ?, ?, ?, ? FROM "
+          "namespace n WHERE n.warehouse_id = ? AND n.path_key = ? AND n.parent_id >= 0{}",
+          condition),
+      all);
+}
+
+/// All that InsertTabular asks, and the row if the answers are what they mostly are, as one
+/// statement: a server is waited for once.
+Result<std::optional<int64_t>> InsertIfFree(Transaction& t, int64_t warehouse_id,
+                                            const TableName& name, const NewRow& row,
+                                            const std::string& principal) {
+  std::string condition =
+      " AND NOT EXISTS (SELECT t.id FROM tabular t WHERE t.namespace_id = n.id AND t.name = ? AND "
+      "t.deleted_at = 0)";
+  std::vector<Value> values = {name.name};
+  // The files of a registered table may lie in many folders.
+  if (row.claims.size() + row.foreign_folders.size() > kMaxPlacesAtOnce) {
+    return std::optional<int64_t>();
+  }
+  UnclaimedCondition unclaimed = WhereUnclaimed(row.claims, row.foreign_folders);
+  condition += unclaimed.sql;
+  std::move(unclaimed.values.begin(), unclaimed.values.end(), std::back_inserter(values));
+  return InsertWhere(t, warehouse_id, name, row, principal, condition, std::move(values));
 }
 
 }  // namespace
@@ -62,19 +119,16 @@ Status CheckUnchanged(Transaction& t, const TabularRow& row, bool* lost_race) {
 
 Result<int64_t> InsertTabular(Transaction& t, int64_t warehouse_id, const TableName& name,
                               const NewRow& row, const std::string& principal) {
-  MORAINE_ASSIGN(auto ns, GetNamespace(t, warehouse_id, name.ns));
-  MORAINE_TRY(CheckNameFree(t, warehouse_id, name, row.kind));
-  MORAINE_TRY(CheckUnclaimed(t, row.claims, 0));
-  MORAINE_TRY(CheckFoldersFree(t, row.foreign_folders, 0));
-  MORAINE_TRY(t.Execute(
-      "INSERT INTO tabular (warehouse_id, namespace_id, kind, name, table_uuid, version, "
-      "metadata_location, previous, location, format_version, current_snapshot_id, origin, "
-      "deleted_at, protected, created_ms, updated_ms, created_by, updated_by) "
-      "VALUES (?, ?, ?, ?, ?, 1, ?, '', ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)",
-      {warehouse_id, ns.id, std::string(TabularKindName(row.kind)), name.name, row.uuid,
-       row.metadata_location, row.claims.front(), row.format_version, row.snapshot_id,
-       std::string(row.origin), row.now_ms, row.now_ms, principal, principal}));
-  MORAINE_ASSIGN(int64_t id, t.LastInsertId());
+  MORAINE_ASSIGN(auto made, InsertIfFree(t, warehouse_id, name, row, principal));
+  if (!made) {
+    // Something is in the way, or was dropped and goes out of it.
+    MORAINE_TRY(GetFreeHome(t, warehouse_id, name, row.kind));
+    MORAINE_TRY(CheckUnclaimed(t, row.claims, 0));
+    MORAINE_TRY(CheckFoldersFree(t, row.foreign_folders, 0));
+    MORAINE_ASSIGN(made, InsertWhere(t, warehouse_id, name, row, principal, "", {}));
+    if (!made) return NoNamespace(name.ns);
+  }
+  const int64_t id = *made;
   MORAINE_TRY(AddClaims(t, row.claims, id));
   MORAINE_TRY(AddChange(t, {.kind = std::string(row.change_kind),
                             .table_id = id,
@@ -124,6 +178,7 @@ Status DropTabular(Transaction& t, const TabularRow& row, const Removal& removal
     MORAINE_TRY(HideTabular(t, row, removal));
   } else {
     MORAINE_TRY(RemoveTabular(t, row.id));
+    if (removal.purge) MORAINE_TRY(RequestPurgeOf(t, row));
   }
   ChangeDetail detail = row.detail();
   detail.last_metadata_location = row.metadata_location;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "moraine/catalog/pending_scan_usage.h"
+#include "moraine/catalog/scan_usage_rows.h"
 #include "moraine/catalog/testing/catalog_world.h"
 #include "moraine/io/location.h"
 
@@ -170,6 +172,27 @@ TEST(Tables, DropFreesNameAndPlaceAndKeepsFiles) {
   EXPECT_TRUE(catalog.DropNamespace(call, kTestWarehouse, {"ns"}).ok());
 }
 
+TEST(Tables, AFileThatWasWrittenAnewIsRegisteredAsItIsNow) {
+  CatalogWorld world;
+  Call call = world.call();
+  Catalog& catalog = world.catalog();
+  auto first = world.MakeTable("t");
+  const std::string location = first->metadata_location;
+  const auto rewrite = [&](const std::string& value) {
+    iceberg::TableMetadata metadata = *first->metadata;
+    metadata.properties["written"] = value;
+    world.files().Put(location, iceberg::TableMetadataToJson(metadata), 0);
+  };
+  const auto written = [&] { return world.Reload("t")->metadata->properties.at("written"); };
+  rewrite("anew");
+  ASSERT_TRUE(catalog.RegisterOver(call, kTestWarehouse, first->name, location).ok());
+  EXPECT_EQ(written(), "anew");
+  ASSERT_TRUE(catalog.Drop(call, kTestWarehouse, first->name, Catalog::Purge::kNo).ok());
+  rewrite("once more");
+  ASSERT_TRUE(catalog.Register(call, kTestWarehouse, first->name, location).ok());
+  EXPECT_EQ(written(), "once more");
+}
+
 TEST(Tables, RegisterOverLeadsTheNameToTheFileAndKeepsTheNumber) {
   CatalogWorld world;
   Call call = world.call();
@@ -333,6 +356,95 @@ TEST(Tables, ReportsAreBounded) {
   EXPECT_EQ(rows->at(0).Int(0).value(), 100);
   EXPECT_EQ(world.catalog().ReportMetrics(call, kTestWarehouse, {{"ns"}, "x"}, "{}").code(),
             Code::kNotFound);
+}
+
+TEST(Tables, ServersAddScansToTheirRowsFromTimeToTime) {
+  CatalogWorld world;
+  Call call = world.call();
+  auto other_server = world.Another();
+  const auto t = world.MakeTable("t"), u = world.MakeTable("u");
+  constexpr char kReport[] = R"({"report-type":"scan-report"})";
+  const auto report = [&](Catalog& server, const LoadedTablePtr& table) {
+    EXPECT_TRUE(server.ReportMetrics(call, kTestWarehouse, table->name, kReport).ok());
+  };
+  const auto rows = [&] {
+    auto found = store::RunFor(call, world.database(), store::Access::kRead, [](auto& each) {
+      return each.Query("SELECT COUNT(*) FROM scan_usage", {});
+    });
+    return found->at(0).Int(0).value();
+  };
+  const auto scans = [&](Catalog& server, const LoadedTablePtr& table) {
+    return server.ScanUsageSince(call, table->table_id, 0)->scans;
+  };
+  for (int i = 0; i < 20; ++i) report(world.catalog(), t);
+  report(*other_server, t);
+  EXPECT_EQ(rows(), 0);
+  EXPECT_EQ(scans(*other_server, t), 1) << "its own are always seen";
+  world.env().clock().Advance(std::chrono::seconds(6));
+  report(world.catalog(), u);
+  EXPECT_EQ(rows(), 1);
+  EXPECT_EQ(scans(*other_server, t), 21);
+  EXPECT_EQ(scans(*other_server, u), 0);
+  EXPECT_EQ(scans(world.catalog(), u), 1);
+  EXPECT_EQ(scans(*other_server, u), 1);
+  EXPECT_EQ(rows(), 2);
+  // What comes for a table that is gone is not kept.
+  EXPECT_TRUE(world.database()
+                  .Run(call, store::Access::kWrite,
+                       [](auto& each) { return AddScanUsage(each, 999, {.scans = 1}, 0); })
+                  .ok());
+  report(*other_server, t);
+  ASSERT_TRUE(other_server->TrimScanUsage(call, 0).ok());
+  EXPECT_EQ(scans(world.catalog(), t), 22);
+  EXPECT_EQ(rows(), 2);
+}
+
+/// However many tables are asked for, few wait.
+TEST(PendingScanUsage, IsOfBoundedSize) {
+  PendingScanUsage pending;
+  size_t taken = 0;
+  constexpr int kTables = 3'000;
+  for (int i = 0; i < kTables; ++i) {
+    pending.Add(i, {.scans = 1}, 0, 0);
+    taken += pending.TakeDue(0).size();
+  }
+  EXPECT_EQ(taken, kTables - 500);
+  EXPECT_EQ(pending.TakeOf(kTables - 1).size(), 1u);
+  EXPECT_TRUE(pending.TakeOf(kTables - 1).empty());
+  pending.Add(kTables - 1, {.scans = 2}, 0, 1'000);
+  pending.Add(kTables - 1, {.scans = 3}, 0, 6'000);
+  taken = 0;
+  for (auto due = pending.TakeDue(5'500); !due.empty(); due = pending.TakeDue(5'500))
+    taken += due.size();
+  EXPECT_EQ(taken, 499u) << "what was added anew waits anew";
+  const auto all = pending.TakeAll();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].usage.scans, 5);
+}
+
+TEST(Tables, ScansAreSummedByDay) {
+  CatalogWorld world;
+  Call call = world.call();
+  auto t = world.MakeTable("t");
+  constexpr char kReport[] =
+      R"({"report-type":"scan-report","filter":{"type":"eq","term":"a","value":"x"},
+          "metrics":{"result-data-files":{"unit":"count","value":3}}})";
+  const int64_t now_ms = ToMillis(call.clock().Wall());
+  for (int i = 0; i < 150; ++i) {
+    ASSERT_TRUE(world.catalog().ReportMetrics(call, kTestWarehouse, t->name, kReport).ok());
+  }
+  ASSERT_TRUE(world.catalog().ReportMetrics(call, kTestWarehouse, t->name, "{}").ok());
+  auto usage = world.catalog().ScanUsageSince(call, t->table_id, now_ms).value();
+  EXPECT_EQ(usage.scans, 150);
+  EXPECT_EQ(usage.columns["a"].equality, 150);
+  EXPECT_EQ(usage.result_files, 450);
+  EXPECT_EQ(usage.last_ms, now_ms);
+  constexpr int64_t kDayMs = 86'400'000;
+  EXPECT_EQ(world.catalog().ScanUsageSince(call, t->table_id, now_ms + kDayMs)->scans, 0);
+  ASSERT_TRUE(world.catalog().TrimScanUsage(call, now_ms).ok());
+  EXPECT_EQ(world.catalog().ScanUsageSince(call, t->table_id, 0)->scans, 150);
+  ASSERT_TRUE(world.catalog().TrimScanUsage(call, now_ms + kDayMs).ok());
+  EXPECT_EQ(world.catalog().ScanUsageSince(call, t->table_id, 0)->scans, 0);
 }
 
 }  // namespace

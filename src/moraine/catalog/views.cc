@@ -18,15 +18,17 @@ constexpr char kCreated[] = "created";
 constexpr char kRegistered[] = "registered";
 constexpr char kMetadataPath[] = "write.metadata.path";
 
-LoadedViewPtr MakeLoadedView(const TabularRow& row, std::string location,
-                             std::shared_ptr<const std::string> json, iceberg::ViewPtr metadata) {
+LoadedViewPtr MakeLoadedView(const TabularRow& row, const std::string& location,
+                             const CachedView& cached) {
   auto view = std::make_shared<LoadedView>();
   view->view_id = row.id;
   view->version = row.version;
+  view->warehouse_id = row.warehouse_id;
   view->name = row.name;
-  view->metadata_location = std::move(location);
-  view->metadata_json = std::move(json);
-  view->metadata = std::move(metadata);
+  view->metadata_location = location;
+  view->metadata_json = cached.json;
+  view->metadata = cached.metadata;
+  view->current = row.current;
   return view;
 }
 
@@ -91,21 +93,9 @@ TabularRow NewViewRow(const Warehouse& warehouse, const TableName& name, int64_t
 
 }  // namespace
 
-Result<LoadedViewPtr> Catalog::State::LoadView(Call& call, const TabularRow& row) {
-  MORAINE_ASSIGN(auto text, ReadMetadataText(call, row.metadata_location));
-  auto metadata = iceberg::ViewMetadataFromJson(text);
-  if (!metadata.ok()) {
-    return UnreadableMetadata(std::move(metadata).status(), row.metadata_location);
-  }
-  return MakeLoadedView(row, row.metadata_location,
-                        std::make_shared<const std::string>(std::move(text)),
-                        std::make_shared<const ViewMetadata>(std::move(*metadata)));
-}
-
 struct Views::File {
   std::string location;
-  std::shared_ptr<const std::string> json;
-  iceberg::ViewPtr metadata;
+  CachedView content;
 };
 
 Result<Views::File> Views::WriteFile(Call& call, const Warehouse& warehouse, ViewMetadata metadata,
@@ -114,16 +104,17 @@ Result<Views::File> Views::WriteFile(Call& call, const Warehouse& warehouse, Vie
   file.location = iceberg::ViewMetadataFileLocation(metadata, version, MakeUuid(call.random()));
   MORAINE_TRY(CheckAllowed(warehouse, "metadata location", file.location));
   MORAINE_TRY(call.Check());
-  file.json = std::make_shared<const std::string>(iceberg::ViewMetadataToJson(metadata));
-  file.metadata = std::make_shared<const ViewMetadata>(std::move(metadata));
-  Status written = state_.WriteMetadataText(call, *file.json, file.location);
+  file.content.json = std::make_shared<const std::string>(iceberg::ViewMetadataToJson(metadata));
+  file.content.metadata = std::make_shared<const ViewMetadata>(std::move(metadata));
+  Status written = state_.WriteMetadataText(call, *file.content.json, file.location);
   if (written.ok()) return file;
   state_.DiscardMetadata(call, written, file.location);
   return written;
 }
 
-Result<int64_t> Views::Land(Call& call, const Status& planned, const Step& step,
+Result<int64_t> Views::Land(Call& call, const Status& planned, Step step, const File& file,
                             const std::function<Status(Transaction&, int64_t*)>& swap) {
+  step.metadata_location = file.location;
   std::vector<int64_t> ids = {step.id};
   Status swapped = planned;
   if (swapped.ok()) {
@@ -139,6 +130,7 @@ Result<int64_t> Views::Land(Call& call, const Status& planned, const Step& step,
     state_.DiscardMetadata(call, swapped, step.metadata_location);
     return swapped;
   }
+  state_.cache.PutView(file.location, file.content);
   state_.Announce();
   return ids.front();
 }
@@ -152,18 +144,15 @@ Result<LoadedViewPtr> Views::Create(Call& call, const std::string& warehouse,
                                     const CreateView& request) {
   MORAINE_TRY(CheckName("name", request.name.name));
   MORAINE_ASSIGN(auto home, state_.FindWarehouse(call, warehouse));
-  MORAINE_TRY(RunFor(call, state_.database, Access::kRead, [&](Transaction& t) -> Result<bool> {
-    MORAINE_TRY(GetNamespace(t, home.id, request.name.ns));
-    MORAINE_TRY(CheckNameFree(t, home.id, request.name, TabularKind::kView));
-    return true;
-  }));
+  MORAINE_ASSIGN(auto ns, RunFor(call, state_.database, Access::kRead, [&](Transaction& t) {
+                   return GetFreeHome(t, home.id, request.name, TabularKind::kView);
+                 }));
   iceberg::ViewCreation creation;
   creation.view_uuid = MakeUuid(call.random());
   if (request.location && !request.location->empty()) {
     creation.location = *request.location;
   } else {
-    MORAINE_ASSIGN(creation.location,
-                   state_.LocationForNew(call, home, request.name, creation.view_uuid));
+    creation.location = LocationForNew(home, ns, request.name, creation.view_uuid);
   }
   creation.schema = request.schema;
   creation.version = request.version;
@@ -172,14 +161,13 @@ Result<LoadedViewPtr> Views::Create(Call& call, const std::string& warehouse,
   MORAINE_ASSIGN(auto metadata, iceberg::MakeViewMetadata(creation));
   MORAINE_TRY(CheckPlaces(home, metadata));
   MORAINE_ASSIGN(auto file, WriteFile(call, home, std::move(metadata), 0));
-  auto plan = PlanInsertion(call, file.location, *file.metadata, "view-create", kCreated);
+  auto plan = PlanInsertion(call, file.location, *file.content.metadata, "view-create", kCreated);
   auto insert = [&](Transaction& t, int64_t* id) -> Status {
     MORAINE_ASSIGN(*id, InsertTabular(t, home.id, request.name, *plan, call.principal()));
     return {};
   };
-  MORAINE_ASSIGN(int64_t id, Land(call, plan.status(), {0, 0, file.location}, insert));
-  return MakeLoadedView(NewViewRow(home, request.name, id, kCreated), file.location, file.json,
-                        file.metadata);
+  MORAINE_ASSIGN(int64_t id, Land(call, plan.status(), {}, file, insert));
+  return MakeLoadedView(NewViewRow(home, request.name, id, kCreated), file.location, file.content);
 }
 
 Result<LoadedViewPtr> Views::Register(Call& call, const std::string& warehouse,
@@ -188,15 +176,15 @@ Result<LoadedViewPtr> Views::Register(Call& call, const std::string& warehouse,
   MORAINE_ASSIGN(auto home, state_.FindWarehouse(call, warehouse));
   MORAINE_TRY(CheckAllowed(home, "metadata-location", metadata_location));
   TabularRow row = NewViewRow(home, name, 0, kRegistered);
-  row.metadata_location = metadata_location;
-  auto loaded = state_.LoadView(call, row);
-  if (loaded.status().code() == Code::kCorruption) {
-    return std::move(loaded).status().WithCode(Code::kInvalidArgument);
+  auto read = state_.ReadView(call, metadata_location);
+  if (read.status().code() == Code::kCorruption) {
+    return std::move(read).status().WithCode(Code::kInvalidArgument);
   }
-  MORAINE_TRY(loaded.status());
-  MORAINE_TRY(CheckPlaces(home, *(*loaded)->metadata));
-  MORAINE_ASSIGN(auto plan, PlanInsertion(call, metadata_location, *(*loaded)->metadata,
-                                          "view-register", kRegistered));
+  MORAINE_TRY(read.status());
+  MORAINE_TRY(CheckPlaces(home, *read->metadata));
+  MORAINE_ASSIGN(auto plan, PlanInsertion(call, metadata_location, *read->metadata, "view-register",
+                                          kRegistered));
+  state_.cache.ReplaceView(metadata_location, *read);
   Receipt receipt{.metadata_location = metadata_location};
   MORAINE_TRY(state_.Mutate(call, receipt, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(row.id, InsertTabular(t, home.id, name, plan, call.principal()));
@@ -204,13 +192,14 @@ Result<LoadedViewPtr> Views::Register(Call& call, const std::string& warehouse,
     return {};
   }));
   state_.Announce();
-  return MakeLoadedView(row, metadata_location, (*loaded)->metadata_json, (*loaded)->metadata);
+  return MakeLoadedView(row, metadata_location, *read);
 }
 
 Result<LoadedViewPtr> Views::Load(Call& call, const std::string& warehouse, const TableName& name) {
   MORAINE_ASSIGN(auto home, state_.FindWarehouse(call, warehouse));
   MORAINE_ASSIGN(auto row, state_.GetRow(call, home.id, name, TabularKind::kView));
-  return state_.LoadView(call, row);
+  MORAINE_ASSIGN(auto cached, state_.LoadView(call, row, Catalog::State::Freshness::kFilePresent));
+  return MakeLoadedView(row, row.metadata_location, cached);
 }
 
 Status Views::Exists(Call& call, const std::string& warehouse, const TableName& name) {
@@ -227,24 +216,25 @@ Result<LoadedViewPtr> Views::CommitOnce(Call& call, const Warehouse& warehouse,
   if (turn.waited()) {
     MORAINE_ASSIGN(row, state_.GetRow(call, warehouse.id, name, TabularKind::kView));
   }
-  MORAINE_ASSIGN(auto base, state_.LoadView(call, row));
-  MORAINE_TRY(iceberg::CheckViewRequirements(*base->metadata, request));
+  MORAINE_ASSIGN(auto base, state_.LoadView(call, row, Catalog::State::Freshness::kCached));
+  MORAINE_TRY(iceberg::CheckViewRequirements(*base.metadata, request));
   int64_t now_ms = ToMillis(call.clock().Wall());
-  MORAINE_ASSIGN(auto next, iceberg::ApplyViewUpdates(*base->metadata, request.updates, now_ms));
-  if (next == *base->metadata) {
+  MORAINE_ASSIGN(auto next, iceberg::ApplyViewUpdates(*base.metadata, request.updates, now_ms));
+  if (next == *base.metadata) {
     MORAINE_TRY(state_.KeepUnchanged(call, row, nullptr));
-    return base;
+    return MakeLoadedView(row, row.metadata_location, base);
   }
   MORAINE_TRY(CheckPlaces(warehouse, next));
   MORAINE_ASSIGN(auto file, WriteFile(call, warehouse, std::move(next),
                                       iceberg::MetadataFileVersion(row.metadata_location) + 1));
-  auto plan = PlanSwap(*base->metadata, file.location, *file.metadata, now_ms);
+  auto plan = PlanSwap(*base.metadata, file.location, *file.content.metadata, now_ms);
   auto swap = [&](Transaction& t, int64_t*) {
     return DoSwap(t, row, *plan, call.principal(), lost_race);
   };
-  MORAINE_TRY(Land(call, plan.status(), {row.id, row.version, file.location}, swap));
+  MORAINE_TRY(Land(call, plan.status(), {.id = row.id, .version = row.version}, file, swap));
   row.version += 1;
-  return MakeLoadedView(row, file.location, file.json, file.metadata);
+  row.current = nullptr;
+  return MakeLoadedView(row, file.location, file.content);
 }
 
 Result<LoadedViewPtr> Views::Commit(Call& call, const std::string& warehouse, const TableName& name,

@@ -2,6 +2,7 @@
 // The catalog's views: texts of SQL that live beside tables, in one name space with them, and
 // change as tables do: a new metadata file, then a swap of the row. Called by rest.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,10 +19,13 @@ struct Step;
 struct LoadedView {
   int64_t view_id = 0;  ///< survives rename
   int64_t version = 0;  ///< of the row; every commit adds one
+  int64_t warehouse_id = 0;
   TableName name;
   std::string metadata_location;
   std::shared_ptr<const std::string> metadata_json;
   iceberg::ViewPtr metadata;
+  /// As in LoadedTable.
+  std::shared_ptr<const std::atomic<bool>> current;
 };
 using LoadedViewPtr = std::shared_ptr<const LoadedView>;
 
@@ -62,7 +66,7 @@ class Views {
                          int64_t version);
   /// Runs the swap, or the insertion, unless planning it failed; a refused one leaves no file.
   /// swap gets the place of the row's number, which Land returns.
-  Result<int64_t> Land(Call& call, const Status& planned, const Step& step,
+  Result<int64_t> Land(Call& call, const Status& planned, Step step, const File& file,
                        const std::function<Status(store::Transaction&, int64_t*)>& swap);
   Result<LoadedViewPtr> CommitOnce(Call& call, const Warehouse& warehouse, const TableName& name,
                                    const iceberg::ViewCommitRequest& request, bool* lost_race);

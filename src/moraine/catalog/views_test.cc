@@ -96,6 +96,18 @@ TEST_F(ViewsTest, LiveThroughCreateReplaceRenameAndDrop) {
   EXPECT_EQ(*again->metadata, *loaded->metadata);
 }
 
+TEST_F(ViewsTest, AFileThatWasWrittenAnewIsRegisteredAsItIsNow) {
+  auto created = Create(SimpleView("v")).value();
+  ASSERT_TRUE(Drop("v").ok());
+  iceberg::ViewMetadata metadata = *created->metadata;
+  metadata.properties["written"] = "anew";
+  world_.files().Put(created->metadata_location, iceberg::ViewMetadataToJson(metadata), 0);
+  Call call = world_.call();
+  ASSERT_TRUE(
+      views_.Register(call, kTestWarehouse, {{"ns"}, "v"}, created->metadata_location).ok());
+  EXPECT_EQ(Load("v")->get()->metadata->properties.at("written"), "anew");
+}
+
 TEST_F(ViewsTest, ShareNamesWithTables) {
   world_.MakeTable("t");
   ASSERT_TRUE(Create(SimpleView("v")).ok());
@@ -183,6 +195,31 @@ TEST(ViewFaults, ReplaceIsWholeOrNothing) {
     }
   });
   EXPECT_GT(report.calls, 8u);
+}
+
+TEST_F(ViewsTest, AreReadOnceWhileTheirFileIsThere) {
+  auto made = Create(SimpleView("v"));
+  ASSERT_TRUE(made.ok()) << made.status().ToString();
+  const std::string location = (*made)->metadata_location;
+  auto first = Load("v").value();
+  EXPECT_EQ(first->metadata, (*made)->metadata);
+  EXPECT_EQ(Load("v")->get()->metadata, first->metadata) << "one copy for all";
+  auto other = world_.Another();
+  Call call = world_.call();
+  Views others(*other);
+  auto read = others.Load(call, kTestWarehouse, {{"ns"}, "v"}).value();
+  EXPECT_EQ(*read->metadata, *first->metadata);
+  EXPECT_EQ(others.Load(call, kTestWarehouse, {{"ns"}, "v"}).value()->metadata, read->metadata);
+
+  auto changed = Commit("v", ReplaceWith("select 2")).value();
+  EXPECT_EQ(Load("v").value()->metadata, changed->metadata);
+  EXPECT_EQ(others.Load(call, kTestWarehouse, {{"ns"}, "v"}).value()->metadata_location,
+            changed->metadata_location);
+  std::vector<std::string> files = {changed->metadata_location};
+  ASSERT_TRUE(world_.files().DeleteMany(call, files).at(0).ok());
+  Status gone = Load("v").status();
+  EXPECT_EQ(gone.code(), Code::kNotFound);
+  EXPECT_EQ(ExceptionName(gone), "NotFoundException");
 }
 
 }  // namespace

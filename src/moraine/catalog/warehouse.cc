@@ -73,15 +73,6 @@ bool NamesFile(std::string_view key) {
   return key == "s3.ca-file" || key == "gcs.credentials-file" || key == "hdfs.kerberos_ticket";
 }
 
-Result<std::string> CheckedLocation(std::string_view what, const std::string& location) {
-  auto normal = io::NormalizeLocation(location);
-  if (normal.ok() && (normal->starts_with("file:///") || IsInStore(*normal))) return normal;
-  return InvalidArgument(fmt::format(
-      "{}: no files can be kept at '{}': expected file:///absolute/path, /absolute/path or "
-      "s3://bucket/prefix{}",
-      what, location, normal.ok() ? "" : fmt::format(" ({})", normal.status().message())));
-}
-
 Status CheckKeys(std::string_view what, const iceberg::StringMap& properties,
                  const std::vector<std::string>& known) {
   for (const auto& [key, value] : properties) {
@@ -133,6 +124,15 @@ Result<iceberg::StringMap> MapOf(const JsonCursor& json, std::string_view key) {
 }
 
 }  // namespace
+
+Result<std::string> CheckedLocation(std::string_view what, const std::string& location) {
+  auto normal = io::NormalizeLocation(location);
+  if (normal.ok() && (normal->starts_with("file:///") || IsInStore(*normal))) return normal;
+  return InvalidArgument(fmt::format(
+      "{}: no files can be kept at '{}': expected file:///absolute/path, /absolute/path or "
+      "s3://bucket/prefix{}",
+      what, location, normal.ok() ? "" : fmt::format(" ({})", normal.status().message())));
+}
 
 bool IsSecretProperty(std::string_view key) {
   std::string lower = ToLowerAscii(key);

@@ -44,6 +44,10 @@ struct Warehouse {
 using Warehouses = std::vector<Warehouse>;
 using WarehousesPtr = std::shared_ptr<const Warehouses>;
 
+/// The location, normalised: on this machine, on what is mounted there, or in a store. Errors:
+/// InvalidArgument that begins with `what`, for a place where no files can be kept.
+Result<std::string> CheckedLocation(std::string_view what, const std::string& location);
+
 /// The warehouse with its locations normalised, the root first among the allowed ones. Errors:
 /// InvalidArgument naming the field, for a name that can't stand in a path, a location where no
 /// files can be kept, a storage setting that is unknown or wrong, keys among what every client is

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "moraine/catalog/rows_internal.h"
+#include "moraine/io/location.h"
 
 namespace moraine::catalog {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 using store::Access;
 using store::RunFor;
 using store::Transaction;
+using store::Value;
 
 constexpr size_t kMaxWarehouses = 10'000;
 
@@ -75,6 +77,56 @@ Status CheckPut(const Warehouses& all, const Warehouse& warehouse, WarehouseDire
   return {};
 }
 
+/// "(c.location = P OR ...)": whether what the column has is P or lies below it.
+std::string BelowCondition(const char* column, const std::string& location,
+                           std::vector<Value>* values) {
+  std::string place = location;
+  while (place.ends_with('/')) place.pop_back();  // the root of a scheme
+  values->insert(values->end(), {place, place + "/", place + "0"});
+  return fmt::format("({0} = ? OR ({0} > ? AND {0} < ?))", column);
+}
+
+/// Rows of a table (its namespace, its name, a place of its own) that has something in the location
+/// and not in those that are kept. from: with "n", "t" and the column.
+Result<std::vector<store::Row>> FindLeftOutside(Transaction& t, const Warehouse& existing,
+                                                const Warehouse& next, const std::string& location,
+                                                const char* from, const char* column) {
+  std::vector<Value> values = {existing.id};
+  std::string where = BelowCondition(column, location, &values);
+  for (const auto& kept : next.allowed_locations) {
+    if (io::IsInside(kept, location)) where += " AND NOT " + BelowCondition(column, kept, &values);
+  }
+  return t.Query(fmt::format("SELECT n.path_key, t.name, {} FROM {} JOIN namespace n ON n.id = "
+                             "t.namespace_id WHERE t.warehouse_id = ? AND t.deleted_at = 0 AND {} "
+                             "LIMIT 1",
+                             column, from, where),
+                 values);
+}
+
+/// No table may be left outside: the server would neither read nor keep its files.
+Status CheckTablesStayInside(Transaction& t, const Warehouse& existing, const Warehouse& next) {
+  for (const auto& location : existing.allowed_locations) {
+    bool stays = std::any_of(next.allowed_locations.begin(), next.allowed_locations.end(),
+                             [&](const auto& root) { return io::IsInside(location, root); });
+    if (stays) continue;
+    MORAINE_ASSIGN(auto rows, FindLeftOutside(t, existing, next, location,
+                                              "tabular_claim c JOIN tabular t ON t.id = c.table_id",
+                                              "c.location"));
+    if (rows.empty()) {
+      // What was registered may have its metadata elsewhere than its files.
+      MORAINE_ASSIGN(
+          rows, FindLeftOutside(t, existing, next, location, "tabular t", "t.metadata_location"));
+    }
+    if (rows.empty()) continue;
+    MORAINE_ASSIGN(auto path_key, rows[0].Text(0));
+    MORAINE_ASSIGN(auto name, rows[0].Text(1));
+    MORAINE_ASSIGN(auto place, rows[0].Text(2));
+    return Conflict(fmt::format("allowed-locations: {} must stay, the table {} lies in {}",
+                                location, ToText(TableName{FromPathKey(path_key), name}), place));
+  }
+  return {};
+}
+
 Status WriteRow(Transaction& t, const Warehouse& warehouse, bool is_new) {
   std::string_view sql = is_new ? "INSERT INTO warehouse (root, storage, defaults, overrides, "
                                   "name) VALUES (?, ?, ?, ?, ?)"
@@ -88,12 +140,30 @@ Status WriteRow(Transaction& t, const Warehouse& warehouse, bool is_new) {
 
 }  // namespace
 
+Result<std::optional<Warehouse>> WarehouseInStore(Transaction& t, int64_t warehouse_id) {
+  MORAINE_ASSIGN(auto rows, t.Query("SELECT id, name, root, storage, defaults, overrides FROM "
+                                    "warehouse WHERE id = ?",
+                                    {warehouse_id}));
+  if (rows.empty()) return std::optional<Warehouse>();
+  MORAINE_ASSIGN(auto warehouse, WarehouseFromRow(rows[0]));
+  return std::optional<Warehouse>(std::move(warehouse));
+}
+
+bool WarehouseDirectory::IsFresh(MonoTime now) const {
+  if (known_ == nullptr) return false;
+  auto age = now - read_at_;
+  return age <= max_age_ || (is_being_read_ && age <= 2 * max_age_);
+}
+
+WarehousesPtr WarehouseDirectory::Known(MonoTime now) {
+  std::lock_guard lock(mutex_);
+  return IsFresh(now) ? known_ : nullptr;
+}
+
 WarehousesPtr WarehouseDirectory::KnownOrReadIt(MonoTime now) {
   std::lock_guard lock(mutex_);
-  if (known_ == nullptr) return nullptr;
-  auto age = now - read_at_;
-  if (age <= max_age_ || (is_being_read_ && age <= 2 * max_age_)) return known_;
-  is_being_read_ = true;
+  if (IsFresh(now)) return known_;
+  if (known_ != nullptr) is_being_read_ = true;
   return nullptr;
 }
 
@@ -152,7 +222,11 @@ Status WarehouseDirectory::Write(Call& call, const Warehouse& warehouse, Put put
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(auto all, SelectWarehouses(t));
     MORAINE_TRY(CheckPut(all, checked, put));
-    return WriteRow(t, checked, FindIn(all, checked.name) == nullptr);
+    const Warehouse* existing = FindIn(all, checked.name);
+    if (existing != nullptr && put == Put::kExisting) {
+      MORAINE_TRY(CheckTablesStayInside(t, *existing, checked));
+    }
+    return WriteRow(t, checked, existing == nullptr);
   }));
   if (checked.from_settings) {
     std::lock_guard lock(mutex_);

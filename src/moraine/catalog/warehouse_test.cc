@@ -210,6 +210,76 @@ TEST_F(WarehousesTest, AreMadeChangedAndDropped) {
   EXPECT_EQ(ExceptionName(Find(catalog, "lake").status()), "NoSuchWarehouseException");
 }
 
+TEST_F(WarehousesTest, NoTableIsLeftOutside) {
+  Catalog& catalog = world_.catalog();
+  Call call = world_.call();
+  Warehouse lake = Lake();
+  lake.allowed_locations = {"s3://more/a", "s3://more/b"};
+  ASSERT_TRUE(Create(catalog, lake).ok());
+  lake = Find(catalog, "lake").value();
+  ASSERT_TRUE(catalog.CreateNamespace(call, "lake", {"ns"}, {}).ok());
+  auto make = [&](const std::string& name, const std::string& location) {
+    CreateTable create = SimpleTable({{"ns"}, name});
+    create.location = location;
+    auto made = catalog.Create(call, "lake", create);
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+  };
+  make("t", "s3://more/a/x/t");
+  auto update = [&](std::vector<std::string> allowed) {
+    Warehouse changed = lake;
+    changed.allowed_locations = std::move(allowed);
+    return catalog.UpdateWarehouse(call, changed);
+  };
+  Status refused = update({"s3://more/b"});
+  EXPECT_EQ(refused.code(), Code::kConflict);
+  EXPECT_THAT(refused.message(), HasSubstr("ns.t"));
+  EXPECT_THAT(refused.message(), HasSubstr("s3://more/a"));
+  EXPECT_EQ(update({"s3://more/a/y"}).code(), Code::kConflict);
+  EXPECT_EQ(update({"s3://more/a/x/t/data"}).code(), Code::kConflict);
+  EXPECT_EQ(Find(catalog, "lake")->allowed_locations, lake.allowed_locations);
+  EXPECT_TRUE(update({"s3://more/a/x"}).ok()) << "the table is in what is left";
+  EXPECT_TRUE(update({"s3://more"}).ok());
+  EXPECT_TRUE(update({"s3://more/a/x/t"}).ok());
+  ASSERT_TRUE(catalog.Drop(call, "lake", {{"ns"}, "t"}, Catalog::Purge::kNo).ok());
+  EXPECT_TRUE(update({}).ok());
+  // It waits for its purge, and comes back only to a place that is allowed.
+  Lifecycle life(catalog);
+  auto dropped = life.LastDropped(call, {ObjectKind::kTable, "lake", {"ns"}, "t"}).value();
+  std::vector<ObjectRef> left;
+  for (DryRun dry_run : {DryRun::kYes, DryRun::kNo}) {
+    Status back = life.Undrop(call, dropped, std::nullopt, dry_run, &left).status();
+    EXPECT_EQ(back.code(), Code::kConflict);
+    EXPECT_THAT(back.message(), HasSubstr("s3://more/a/x/t is outside"));
+  }
+  EXPECT_TRUE(update({"s3://more/a/x/t"}).ok());
+  Status back = life.Undrop(call, dropped, std::nullopt, DryRun::kNo, &left).status();
+  EXPECT_TRUE(back.ok()) << back.ToString();
+}
+
+TEST_F(WarehousesTest, NoMetadataIsLeftOutside) {
+  Catalog& catalog = world_.catalog();
+  Call call = world_.call();
+  Warehouse lake = Lake();
+  lake.allowed_locations = {"s3://more/a", "s3://more/b"};
+  ASSERT_TRUE(Create(catalog, lake).ok());
+  lake = Find(catalog, "lake").value();
+  ASSERT_TRUE(catalog.CreateNamespace(call, "lake", {"ns"}, {}).ok());
+  CreateTable create = SimpleTable({{"ns"}, "t"});
+  create.location = "s3://more/a/t";
+  auto made = catalog.Create(call, "lake", create).value();
+  ASSERT_TRUE(catalog.Drop(call, "lake", made->name, Catalog::Purge::kNo).ok());
+  const std::string elsewhere = "s3://more/b/m/1.metadata.json";
+  world_.files().Put(elsewhere, iceberg::TableMetadataToJson(*made->metadata), 0);
+  auto registered = catalog.Register(call, "lake", made->name, elsewhere);
+  ASSERT_TRUE(registered.ok()) << registered.status().ToString();
+  lake.allowed_locations = {"s3://more/a"};
+  Status refused = catalog.UpdateWarehouse(call, lake);
+  EXPECT_EQ(refused.code(), Code::kConflict);
+  EXPECT_THAT(refused.message(), HasSubstr("s3://more/b"));
+  lake.allowed_locations = {"s3://more/a", "s3://more/b/m"};
+  EXPECT_TRUE(catalog.UpdateWarehouse(call, lake).ok());
+}
+
 TEST_F(WarehousesTest, ThoseOfTheSettingsAreChangedThere) {
   Catalog& catalog = world_.catalog();
   Call call = world_.call();

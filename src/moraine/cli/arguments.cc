@@ -9,9 +9,11 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/cli/advise_commands.h"
 #include "moraine/cli/compact_command.h"
 #include "moraine/cli/import_command.h"
 #include "moraine/cli/lifecycle_commands.h"
+#include "moraine/cli/maintenance_commands.h"
 
 namespace moraine::cli {
 namespace {
@@ -20,11 +22,14 @@ namespace {
 struct Flags {
   Invocation invocation;
   TableOptions table;
+  AdviseOptions advise;
+  SetOptions set;
   ProcessOptions process;
   CatalogOptions catalog;
   WebhookOptions webhook;
   WarehouseOptions warehouse;
   LifecycleOptions lifecycle;
+  MaintenanceOptions maintenance;
   OptimizerFlags optimizer;
   ServerFlags server;
   CompactFlags compact;
@@ -145,6 +150,46 @@ void AddReportCommand(Commands* commands, CLI::App* group, TableOptions* options
       ->type_name("N");
 }
 
+void AddAdvise(Commands& commands, CLI::App* group, AdviseOptions* options) {
+  auto* app = commands.Add(
+      group, "advise",
+      "Say what would help a table, and why: order of rows, partitions, file sizes, deletes, "
+      "expiry; nothing is done",
+      "  moraine table advise db.t\n  moraine table advise db.t --days 30\n"
+      "  moraine table advise --warehouse default --limit 10   (of all tables, the best first)\n"
+      "  moraine table advise --namespace sales\n"
+      "  moraine table advise db.t --json | jq -r '.advice[].commands[]'\n",
+      [options](Session& s) { return AdviseTables(s, *options); });
+  app->add_option("table", options->table, "Namespace and name: db.t; all tables if not given")
+      ->type_name("TABLE");
+  AddWarehouse(app, &options->warehouse);
+  app->add_option("--namespace", options->ns, "Of all tables, only those in it")
+      ->type_name("NAMESPACE");
+  app->add_option("--days", options->days, "Over how many days scans count")
+      ->check(CLI::Range(int64_t{1}, int64_t{366}))
+      ->capture_default_str()
+      ->type_name("N");
+  AddLimit(app, &options->limit, 10'000);
+}
+
+void AddSet(Commands& commands, CLI::App* group, SetOptions* options) {
+  auto* app =
+      commands.Add(group, "set", "Set or remove properties of a table",
+                   "  moraine table set db.t 'self-optimizing.layout=sort(event_time)'\n"
+                   "  moraine table set db.t snapshot.keep.duration=7d statistics.enabled=true\n"
+                   "  moraine table set db.t --remove self-optimizing.layout\n"
+                   "  moraine table set db.t format-version=3\n",
+                   [options](Session& s) { return SetTableProperties(s, *options); });
+  app->add_option("table", options->table, "Namespace and name: db.t")
+      ->required()
+      ->type_name("TABLE");
+  app->add_option("properties", options->properties, "What to set")->type_name("NAME=VALUE");
+  app->add_option("--remove", options->removals, "What to remove; may be given again")
+      ->allow_extra_args(false)
+      ->type_name("NAME");
+  AddWarehouse(app, &options->warehouse);
+}
+
 /// Names of tables and views, as `moraine table ...` takes them.
 CLI::App* AddTabular(CLI::App* app, LifecycleOptions* options) {
   app->add_option("name", options->name,
@@ -196,7 +241,13 @@ void AddRollback(Commands& commands, CLI::App* group, LifecycleOptions* options)
                    "order and properties")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  where->require_option(1);
+  where->require_option(0, 1);
+  rollback->parse_complete_callback([where] {
+    if (where->count_all() > 0) return;
+    throw CLI::ValidationError(
+        "expected where to: one of --snapshot ID, --time TIME and --to-version N",
+        CLI::ExitCodes::ValidationError);
+  });
   rollback->add_option("--branch", options->branch, "This branch instead of main")
       ->type_name("BRANCH");
   rollback->add_flag("--force", options->force,
@@ -222,11 +273,15 @@ void AddTableLifecycle(Commands& commands, CLI::App* group, LifecycleOptions* op
   AddDroppedId(undrop, options);
   undrop->add_option("--to", options->to, "Under this name instead of its own")->type_name("TABLE");
   AddDryRun(undrop, options);
-  auto* purge = commands.Add(group, "purge",
-                             "End the hold of a dropped table now; its files stay where they are",
-                             "  moraine catalog dropped\n  moraine table purge --id 7\n",
-                             [options](Session& s) { return PurgeDropped(s, *options, kTable); });
+  auto* purge = commands.Add(
+      group, "purge",
+      "End the hold of a dropped table now; where the drop asked for purge, maintenance "
+      "then deletes its files",
+      "  moraine catalog dropped\n  moraine table purge --id 7 --dry-run\n"
+      "  moraine table purge --id 7\n",
+      [options](Session& s) { return PurgeDropped(s, *options, kTable); });
   AddDroppedId(purge, options);
+  AddDryRun(purge, options);
   purge->add_flag("--view", options->view, "It is a view");
   auto* protect =
       AddTabular(commands.Add(group, "protect", "Protect a table against being dropped",
@@ -241,10 +296,198 @@ void AddTableLifecycle(Commands& commands, CLI::App* group, LifecycleOptions* op
              options);
 }
 
+CLI::App* AddMaintained(CLI::App* app, MaintenanceOptions* options) {
+  app->add_option("table", options->table, "Namespace and name: db.t")
+      ->required()
+      ->type_name("TABLE");
+  AddWarehouse(app, &options->warehouse);
+  return app;
+}
+
+CLI::Option* AddActionName(CLI::App* app, MaintenanceOptions* options, const char* what) {
+  return app
+      ->add_option("--action", options->action,
+                   fmt::format("{}: expire-snapshots, clean-orphan-files, "
+                               "clean-dangling-delete-files, rewrite-manifests, expire-data, "
+                               "auto-create-tags or compute-statistics",
+                               what))
+      ->type_name("ACTION");
+}
+
+void AddHolds(Commands& commands, CLI::App* group, MaintenanceOptions* options) {
+  const auto add_name = [options](CLI::App* app) {
+    app->add_option("hold", options->hold, "Who needs it, by name")->required()->type_name("NAME");
+  };
+  auto* hold = AddMaintained(
+      commands.Add(group, "hold", "Keep a snapshot and all after it for a reader, or move its hold",
+                   "  moraine table hold db.t flink-orders\n"
+                   "  moraine table hold db.t audit-2026 --snapshot 6216529349462813571 --only "
+                   "--for 30d\n",
+                   [options](Session& s) { return HoldSnapshot(s, *options); }),
+      options);
+  add_name(hold);
+  hold->add_option("--snapshot", options->snapshot_id, "This one instead of the current one")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("ID");
+  hold->add_flag("--only", options->only, "It alone, not those after it");
+  hold->add_option("--for", options->length, "How long; 7d if not given")->type_name("DURATION");
+  hold->add_option("--reason", options->reason, "Shown to people")->type_name("TEXT");
+  AddMaintained(commands.Add(group, "holds", "List who needs which snapshots of a table",
+                             "  moraine table holds db.t\n",
+                             [options](Session& s) { return ListHolds(s, *options); }),
+                options);
+  add_name(AddMaintained(commands.Add(group, "release", "End a hold: its snapshots may expire",
+                                      "  moraine table release db.t flink-orders\n",
+                                      [options](Session& s) { return ReleaseHold(s, *options); }),
+                         options));
+}
+
+void AddBlockers(Commands& commands, CLI::App* group, MaintenanceOptions* options) {
+  auto* block = AddMaintained(
+      commands.Add(
+          group, "block", "Keep optimizing and maintenance off a table for a while",
+          "  moraine table block db.t --owner nightly-load --for 2h\n"
+          "  moraine table block db.t --owner backfill --operations optimize,expire-data\n",
+          [options](Session& s) { return BlockTable(s, *options); }),
+      options);
+  block->add_option("--owner", options->owner, "Who blocks it")->required()->type_name("NAME");
+  block
+      ->add_option("--operations", options->operations,
+                   "all (the default), optimize, write (other batch writers), or actions of "
+                   "maintenance")
+      ->delimiter(',')
+      ->type_name("LIST");
+  block->add_flag("--exclusive", options->exclusive, "Fails if another blocks the same");
+  block->add_option("--for", options->length, "How long; 1m if not given")->type_name("DURATION");
+  AddMaintained(
+      commands.Add(group, "blockers", "List who blocks a table", "  moraine table blockers db.t\n",
+                   [options](Session& s) { return ListBlockers(s, *options); }),
+      options);
+  AddMaintained(commands.Add(group, "unblock", "End a blocker",
+                             "  moraine table unblock db.t 019b7a2c-0000-7000-8000-000000000003\n",
+                             [options](Session& s) { return UnblockTable(s, *options); }),
+                options)
+      ->add_option("blocker", options->blocker, "Its id, as blockers shows it")
+      ->required()
+      ->type_name("ID");
+}
+
+void AddTableMaintenance(Commands& commands, CLI::App* group, MaintenanceOptions* options) {
+  AddMaintained(
+      commands.Add(
+          group, "maintenance", "Show what maintenance does to a table, when and why",
+          "  moraine table maintenance db.t\n  moraine table maintenance db.t --settings\n",
+          [options](Session& s) { return ShowMaintenance(s, *options); }),
+      options)
+      ->add_flag("--settings", options->settings, "Show every property, and where it comes from");
+  auto* maintain = AddMaintained(
+      commands.Add(
+          group, "maintain", "Ask for a run of maintenance now",
+          "  moraine table maintain db.t --action expire-snapshots --dry-run --wait\n"
+          "  moraine table maintain db.t --action clean-orphan-files --wait\n"
+          "  moraine table maintain db.t --action clean-orphan-files"
+          " --options '{\"restore\": \"all\"}'\n\n"
+          "Options of actions:\n"
+          "  expire-snapshots    max-snapshots: so many go with each commit (how long they stay "
+          "is\n"
+          "                      said by the properties snapshot.keep.duration and\n"
+          "                      snapshot.keep.min-count)\n"
+          "  clean-orphan-files  older-than-ms: the age from which files are orphans, a\n"
+          "                      day or more, or with allow-young: true;\n"
+          "                      restore: the run whose quarantine is brought back, or all\n"
+          "  compute-statistics  full: true counts all anew\n",
+          [options](Session& s) { return MaintainTable(s, *options); }),
+      options);
+  AddActionName(maintain, options, "What to do")->required();
+  maintain->add_flag("--dry-run", options->dry_run, "Say what would be done, and do nothing");
+  maintain->add_flag("--wait", options->wait, "Follow it until it ends");
+  maintain->add_option("--options", options->options, "What the action takes for this run alone")
+      ->type_name("JSON");
+  AddHolds(commands, group, options);
+  AddBlockers(commands, group, options);
+}
+
+void AddMaintenanceCommands(CLI::App* root, Flags* flags) {
+  Commands commands(flags);
+  auto* options = &flags->maintenance;
+  auto* group = commands.Group(root, "maintenance", "Maintenance of tables: runs, pauses");
+  const auto add_filter = [options](CLI::App* app) {
+    app->add_option("--table", options->table, "Only those of this table")->type_name("TABLE");
+    AddWarehouse(app, &options->warehouse);
+    AddActionName(app, options, "Only those of this action");
+  };
+  add_filter(commands.Add(group, "list", "List the runs that go on now",
+                          "  moraine maintenance list\n", [options](Session& s) {
+                            options->running = true;
+                            options->limit = 1'000;
+                            return ListMaintenanceRuns(s, *options);
+                          }));
+  auto* runs =
+      commands.Add(group, "runs", "List runs, newest first",
+                   "  moraine maintenance runs\n"
+                   "  moraine maintenance runs --table db.t --action expire-snapshots --limit 5\n",
+                   [options](Session& s) { return ListMaintenanceRuns(s, *options); });
+  add_filter(runs);
+  AddLimit(runs, &options->limit, 1'000);
+  auto* schedules =
+      commands.Add(group, "schedules", "List what is due when, the longest due first",
+                   "  moraine maintenance schedules\n"
+                   "  moraine maintenance schedules --state late --action expire-snapshots\n",
+                   [options](Session& s) { return ListMaintenanceSchedules(s, *options); });
+  add_filter(schedules);
+  schedules
+      ->add_option("--state", options->state,
+                   "Only what is late, waiting, failing, asked (for), paused or running")
+      ->check(CLI::IsMember({"late", "waiting", "failing", "asked", "paused", "running"}))
+      ->type_name("STATE");
+  AddLimit(schedules, &options->limit, 100'000);
+  auto* show = commands.Add(group, "show", "Show a run: what it did, and what it decided to delete",
+                            "  moraine maintenance show 019b7a2c-0000-7000-8000-000000000003\n",
+                            [options](Session& s) { return ShowMaintenanceRun(s, *options); });
+  show->add_option("run", options->run_id, "Id of the run, or how no other begins")
+      ->required()
+      ->type_name("RUN");
+  show->add_flag("--wait", options->wait, "Follow it until it ends");
+  auto* cancel = commands.Add(group, "cancel", "End a run, also one that has not begun",
+                              "  moraine maintenance cancel 019b7a2c-0000-7000\n"
+                              "  moraine maintenance cancel --table db.t\n",
+                              [options](Session& s) { return CancelMaintenanceRun(s, *options); });
+  cancel->add_option("run", options->run_id, "Id of the run, or how no other begins")
+      ->type_name("RUN");
+  cancel->add_option("--table", options->table, "Its run that goes on, instead of an id")
+      ->type_name("TABLE")
+      ->excludes("run");
+  AddWarehouse(cancel, &options->warehouse);
+  AddActionName(cancel, options, "Of the runs of the table that of this action");
+  auto* pause =
+      AddMaintained(commands.Add(group, "pause", "Let no run of a table begin by itself",
+                                 "  moraine maintenance pause db.t\n"
+                                 "  moraine maintenance pause db.t --action expire-snapshots\n",
+                                 [options](Session& s) { return PauseMaintenance(s, *options); }),
+                    options);
+  AddActionName(pause, options, "Only this action");
+  auto* resume =
+      AddMaintained(commands.Add(group, "resume", "Let runs begin by themselves again",
+                                 "  moraine maintenance resume db.t\n",
+                                 [options](Session& s) { return ResumeMaintenance(s, *options); }),
+                    options);
+  AddActionName(resume, options, "Only this action");
+}
+
 CLI::App* AddNamespace(CLI::App* app, LifecycleOptions* options, const char* what) {
   app->add_option("namespace", options->name, what)->type_name("NAMESPACE");
   AddWarehouse(app, &options->warehouse);
   return app;
+}
+
+/// The whole of a warehouse is never meant by saying nothing.
+void RequireNamespaceOrWarehouse(CLI::App* app, const LifecycleOptions* options) {
+  app->parse_complete_callback([app, options] {
+    if (!options->name.empty() || app->count("--warehouse") > 0) return;
+    throw CLI::ValidationError(
+        "expected a namespace, or --warehouse NAME for all that is in that warehouse",
+        CLI::ExitCodes::ValidationError);
+  });
 }
 
 void AddCatalogLifecycle(Commands& commands, CLI::App* group, LifecycleOptions* options) {
@@ -273,18 +516,23 @@ void AddCatalogLifecycle(Commands& commands, CLI::App* group, LifecycleOptions* 
       group, "purge", "End the hold of a dropped namespace now", "  moraine catalog purge --id 3\n",
       [options](Session& s) { return PurgeDropped(s, *options, kNamespace); });
   AddDroppedId(purge, options);
+  AddDryRun(purge, options);
   auto* protect = AddNamespace(
       commands.Add(group, "protect",
                    "Protect a namespace against being dropped, or all that is in a warehouse",
                    "  moraine catalog protect sales\n"
                    "  moraine catalog protect --warehouse default --reason 'a freeze'\n",
                    [options](Session& s) { return Protect(s, *options, kNamespace); }),
-      options, "What to protect; the warehouse if not given");
+      options, "What to protect; all that is in the warehouse with --warehouse alone");
   AddReason(protect, options);
-  AddNamespace(commands.Add(group, "unprotect", "Let it be dropped again",
-                            "  moraine catalog unprotect sales\n",
-                            [options](Session& s) { return Unprotect(s, *options, kNamespace); }),
-               options, "What is protected; the warehouse if not given");
+  RequireNamespaceOrWarehouse(protect, options);
+  auto* unprotect = AddNamespace(
+      commands.Add(group, "unprotect", "Let it be dropped again",
+                   "  moraine catalog unprotect sales\n"
+                   "  moraine catalog unprotect --warehouse default\n",
+                   [options](Session& s) { return Unprotect(s, *options, kNamespace); }),
+      options, "What is protected; the warehouse with --warehouse alone");
+  RequireNamespaceOrWarehouse(unprotect, options);
 }
 
 void AddTableCommands(CLI::App* root, Flags* flags) {
@@ -318,7 +566,19 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
                         "  moraine table snapshots db.t\n",
                         [options](Session& s) { return ShowSnapshots(s, *options); }),
            options);
+  AddTable(commands.Add(group, "statistics",
+                        "Show which statistics a table has: distinct values of columns, partitions",
+                        "  moraine table statistics db.t\n",
+                        [options](Session& s) { return ShowStatistics(s, *options); }),
+           options);
+  AddTable(
+      commands.Add(group, "refs", "Show branches and tags: how long they stay, what they hold back",
+                   "  moraine table refs db.t\n",
+                   [options](Session& s) { return ShowRefs(s, *options); }),
+      options);
   AddReportCommand(&commands, group, options);
+  AddAdvise(commands, group, &flags->advise);
+  AddSet(commands, group, &flags->set);
   auto* optimize = AddTable(
       commands.Add(
           group, "optimize", "Ask for a run now, whatever the table's timers say",
@@ -348,6 +608,7 @@ void AddTableCommands(CLI::App* root, Flags* flags) {
       ->type_name("BRANCH");
   optimize->add_flag("--watch", options->watch, "Follow the run until it ends");
   AddTableLifecycle(commands, group, &flags->lifecycle);
+  AddTableMaintenance(commands, group, &flags->maintenance);
 }
 
 void AddAfter(CLI::App* app, std::string* after) {
@@ -801,6 +1062,7 @@ void AddAll(CLI::App* root, Flags* flags) {
   AddWarehouseCommands(root, flags);
   AddCatalogCommands(root, flags);
   AddWebhookCommands(root, flags);
+  AddMaintenanceCommands(root, flags);
   AddCompactCommand(root, flags);
   root->add_subcommand("version", "Print the version")->callback([flags] {
     flags->invocation.text = "moraine " MORAINE_VERSION "\n";
@@ -827,7 +1089,8 @@ std::string PathOf(const CLI::App* app) {
 Status Complaint(const CLI::App* reached, const CLI::Error& error) {
   std::vector<std::string> known;
   for (const auto* command : reached->get_subcommands([](const CLI::App*) { return true; })) {
-    known.push_back(command->get_name());
+    // An option group is a command without a name to CLI11.
+    if (!command->get_name().empty()) known.push_back(command->get_name());
   }
   auto extras = reached->remaining();
   std::string problem = error.what();
@@ -865,7 +1128,10 @@ Result<Invocation> ParseArguments(const std::vector<std::string>& arguments) {
     // Help about a command that there is not would be that about another.
     const CLI::App* reached = Reached(&root);
     bool has_commands = !reached->get_subcommands([](const CLI::App*) { return true; }).empty();
-    if (has_commands && reached->remaining_size() > 0) return Complaint(reached, request);
+    const auto extras = reached->remaining();
+    if (has_commands && !extras.empty() && !extras.front().starts_with("-")) {
+      return Complaint(reached, request);
+    }
     std::ostringstream text;
     root.exit(request, text, text);
     flags->invocation.text = text.str();

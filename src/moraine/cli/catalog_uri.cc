@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/config.h"
+#include "moraine/io/cloud_options.h"
 #include "moraine/net/uri.h"
 #include "moraine/server/s3_settings.h"
 
@@ -21,15 +22,36 @@ Status AddProperties(const std::vector<std::string>& pairs, iceberg::StringMap* 
   return {};
 }
 
-Status AddStorageEnvironment(iceberg::StringMap* properties) {
-  Config config(server::S3Settings());
-  const Config defaults(server::S3Settings());
-  MORAINE_TRY(config.LoadEnvironment());
-  for (const auto& setting : config.settings()) {
-    if (setting.type != SettingType::kText) continue;
-    const auto& value = config.Text(setting.key);
-    if (value != defaults.Text(setting.key)) properties->emplace(setting.key, value);
+namespace {
+
+constexpr const char* kKeyId = "s3.access-key-id";
+constexpr const char* kSecretKey = "s3.secret-access-key";
+constexpr const char* kSessionToken = "s3.session-token";
+
+/// Half of S3's keys may stand here and half there: both are the caller's own. Of other stores one
+/// way to sign in counts.
+void CompleteS3Keys(const iceberg::StringMap& storage, iceberg::StringMap* properties) {
+  const bool some = properties->contains(kKeyId) || properties->contains(kSecretKey) ||
+                    properties->contains(kSessionToken);
+  const bool all = properties->contains(kKeyId) && properties->contains(kSecretKey);
+  if (!some || all) return;
+  for (const char* key : {kKeyId, kSecretKey, kSessionToken}) {
+    const auto found = storage.find(key);
+    if (found != storage.end()) properties->emplace(key, found->second);
   }
+}
+
+}  // namespace
+
+Status AddStorageEnvironment(iceberg::StringMap* properties) {
+  std::vector<Setting> settings = server::S3Settings();
+  for (Setting& setting : server::CloudSettings()) settings.push_back(std::move(setting));
+  Config config(std::move(settings));
+  MORAINE_TRY(config.LoadEnvironment());
+  iceberg::StringMap storage = server::StorageAsSet(config);
+  CompleteS3Keys(storage, properties);
+  io::OverlayStorageProperties(*properties, &storage);
+  *properties = std::move(storage);
   return {};
 }
 

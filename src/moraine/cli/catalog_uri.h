@@ -13,7 +13,8 @@ namespace moraine::cli {
 /// "key=value" each. Errors: InvalidArgument.
 Status AddProperties(const std::vector<std::string>& pairs, iceberg::StringMap* properties);
 
-/// MORAINE_S3_* variables, as of the server and of optimizers, where nothing else is said.
+/// MORAINE_S3_*, MORAINE_GCS_*, MORAINE_ADLS_* and MORAINE_HDFS_* variables, as of the server and
+/// of optimizers, where nothing else is said.
 Status AddStorageEnvironment(iceberg::StringMap* properties);
 
 /// The URI without its query, whose parameters are properties of the catalog. Errors:

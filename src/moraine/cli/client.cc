@@ -46,8 +46,16 @@ Result<Answer> Client::Get(std::string path, net::QueryParams query) {
 }
 
 Result<Answer> Client::Post(std::string path, std::string body) {
+  return SendBody(net::Method::kPost, std::move(path), std::move(body));
+}
+
+Result<Answer> Client::Put(std::string path, std::string body) {
+  return SendBody(net::Method::kPut, std::move(path), std::move(body));
+}
+
+Result<Answer> Client::SendBody(net::Method method, std::string path, std::string body) {
   net::Request request;
-  request.method = net::Method::kPost;
+  request.method = method;
   request.path = std::move(path);
   request.headers.Set("Content-Type", "application/json");
   request.body = std::move(body);
@@ -65,7 +73,6 @@ Result<Answer> Client::Delete(std::string path) {
 Result<Answer> Client::Send(net::Request request) {
   request.headers.Set("Accept", "application/json");
   if (!bearer_token_.empty()) request.headers.Set("Authorization", "Bearer " + bearer_token_);
-  asked_ = true;
   Call call(env_, kRequestLimit, stop_);
   auto response = http_.Send(call, server_, request);
   if (!response.ok()) {
@@ -91,6 +98,7 @@ Result<Answer> Client::Send(net::Request request) {
         "{} asks for a bearer token: give the file that holds it with --token-file FILE", server_));
   }
   if (response->status < 200 || response->status >= 300) {
+    refused_path_ = request.path;
     std::string message = MessageOf(answer.text);
     if (message.empty()) message = fmt::format("{} answered {}", server_, response->status);
     return Status(CodeOfAnswer(response->status), message);
@@ -113,6 +121,11 @@ std::string JoinLevels(const std::vector<std::string>& levels) {
 
 std::string TablePath(const std::string& warehouse, const TableRef& table) {
   return fmt::format("/api/v1/warehouses/{}/namespaces/{}/tables/{}", net::EncodePart(warehouse),
+                     net::EncodePart(JoinLevels(table.levels)), net::EncodePart(table.name));
+}
+
+std::string IcebergTablePath(const std::string& warehouse, const TableRef& table) {
+  return fmt::format("/iceberg/v1/{}/namespaces/{}/tables/{}", net::EncodePart(warehouse),
                      net::EncodePart(JoinLevels(table.levels)), net::EncodePart(table.name));
 }
 

@@ -30,17 +30,19 @@ class Client {
   Result<Answer> Get(std::string path, net::QueryParams query = {});
   /// body: JSON text. An empty answer gives null.
   Result<Answer> Post(std::string path, std::string body);
+  Result<Answer> Put(std::string path, std::string body);
   Result<Answer> Delete(std::string path);
 
+  /// Of the last request that the server refused; empty: it refused none.
+  const std::string& refused_path() const { return refused_path_; }
   bool reached() const { return reached_; }
-  /// A request was tried.
-  bool asked() const { return asked_; }
   const std::string& server() const { return server_; }
   const Env& env() const { return env_; }
   const std::stop_token& stop() const { return stop_; }
   int64_t now_ms() const { return ToMillis(env_.clock.Wall()); }
 
  private:
+  Result<Answer> SendBody(net::Method method, std::string path, std::string body);
   Result<Answer> Send(net::Request request);
 
   const Env env_;
@@ -49,11 +51,13 @@ class Client {
   const std::string server_;
   const std::string bearer_token_;
   bool reached_ = true;
-  bool asked_ = false;
+  std::string refused_path_;
 };
 
 /// "/api/v1/warehouses/w/namespaces/a%1Fb/tables/t".
 std::string TablePath(const std::string& warehouse, const TableRef& table);
+/// "/iceberg/v1/w/namespaces/a%1Fb/tables/t": as the REST catalog has it.
+std::string IcebergTablePath(const std::string& warehouse, const TableRef& table);
 /// Levels parted by the unit separator, as the Iceberg protocol has them; not encoded.
 std::string JoinLevels(const std::vector<std::string>& levels);
 

@@ -46,6 +46,8 @@ Status ShowTable(Session& session, const TableOptions& options);
 Status ShowHealth(Session& session, const TableOptions& options);
 Status ShowFiles(Session& session, const TableOptions& options);
 Status ShowSnapshots(Session& session, const TableOptions& options);
+Status ShowStatistics(Session& session, const TableOptions& options);
+Status ShowRefs(Session& session, const TableOptions& options);
 Status OptimizeTable(Session& session, const TableOptions& options);
 Status ShowReports(Session& session, const TableOptions& options);
 

@@ -70,50 +70,30 @@ class CatalogDoor {
   RestTablePtr loaded_;
 };
 
-/// Follows the work on a thread of its own until it goes out of scope.
-class Display {
- public:
-  Display(World& world, const compact::Progress& progress, bool quiet)
-      : world_(world), progress_(progress) {
-    if (!quiet) thread_ = Thread("display", [this](std::stop_token stop) { Follow(stop); });
-  }
-  ~Display() {
-    thread_.RequestStop();
-    thread_.Join();
-  }
-  Display(const Display&) = delete;
-  Display& operator=(const Display&) = delete;
-
- private:
-  void Follow(const std::stop_token& stop) {
-    Clock& clock = world_.env.clock;
-    LiveLine line(world_.console);
-    std::optional<MonoTime> begun;
-    std::optional<MonoTime> shown;
-    Phase last = Phase::kLoading;
-    while (!stop.stop_requested()) {
-      auto figures = progress_.figures();
-      MonoTime now = clock.Mono();
-      if (figures.phase == Phase::kRewriting && !begun) begun = now;
-      bool due =
-          world_.console.terminal || figures.phase != last || !shown || now - *shown >= kLineEvery;
-      if (due) {
-        std::string text =
-            CompactionLine(figures, begun ? now - *begun : std::chrono::nanoseconds(0));
-        if (world_.stop.stop_requested() && figures.phase != Phase::kCommitting)
-          text = "interrupted: removing what was written";
-        line.Show(text);
-        shown = now;
-        last = figures.phase;
-      }
-      clock.SleepFor(kRedraw, stop);
+void Follow(World& world, const compact::Progress& progress, const std::stop_token& stop) {
+  Clock& clock = world.env.clock;
+  LiveLine line(world.console);
+  std::optional<MonoTime> begun;
+  std::optional<MonoTime> shown;
+  Phase last = Phase::kLoading;
+  while (!stop.stop_requested()) {
+    auto figures = progress.figures();
+    MonoTime now = clock.Mono();
+    if (figures.phase == Phase::kRewriting && !begun) begun = now;
+    bool due =
+        world.console.terminal || figures.phase != last || !shown || now - *shown >= kLineEvery;
+    if (due) {
+      std::string text =
+          CompactionLine(figures, begun ? now - *begun : std::chrono::nanoseconds(0));
+      if (world.stop.stop_requested() && figures.phase != Phase::kCommitting)
+        text = "interrupted: removing what was written";
+      line.Show(text);
+      shown = now;
+      last = figures.phase;
     }
+    clock.SleepFor(kRedraw, stop);
   }
-
-  World& world_;
-  const compact::Progress& progress_;
-  Thread thread_;
-};
+}
 
 constexpr const char* kWhichUri =
     "\n  the URI is that of the catalog, such as http://127.0.0.1:8181; for Moraine's own,"
@@ -195,7 +175,10 @@ Result<CompactionReport> Compact(World& world, const CompactRequest& request, Ca
       });
   compact::Progress progress;
   auto door = catalog.door();
-  Display display(world, progress, request.json);
+  Thread display;  // ends before what it shows
+  if (!request.json) {
+    display = Thread("display", [&](std::stop_token stop) { Follow(world, progress, stop); });
+  }
   auto report = compact::RunCompaction(call, *files, door, OptionsOf(request), &progress);
   if (anonymous && report.status().code() == Code::kPermissionDenied) {
     return PermissionDenied(fmt::format("{}{}", report.status().message(), kNoKeys));

@@ -49,6 +49,30 @@ TEST(CompactFlags, UriQueryPropertiesAndFlagsMakeTheProperties) {
   EXPECT_EQ(ReadCompactFlags(flags)->properties.at("warehouse"), "other");
 }
 
+TEST(CompactFlags, HalfOfTheKeysMayBeAPropertyAndHalfOfTheEnvironment) {
+  setenv("MORAINE_S3_ACCESS_KEY_ID", "EK", 1);
+  setenv("MORAINE_S3_SECRET_ACCESS_KEY", "ES", 1);
+  setenv("MORAINE_S3_SESSION_TOKEN", "ET", 1);
+  CompactFlags half = Flags();
+  half.properties = {"s3.access-key-id=AK"};
+  CompactFlags whole = Flags();
+  whole.properties = {"s3.access-key-id=AK", "s3.secret-access-key=SK"};
+  auto with_half = ReadCompactFlags(half);
+  auto with_whole = ReadCompactFlags(whole);
+  for (const char* name :
+       {"MORAINE_S3_ACCESS_KEY_ID", "MORAINE_S3_SECRET_ACCESS_KEY", "MORAINE_S3_SESSION_TOKEN"}) {
+    unsetenv(name);
+  }
+  ASSERT_TRUE(with_half.ok()) << with_half.status().ToString();
+  EXPECT_EQ(with_half->properties.at("s3.access-key-id"), "AK");
+  EXPECT_EQ(with_half->properties.at("s3.secret-access-key"), "ES");
+  EXPECT_EQ(with_half->properties.at("s3.session-token"), "ET");
+  // Keys that are whole take nothing of others.
+  ASSERT_TRUE(with_whole.ok()) << with_whole.status().ToString();
+  EXPECT_EQ(with_whole->properties.at("s3.secret-access-key"), "SK");
+  EXPECT_FALSE(with_whole->properties.contains("s3.session-token"));
+}
+
 TEST(CompactFlags, KeysOfTheStoreComeFromTheEnvironment) {
   setenv("MORAINE_S3_SECRET_ACCESS_KEY", "of-environment", 1);
   setenv("MORAINE_S3_ENDPOINT", "http://of-environment", 1);
@@ -292,7 +316,7 @@ TEST(LentFiles, KeysAreRenewedBeforeTheyEnd) {
   EXPECT_TRUE(lent.expired());
 }
 
-TEST(LentFiles, OtherStoresAreRefusedByName) {
+TEST(LentFiles, EveryStoreIsReachedByItsOwnProperties) {
   auto lent = [](const std::string& location, iceberg::StringMap properties = {}) {
     iceberg::TableMetadata metadata;
     metadata.location = location;
@@ -310,8 +334,47 @@ TEST(LentFiles, OtherStoresAreRefusedByName) {
   EXPECT_TRUE(open("/w/t").ok());
   EXPECT_TRUE(open("file:///w/t").ok());
   EXPECT_TRUE(open("s3://b/t", {{"s3.endpoint", "http://127.0.0.1:1"}}).ok());
-  EXPECT_EQ(open("gs://b/t").code(), Code::kUnsupported);
+  EXPECT_TRUE(open("gs://b/t", {{"gcs.no-auth", "true"}}).ok());
+  EXPECT_TRUE(open("abfss://c@a.dfs.core.windows.net/t", {{"adls.account-key", "a2V5"}}).ok());
+  EXPECT_TRUE(open("hdfs://host:8020/t").ok());
+  EXPECT_EQ(open("gs://b/t", {{"gcs.no-auth", "perhaps"}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(open("oss://b/t").code(), Code::kUnsupported);
   EXPECT_EQ(open("s3://b/t", {{"s3.path-style-access", "perhaps"}}).code(), Code::kInvalidArgument);
+}
+
+TEST(LentFiles, KeysOfGoogleAndAzureEndAndAreNotMixed) {
+  struct Case {
+    const char* location;
+    iceberg::StringMap own, lent;
+    std::optional<int64_t> until_ms;
+  };
+  const std::string azure = "abfss://c@acc.dfs.core.windows.net/t";
+  for (const Case& c : std::vector<Case>{
+           {"gs://b/t",
+            {{"gcs.credentials-file", "/own.json"}},
+            {{"gcs.oauth2.token", "x"}, {"gcs.oauth2.token-expires-at", "1767225600000"}},
+            1'767'225'600'000},
+           {"gs://b/t", {{"gcs.no-auth", "true"}}, {}, std::nullopt},
+           {azure.c_str(),
+            {{"adls.account-key", "a2V5"}},
+            {{"adls.sas-token.acc.dfs.core.windows.net", "sig=x"},
+             {"adls.sas-token-expires-at-ms.acc.dfs.core.windows.net", "1767225600000"}},
+            1'767'225'600'000},
+           {azure.c_str(), {{"adls.account-key", "a2V5"}}, {{"adls.sas-token.acc", "sig=x"}}, {}},
+           {azure.c_str(), {{"adls.account-key", "a2V5"}}, {{"adls.sas-token", "sig=x"}}, {}},
+       }) {
+    iceberg::TableMetadata metadata;
+    metadata.location = c.location;
+    catalog::RestTable table;
+    table.metadata = std::make_shared<const iceberg::TableMetadata>(metadata);
+    table.credentials = {{"", c.lent}};
+    auto lent = OpenTableFiles(c.own, table);
+    ASSERT_TRUE(lent.ok()) << c.location << lent.status().ToString();
+    EXPECT_EQ(lent->until.has_value(), c.until_ms.has_value()) << c.location;
+    if (c.until_ms && lent->until) {
+      EXPECT_EQ(ToMillis(*lent->until), *c.until_ms);
+    }
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "moraine/cli/import_command.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -9,8 +10,10 @@
 #include "moraine/base/executor.h"
 #include "moraine/base/json.h"
 #include "moraine/base/text.h"
+#include "moraine/catalog/locations.h"
 #include "moraine/catalog/rest/rest_catalog.h"
 #include "moraine/cli/catalog_uri.h"
+#include "moraine/cli/client.h"
 #include "moraine/cli/live_line.h"
 #include "moraine/cli/names.h"
 #include "moraine/cli/run.h"
@@ -27,6 +30,7 @@ using catalog::RestCatalog;
 using importing::ImportedTable;
 using importing::ImportOutcome;
 using importing::ImportReport;
+using importing::ObjectKind;
 
 constexpr std::chrono::hours kRunLimit{30 * 24};
 constexpr Millis kRedraw{200};
@@ -89,19 +93,72 @@ Result<std::unique_ptr<RestCatalog>> OpenTarget(World& world, Call& call,
 
 importing::ImportTarget TargetOf(RestCatalog& rest) {
   importing::ImportTarget target;
-  target.create_namespace = [&rest](Call& call, const catalog::NamespaceName& name) {
-    return rest.CreateNamespace(call, name, {});
+  target.create_namespace = [&rest](Call& call, const catalog::NamespaceName& name,
+                                    const iceberg::StringMap& properties) {
+    return rest.CreateNamespace(call, name, properties);
   };
-  target.metadata_location = [&rest](Call& call,
+  target.namespace_properties = [&rest](Call& call, const catalog::NamespaceName& name) {
+    return rest.LoadNamespace(call, name);
+  };
+  target.metadata_location = [&rest](Call& call, ObjectKind kind,
                                      const catalog::TableName& name) -> Result<std::string> {
+    if (kind == ObjectKind::kView) return rest.ViewMetadataLocation(call, name);
     MORAINE_ASSIGN(auto table, rest.LoadTable(call, name, nullptr));
     return table->metadata_location;
   };
-  target.register_table = [&rest](Call& call, const catalog::TableName& name,
-                                  const std::string& location) {
+  target.register_object = [&rest](Call& call, ObjectKind kind, const catalog::TableName& name,
+                                   const std::string& location) {
+    if (kind == ObjectKind::kView) return rest.RegisterView(call, name, location);
     return rest.RegisterTable(call, name, location).status();
   };
   return target;
+}
+
+/// What the server says of the warehouse, for the check that it makes when a file is registered.
+Result<catalog::Warehouse> LoadWarehouse(World& world, const ImportFlags& flags) {
+  MORAINE_ASSIGN(const std::string token, ReadTokenFile(flags.target.token_file));
+  Client client(world.env, world.stop, world.http, flags.target.server, token);
+  MORAINE_ASSIGN(const auto answer,
+                 client.Get("/api/v1/warehouses/" + net::EncodePart(flags.warehouse)));
+  catalog::Warehouse warehouse;
+  warehouse.name = flags.warehouse;
+  for (const auto& location : ListOf(answer.json, "allowed-locations")) {
+    if (location.is_string()) warehouse.allowed_locations.push_back(location.as_string());
+  }
+  return warehouse;
+}
+
+constexpr std::string_view kNotAllowed = "is outside the locations";
+
+std::string HowToAllow(const ImportReport& report, const ImportFlags& flags) {
+  const bool any = std::any_of(report.tables.begin(), report.tables.end(), [](const auto& table) {
+    return table.problem.find(kNotAllowed) != std::string::npos;
+  });
+  if (!any) return "";
+  if (flags.warehouse == "default")
+    return "To allow a location, add it to the server's setting warehouse.allowed-locations.\n";
+  return fmt::format(
+      "To allow a location, add it to those of the warehouse: moraine warehouse set {} "
+      "--allowed-location LOCATION (all of them).\n",
+      flags.warehouse);
+}
+
+/// The tables that a dry run would register, by name.
+std::string WouldRegister(const ImportReport& report) {
+  std::string text;
+  size_t shown = 0, left_out = 0;
+  for (const ImportedTable& table : report.tables) {
+    if (table.outcome != ImportOutcome::kRegistered) continue;
+    if (shown == kShown) {
+      ++left_out;
+      continue;
+    }
+    ++shown;
+    text += fmt::format("would register {} {}\n", importing::ObjectKindName(table.kind),
+                        ShowTable({table.name.ns, table.name.name}));
+  }
+  if (left_out > 0) text += fmt::format("... and {} more (--json shows all)\n", left_out);
+  return text;
 }
 
 std::string ProgressLine(const importing::ImportCounts& counts) {
@@ -111,41 +168,41 @@ std::string ProgressLine(const importing::ImportCounts& counts) {
                      counts.tables, counts.taken + counts.failed);
 }
 
-/// Follows the import on a thread of its own until it goes out of scope.
-class Display {
- public:
-  Display(World& world, const importing::ImportProgress& progress, bool quiet)
-      : world_(world), progress_(progress) {
-    if (!quiet) thread_ = Thread("display", [this](std::stop_token stop) { Follow(stop); });
+void Follow(World& world, const importing::ImportProgress& progress, const std::stop_token& stop) {
+  LiveLine line(world.console);
+  const Millis pause = world.console.terminal ? kRedraw : kLineEvery;
+  while (!stop.stop_requested()) {
+    line.Show(ProgressLine(progress.counts()));
+    world.env.clock.SleepFor(pause, stop);
   }
-  ~Display() {
-    thread_.RequestStop();
-    thread_.Join();
-  }
-  Display(const Display&) = delete;
-  Display& operator=(const Display&) = delete;
-
- private:
-  void Follow(const std::stop_token& stop) {
-    LiveLine line(world_.console);
-    const Millis pause = world_.console.terminal ? kRedraw : kLineEvery;
-    while (!stop.stop_requested()) {
-      line.Show(ProgressLine(progress_.counts()));
-      world_.env.clock.SleepFor(pause, stop);
-    }
-  }
-
-  World& world_;
-  const importing::ImportProgress& progress_;
-  Thread thread_;
-};
+}
 
 std::string ShowName(const ImportedTable& table) {
   return ShowTable({table.name.ns, table.name.name});
 }
 
+/// "tables", or "tables and views" where there are some.
+std::string_view WhatOf(const ImportReport& report) {
+  const bool views = std::any_of(report.tables.begin(), report.tables.end(),
+                                 [](const auto& table) { return table.kind == ObjectKind::kView; });
+  return views ? "tables and views" : "tables";
+}
+
+std::string NamespacesText(const ImportReport& report, const ImportFlags& flags) {
+  std::string text;
+  int64_t made = 0;
+  size_t shown = 0;
+  for (const auto& ns : report.namespaces) {
+    made += ns.made ? 1 : 0;
+    if (ns.note.empty() || ++shown > kShown) continue;
+    text += fmt::format("namespace {}: {}\n", ShowLevels(ns.name), ns.note);
+  }
+  return text + fmt::format("{} {} of {} namespaces.\n", flags.dry_run ? "Would make" : "Made",
+                            made, report.namespaces.size());
+}
+
 std::string ReportText(const ImportReport& report, const ImportFlags& flags, Console& console) {
-  TextTable problems({{"TABLE"}, {"OUTCOME"}, {"WHY"}});
+  TextTable problems({{"TABLE OR VIEW"}, {"OUTCOME"}, {"WHY"}});
   size_t left_out = 0, shown = 0;
   for (const ImportedTable& table : report.tables) {
     if (table.problem.empty()) continue;
@@ -156,15 +213,33 @@ std::string ReportText(const ImportReport& report, const ImportFlags& flags, Con
     ++shown;
     problems.Add({ShowName(table), std::string(ImportOutcomeName(table.outcome)), table.problem});
   }
-  std::string text = shown == 0 ? "" : problems.Text(console);
+  std::string text = flags.dry_run ? WouldRegister(report) : "";
+  if (shown > 0) text += problems.Text(console);
   if (left_out > 0) text += fmt::format("... and {} more (--json shows all)\n", left_out);
+  text += HowToAllow(report, flags);
   const auto& counts = report.counts;
-  text += fmt::format("{} {} of {} tables in warehouse {}; {} were there already",
+  text += NamespacesText(report, flags);
+  text += fmt::format("{} {} of {} {} in warehouse {}; {} were there already",
                       flags.dry_run ? "Would register" : "Registered", counts.registered,
-                      counts.tables, flags.warehouse, counts.there);
+                      counts.tables, WhatOf(report), flags.warehouse, counts.there);
   if (counts.taken > 0) text += fmt::format(", {} names are taken", counts.taken);
   if (counts.failed > 0) text += fmt::format(", {} failed", counts.failed);
   return text + ".\n";
+}
+
+/// "tables": [...], or "views".
+void WriteOutcomes(const ImportReport& report, ObjectKind kind, JsonWriter* out) {
+  const std::string_view name = importing::ObjectKindName(kind);
+  out->Key(fmt::format("{}s", name)).BeginArray();
+  for (const ImportedTable& table : report.tables) {
+    if (table.kind != kind) continue;
+    out->BeginObject().Field(name, ShowName(table));
+    out->Field("outcome", ImportOutcomeName(table.outcome));
+    out->Field("metadata-location", table.metadata_location);
+    if (!table.problem.empty()) out->Field("problem", table.problem);
+    out->EndObject();
+  }
+  out->EndArray();
 }
 
 std::string ReportJson(const ImportReport& report, const ImportFlags& flags) {
@@ -177,16 +252,19 @@ std::string ReportJson(const ImportReport& report, const ImportFlags& flags) {
       .Field("there", counts.there)
       .Field("taken", counts.taken)
       .Field("failed", counts.failed)
-      .Key("tables")
+      .Key("namespaces")
       .BeginArray();
-  for (const ImportedTable& table : report.tables) {
-    out.BeginObject().Field("table", ShowName(table));
-    out.Field("outcome", ImportOutcomeName(table.outcome));
-    out.Field("metadata-location", table.metadata_location);
-    if (!table.problem.empty()) out.Field("problem", table.problem);
+  for (const auto& ns : report.namespaces) {
+    out.BeginObject().Field("namespace", ShowLevels(ns.name));
+    out.Field("outcome", ns.made ? "made" : "there").Key("properties");
+    iceberg::WriteStringMap(ns.properties, &out);
+    if (!ns.note.empty()) out.Field("note", ns.note);
     out.EndObject();
   }
-  out.EndArray().EndObject();
+  out.EndArray();
+  WriteOutcomes(report, ObjectKind::kTable, &out);
+  WriteOutcomes(report, ObjectKind::kView, &out);
+  out.EndObject();
   return text + "\n";
 }
 
@@ -202,11 +280,21 @@ Status RunImportCommand(World& world, const ImportFlags& flags) {
   }
   MORAINE_ASSIGN(OpenSource source, Open(world, call, flags));
   MORAINE_ASSIGN(auto rest, OpenTarget(world, call, flags));
+  importing::ImportTarget target = TargetOf(*rest);
+  if (flags.dry_run) {
+    MORAINE_ASSIGN(auto warehouse, LoadWarehouse(world, flags));
+    target.allows = [warehouse = std::move(warehouse)](const std::string& location) {
+      return catalog::CheckAllowed(warehouse, "metadata-location", location);
+    };
+  }
   importing::ImportProgress progress;
   Result<ImportReport> report = Internal("nothing was done");
   {
-    Display display(world, progress, flags.target.json);
-    report = importing::RunImport(call, *source.tables, TargetOf(*rest), options, &progress);
+    Thread display;
+    if (!flags.target.json) {
+      display = Thread("display", [&](std::stop_token stop) { Follow(world, progress, stop); });
+    }
+    report = importing::RunImport(call, *source.tables, target, options, &progress);
   }
   if (!report.ok()) {
     const auto counts = progress.counts();
@@ -218,8 +306,8 @@ Status RunImportCommand(World& world, const ImportFlags& flags) {
                                       : ReportText(*report, flags, world.console));
   const int64_t missing = report->counts.taken + report->counts.failed;
   if (missing == 0) return {};
-  return Conflict(fmt::format("{} of {} tables {} not imported", missing, report->counts.tables,
-                              flags.dry_run ? "would be" : "were"));
+  return Conflict(fmt::format("{} of {} {} {} not imported", missing, report->counts.tables,
+                              WhatOf(*report), flags.dry_run ? "would be" : "were"));
 }
 
 }  // namespace moraine::cli

@@ -7,9 +7,12 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/io/cloud_location.h"
+#include "moraine/io/cloud_options.h"
 #include "moraine/io/current_files.h"
 #include "moraine/io/routing_file_system.h"
-#include "moraine/io/s3_file_system.h"
+#include "moraine/io/s3_location.h"
+#include "moraine/io/s3_options.h"
 
 namespace moraine::cli {
 namespace {
@@ -76,19 +79,21 @@ Result<LentFileSystem> OpenTableFiles(const iceberg::StringMap& catalog_properti
     lent.files = io::MakeLocalFileSystem();
     return lent;
   }
-  if (scheme != "s3" && scheme != "s3a" && scheme != "s3n") {
+  if (!io::IsS3Location(location) && !io::CloudStoreOf(location)) {
     return Unsupported(
-        fmt::format("the table lies at {}: only local files and S3 can be reached", location));
+        fmt::format("the table lies at {}: only local files, S3, Google Cloud Storage, Azure Data "
+                    "Lake Storage and HDFS can be reached",
+                    location));
   }
   auto properties = catalog::FileProperties(catalog_properties, table, location);
-  MORAINE_ASSIGN(auto options, io::S3OptionsOf(properties));
-  lent.anonymous = options.anonymous();
-  lent.files = io::MakeRoutingFileSystem(io::MakeLocalFileSystem(), io::MakeS3FileSystem(options));
-  auto until = properties.find("s3.session-token-expires-at-ms");
-  if (until != properties.end() && !options.session_token.empty()) {
-    auto millis = ParseInt64(until->second);
-    if (millis.ok() && *millis > 0 && *millis < kLatestMs) lent.until = FromMillis(*millis);
+  io::ChooseSasToken(location, &properties);
+  if (io::IsS3Location(location)) {
+    MORAINE_ASSIGN(auto options, io::S3OptionsOf(properties));
+    lent.anonymous = options.anonymous();
   }
+  MORAINE_ASSIGN(lent.files, io::MakeFileSystemFor({location}, properties));
+  const auto ends = io::StorageKeysEndMs(location, properties);
+  if (ends && *ends < kLatestMs) lent.until = FromMillis(*ends);
   return lent;
 }
 

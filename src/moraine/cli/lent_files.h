@@ -19,8 +19,9 @@ struct LentFileSystem {
   bool anonymous = false;         ///< a store that is spoken to without keys
 };
 
-/// Local files, and S3 by the table's and the catalog's s3.* properties. Errors: Unsupported for a
-/// location of another store; InvalidArgument naming a property.
+/// Local files, and those of the table's store by the table's and the catalog's properties (s3.*,
+/// gcs.*, adls.*, hdfs.*). Errors: Unsupported for a location of no store that is known;
+/// InvalidArgument naming a property.
 Result<LentFileSystem> OpenTableFiles(const iceberg::StringMap& catalog_properties,
                                       const catalog::RestTable& table);
 

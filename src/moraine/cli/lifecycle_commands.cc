@@ -105,6 +105,33 @@ std::string CountsOf(const Json& entry) {
   return text;
 }
 
+/// As the server lists it.
+Result<Json> FindDropped(Session& session, const LifecycleOptions& options,
+                         LifecycleObject object) {
+  const std::string_view kind = Plural(object);
+  net::QueryParams query = {{"limit", "1000"}};
+  while (true) {
+    MORAINE_ASSIGN(auto answer, session.client.Get("/api/v1/dropped", query));
+    for (const auto& dropped : ListOf(answer.json, "dropped")) {
+      if (IntOf(dropped, "id") == options.id && TextOf(dropped, "kind") + "s" == kind)
+        return dropped;
+    }
+    std::string next = TextOf(answer.json, "next-page-token");
+    if (next.empty()) break;
+    query = {{"limit", "1000"}, {"page-token", std::move(next)}};
+  }
+  return NotFound(fmt::format("nothing among dropped {} has the number {}", kind, options.id));
+}
+
+/// What becomes of a table's files when its hold has ended.
+std::string FilesAfterPurge(const Json& dropped) {
+  if (!BoolOf(dropped, "purge-requested"))
+    return "Its drop did not ask for purge: its files stay where they are.\n";
+  if (!TextOf(dropped, "place-taken").empty())
+    return "Its place is taken, so its files stay where they are.\n";
+  return "Its drop asked for purge: maintenance then deletes its files.\n";
+}
+
 Status SetProtection(Session& session, const LifecycleOptions& options, LifecycleObject object,
                      bool on) {
   MORAINE_ASSIGN(auto path, PathOf(options, Tabular(options, object)));
@@ -116,8 +143,11 @@ Status SetProtection(Session& session, const LifecycleOptions& options, Lifecycl
   MORAINE_ASSIGN(auto answer, session.client.Post(path + "/protection", std::move(body)));
   if (session.PrintedJson(answer)) return {};
   std::string what = options.name.empty() ? "The warehouse " + options.warehouse : options.name;
-  session.console.out(
-      fmt::format("{} is {}\n", what, on ? "protected: it can't be dropped" : "not protected"));
+  const std::string_view means = options.name.empty()
+                                     ? "nothing in it can be dropped, and no hold ends"
+                                     : "it can't be dropped";
+  session.console.out(on ? fmt::format("{} is protected: {}\n", what, means)
+                         : fmt::format("{} is not protected\n", what));
   return {};
 }
 
@@ -204,10 +234,17 @@ Status PurgeDropped(Session& session, const LifecycleOptions& options, Lifecycle
   if (options.id == 0)
     return InvalidArgument("expected --id N, as `moraine catalog dropped` shows it");
   MORAINE_ASSIGN(auto path, DroppedPath(options, Tabular(options, object)));
-  MORAINE_TRY(session.client.Post(path + "/purge", "{}"));
-  if (!session.json) {
-    session.console.out("It can't be brought back any more. Its files stay where they are.\n");
+  MORAINE_ASSIGN(const auto dropped, FindDropped(session, options, Tabular(options, object)));
+  if (!options.dry_run) MORAINE_TRY(session.client.Post(path + "/purge", "{}"));
+  if (session.json) {
+    if (options.dry_run) session.console.out(dropped.ToString() + "\n");
+    return {};
   }
+  const std::string name = NameOf(dropped);
+  session.console.out(
+      options.dry_run ? fmt::format("would end the hold of {} {}\n", TextOf(dropped, "kind"), name)
+                      : fmt::format("{} can't be brought back any more.\n", name));
+  if (TextOf(dropped, "kind") == "table") session.console.out(FilesAfterPurge(dropped));
   return {};
 }
 
@@ -219,7 +256,16 @@ Status DropNamespace(Session& session, const LifecycleOptions& options) {
       .Field("recursive", options.recursive)
       .Field("dry-run", options.dry_run)
       .EndObject();
-  MORAINE_ASSIGN(auto answer, session.client.Post(path + "/drop", std::move(body)));
+  auto dropped = session.client.Post(path + "/drop", std::move(body));
+  // Where all of it could be dropped, that it is not empty was the obstacle.
+  const bool is_refused = dropped.status().code() == Code::kConflict && !options.recursive;
+  if (is_refused &&
+      session.client.Post(path + "/drop", R"({"recursive":true,"dry-run":true})").ok()) {
+    return Status(dropped.status().code(),
+                  fmt::format("{}; --recursive drops all that is in it, too (--dry-run says what)",
+                              dropped.status().message()));
+  }
+  MORAINE_ASSIGN(const auto answer, std::move(dropped));
   if (session.PrintedJson(answer)) return {};
   session.console.out(
       Names(ListOf(answer.json, "dropped"), options.dry_run ? "would drop" : "dropped"));

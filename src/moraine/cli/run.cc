@@ -16,6 +16,8 @@ int ExitCode(const Status& status, Reached reached) {
   if (status.ok()) return kExitOk;
   if (reached == Reached::kNo) return kExitUnreachable;
   switch (status.code()) {
+    case Code::kInvalidArgument:
+      return kExitUsage;
     case Code::kNotFound:
       return kExitNotFound;
     case Code::kCancelled:
@@ -27,23 +29,31 @@ int ExitCode(const Status& status, Reached reached) {
   }
 }
 
-/// Where the names are that there are.
-std::string_view HintFor(const Status& status) {
+/// Where the names are that there are; by what was asked for.
+std::string_view HintFor(std::string_view path) {
   struct Hint {
-    std::string_view begin;
-    std::string_view hint;
+    std::string_view part;
+    std::string_view hint;  ///< empty: the message says enough
   };
   constexpr Hint kHints[] = {
-      {"Table does not exist", "\n`moraine table list` shows those that there are"},
-      {"Namespace does not exist", "\n`moraine catalog namespaces` shows those that there are"},
-      {"Warehouse does not exist", "\n`moraine catalog warehouses` shows those that there are"},
-      {"no such process", "\n`moraine process list` shows the newest"},
-      {"no such webhook", "\n`moraine webhook list` shows those that there are"},
-      {"Nothing that was dropped has this name",
-       "\n`moraine catalog dropped` shows what can be brought back"},
+      {"/holds/", ""},
+      {"/blockers/", ""},
+      {"/actions/", ""},
+      {"/maintenance/runs/", "\n`moraine maintenance runs` shows the newest"},
+      {"/processes/", "\n`moraine process list` shows the newest"},
+      {"/webhooks/", "\n`moraine webhook list` shows those that there are"},
+      {"/dropped", "\n`moraine catalog dropped` shows what can be brought back"},
+      {"/undrop", "\n`moraine catalog dropped` shows what can be brought back"},
+      {"/purge", "\n`moraine catalog dropped` shows what can be brought back"},
+      {"/tables/", "\n`moraine table list` shows those that there are"},
+      {"/namespaces/", "\n`moraine catalog namespaces` shows those that there are"},
+      {"/warehouses/", "\n`moraine catalog warehouses` shows those that there are"},
   };
-  for (const auto& [begin, hint] : kHints) {
-    if (status.message().starts_with(begin)) return hint;
+  for (const auto& [part, hint] : kHints) {
+    const size_t at = path.find(part);
+    if (at == path.npos) continue;
+    const size_t end = at + part.size();
+    if (part.ends_with('/') || end == path.size() || path[end] == '/') return hint;
   }
   return "";
 }
@@ -70,19 +80,16 @@ int RunCommand(World& world, const Invocation& invocation) {
   Session session{client, world.console, invocation.client.json};
   Status status = invocation.remote(session);
   if (status.ok()) return kExitOk;
-  // Nothing was sent for a name that can't be read: that is the person's to correct.
-  bool usage = status.code() == Code::kInvalidArgument && !client.asked();
   Reached reached = client.reached() ? Reached::kYes : Reached::kNo;
   if (status.code() == Code::kNotFound) {
-    status = NotFound(fmt::format("{}{}", status.message(), HintFor(status)));
+    status = NotFound(fmt::format("{}{}", status.message(), HintFor(client.refused_path())));
   }
-  return Fail(world.console, status, usage ? kExitUsage : ExitCode(status, reached));
+  return Fail(world.console, status, ExitCode(status, reached));
 }
 
 int RunAlone(World& world, const Invocation& invocation) {
   Status status = invocation.alone(world);
   if (status.ok()) return kExitOk;
-  if (status.code() == Code::kInvalidArgument) return Fail(world.console, status, kExitUsage);
   Reached reached = status.code() == Code::kUnavailable ? Reached::kNo : Reached::kYes;
   return Fail(world.console, status, ExitCode(status, reached));
 }
@@ -108,8 +115,7 @@ int Run(int argc, const char* const* argv) {
     if (invocation->no_color) console.colours = false;
     if (invocation->local) {
       Status status = invocation->local(console);
-      bool usage = status.code() == Code::kInvalidArgument;
-      return status.ok() ? kExitOk : Fail(console, status, usage ? kExitUsage : kExitFailed);
+      return status.ok() ? kExitOk : Fail(console, status, ExitCode(status, Reached::kYes));
     }
     if (!invocation->remote && !invocation->alone) {
       console.out(invocation->text);

@@ -1,8 +1,9 @@
 #pragma once
 // The entry of the binary: a command line in, an exit code out.
 //
-// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the server can't be reached, 5 a
-// commit whose outcome is not known; 130 when a signal ended a command that was waiting.
+// Exit codes, by the failure's code alone whatever the command: 0 done, 1 failed, 2 wrong usage, 3
+// not found, 4 a server or catalog can't be reached, 5 a commit whose outcome is
+// not known; 130 when a signal ended a command that was waiting.
 
 #include <functional>
 #include <memory>

@@ -1,19 +1,17 @@
 #include "moraine/cli/run.h"
 
 #include <cstdlib>
-#include <deque>
 #include <fstream>
-#include <map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "moraine/base/testing/test_env.h"
 #include "moraine/base/text.h"
 #include "moraine/cli/arguments.h"
 #include "moraine/cli/lifecycle_commands.h"
+#include "moraine/cli/testing/remote_fixture.h"
 #include "moraine/cli/watch.h"
 
 namespace moraine::cli {
@@ -23,85 +21,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr int64_t kNow = 1'767'225'600'000;
-
-/// A clock on which every wait is over at once.
-class JumpingClock final : public Clock {
- public:
-  WallTime Wall() override { return FromMillis(kNow + Passed()); }
-  MonoTime Mono() override { return now_; }
-  void WaitUntil(std::unique_lock<std::mutex>&, std::condition_variable_any&, MonoTime until,
-                 std::stop_token) override {
-    now_ = std::max(now_, until);
-    ++waits;
-  }
-  int waits = 0;
-
- private:
-  int64_t Passed() const {
-    return std::chrono::duration_cast<Millis>(now_.time_since_epoch()).count();
-  }
-  MonoTime now_{};
-};
-
-/// Answers by method and path, one answer after the other, the last one again and again.
-class FakeServer final : public net::HttpTransport {
- public:
-  struct Canned {
-    int status = 200;
-    std::string body;
-  };
-
-  void On(const std::string& what, std::string body, int status = 200) {
-    answers_[what].push_back({status, std::move(body)});
-  }
-  Result<net::Response> Send(Call&, std::string_view base, const net::Request& request) override {
-    base_url = base;
-    std::string what = fmt::format("{} {}", net::MethodName(request.method), request.path);
-    std::string query = net::EncodeQuery(request.query);
-    log.push_back(query.empty() ? what : what + "?" + query);
-    authorization = request.headers.Get("Authorization").value_or("");
-    body = request.body;
-    if (on_send) on_send();
-    if (unreachable) return Unavailable("connection refused");
-    auto& queue = answers_[what];
-    if (queue.empty())
-      return net::Response::Json(404, R"({"error":{"message":"no route","code":404}})");
-    Canned canned = queue.front();
-    if (queue.size() > 1) queue.pop_front();
-    return net::Response::Json(canned.status, canned.body);
-  }
-
-  bool unreachable = false;
-  std::function<void()> on_send;
-  std::vector<std::string> log;
-  std::string base_url, authorization, body;
-
- private:
-  std::map<std::string, std::deque<Canned>> answers_;
-};
-
-class RunTest : public testing::Test {
- protected:
-  RunTest() {
-    console_.out = [this](std::string_view text) { out_ += text; };
-    console_.err = [this](std::string_view text) { err_ += text; };
-  }
-  int Run(std::vector<std::string> arguments) {
-    out_.clear();
-    err_.clear();
-    World world{env_, stop_.get_token(), server_, console_};
-    return RunRemote(world, arguments);
-  }
-
-  JumpingClock clock_;
-  testing::SeededRandom random_{1};
-  Env env_{clock_, random_, NullLogger()};
-  std::stop_source stop_;
-  FakeServer server_;
-  Console console_;
-  std::string out_, err_;
-};
+using RunTest = RemoteFixture;
 
 constexpr char kTable[] = "/api/v1/warehouses/default/namespaces/db/tables/t";
 
@@ -202,6 +122,8 @@ TEST_F(RunTest, UsageErrorsAskNoServer) {
       {"catalog", "drop"},
       {"table", "undrop"},
       {"table", "purge"},
+      {"catalog", "protect"},
+      {"catalog", "unprotect"},
       {"table", "protect", "noname"},
       {"table", "rollback", "db.t"},
       {"table", "rollback", "db.t", "--snapshot", "1", "--to-version", "2"},
@@ -223,8 +145,14 @@ TEST_F(RunTest, UsageErrorsAskNoServer) {
   EXPECT_THAT(err_, HasSubstr("no such command: serverr (did you mean server?)"));
   Run({"table", "lst"});
   EXPECT_THAT(err_, HasSubstr("(did you mean list?)\nSee: moraine table --help"));
+  EXPECT_EQ(Run({"table", "--help", "--server", "http://127.0.0.1:1"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("Usage: moraine table"));
   Run({"process"});
   EXPECT_THAT(err_, HasSubstr("expected a command: list, show, cancel"));
+  Run({"table", "rollback", "db.t"});
+  EXPECT_THAT(err_, HasSubstr("one of --snapshot ID, --time TIME and --to-version N"));
+  Run({"catalog", "protect"});
+  EXPECT_THAT(err_, HasSubstr("expected a namespace, or --warehouse NAME"));
 }
 
 TEST_F(RunTest, EveryCommandHasHelpWithExamples) {
@@ -422,16 +350,35 @@ TEST_F(RunTest, AnswersOfStrangersAreNoTrouble) {
     World world{env_, {}, fresh, console_};
     EXPECT_EQ(RunRemote(world, {"table", "list"}), kExitOk) << body;
   }
-  for (const char* command : {"show", "health", "files", "snapshots"}) {
+  for (const char* command : {"show", "health", "files", "snapshots", "statistics"}) {
     for (const char* body :
-         {"[]", "{}", R"({"health":[],"schema":3,"files":[0],"snapshots":[null]})"}) {
+         {"[]", "{}", R"({"health":[],"schema":3,"files":[0],"snapshots":[null]})",
+          R"({"column-statistics":[1,{"columns":[2,{}]}],"partition-statistics":[null,{}]})"}) {
       FakeServer fresh;
-      for (const char* rest : {"", "/files", "/snapshots"})
+      for (const char* rest : {"", "/files", "/snapshots", "/statistics"})
         fresh.On(std::string("GET ") + kTable + rest, body);
       World world{env_, {}, fresh, console_};
       EXPECT_EQ(RunRemote(world, {"table", command, "db.t"}), kExitOk) << command << " " << body;
     }
   }
+}
+
+TEST_F(RunTest, ShowsStatistics) {
+  server_.On(
+      std::string("GET ") + kTable + "/statistics",
+      fmt::format(
+          R"({{"column-statistics":[{{"snapshot-id":7,"timestamp-ms":{0},"current":false,"file":"f","bytes":1,
+                "columns":[{{"column":"a","distinct-values":1234}},{{"column":"b"}}]}}],
+                "partition-statistics":[{{"snapshot-id":8,"timestamp-ms":{0},"current":true,"file":"p","bytes":1048576}}]}})",
+          kNow - 5'000));
+  server_.On(std::string("GET ") + kTable + "/statistics",
+             R"({"column-statistics":[],"partition-statistics":[]})");
+  EXPECT_EQ(Run({"table", "statistics", "db.t"}), kExitOk);
+  for (const char* part : {"Columns\n", "1,234", "Partitions\n", "8 (current)", "1.0 MiB"})
+    EXPECT_THAT(out_, HasSubstr(part));
+  EXPECT_EQ(Run({"table", "statistics", "db.t"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("No counts of distinct values."));
+  EXPECT_THAT(out_, HasSubstr("No partition statistics."));
 }
 
 TEST_F(RunTest, WatchesAProcessToItsEnd) {
@@ -577,11 +524,6 @@ TEST_F(RunTest, LifecycleAsksForWhatWasTyped) {
        R"({"recursive":true,"dry-run":false})",
        R"({"dropped":[{"kind":"namespace","warehouse":"default","namespace":["db"]}]})",
        "dropped namespace db\nBring it back: moraine catalog undrop db\n"},
-      {{"table", "purge", "--id", "7"},
-       "POST /api/v1/dropped/tables/7/purge",
-       "{}",
-       "",
-       "Its files"},
       {{"table", "protect", "db.t", "--reason", "why"},
        std::string("POST ") + kTable + "/protection",
        R"({"protected":true,"reason":"why"})",
@@ -592,11 +534,11 @@ TEST_F(RunTest, LifecycleAsksForWhatWasTyped) {
        R"({"protected":false})",
        R"({"protected":false})",
        "db.v is not protected\n"},
-      {{"catalog", "protect"},
+      {{"catalog", "protect", "--warehouse", "default"},
        "POST /api/v1/warehouses/default/protection",
        R"({"protected":true})",
        R"({"protected":true})",
-       "The warehouse default is protected"},
+       "The warehouse default is protected: nothing in it can be dropped, and no hold ends\n"},
       {{"table", "rollback", "db.t", "--time", "2026-01-01 00:00", "--branch", "b"},
        std::string("POST ") + kTable + "/rollback",
        fmt::format(R"({{"timestamp-ms":{},"branch":"b","force":false,"dry-run":false}})", kNow),
@@ -617,6 +559,29 @@ TEST_F(RunTest, LifecycleAsksForWhatWasTyped) {
     EXPECT_EQ(server_.body, c.body);
     EXPECT_THAT(out_, HasSubstr(c.shown));
   }
+}
+
+TEST_F(RunTest, PurgeSaysWhatBecomesOfTheFiles) {
+  const auto dropped = [](std::string_view more) {
+    return fmt::format(R"({{"dropped":[{{"id":7,"kind":"table","warehouse":"default",)"
+                       R"("namespace":["db"],"name":"t"{}}}]}})",
+                       more);
+  };
+  const char* const kPurge = "POST /api/v1/dropped/tables/7/purge";
+  server_.On(kPurge, "");
+  server_.On("GET /api/v1/dropped", dropped(R"(,"purge-requested":true)"));
+  EXPECT_EQ(Run({"table", "purge", "--id", "7", "--dry-run"}), kExitOk) << err_;
+  EXPECT_THAT(server_.log, ElementsAre("GET /api/v1/dropped?limit=1000"));
+  EXPECT_THAT(out_, testing::AllOf(HasSubstr("would end the hold of table db.t\n"),
+                                   HasSubstr("maintenance then deletes its files")));
+  server_ = FakeServer();
+  server_.On(kPurge, "");
+  server_.On("GET /api/v1/dropped", dropped(R"(,"purge-requested":false)"));
+  EXPECT_EQ(Run({"table", "purge", "--id", "7"}), kExitOk) << err_;
+  EXPECT_EQ(server_.log.back(), kPurge);
+  EXPECT_THAT(out_, testing::AllOf(HasSubstr("db.t can't be brought back any more.\n"),
+                                   HasSubstr("its files stay where they are")));
+  EXPECT_EQ(Run({"table", "purge", "--id", "8"}), kExitNotFound);
 }
 
 TEST_F(RunTest, ShowsWhatWasDroppedAndTheHistory) {

@@ -86,8 +86,7 @@ Status RunOptimizerProcess(const OptimizerFlags& flags) {
   }
   MORAINE_ASSIGN(auto token, ReadTokenFile(flags.connection.token_file));
   MORAINE_ASSIGN(auto config, server::LoadSettings({flags.config_file, {}}));
-  iceberg::StringMap s3 = server::S3Properties(config, server::S3Keys::kWith);
-  if (!config.Text("s3.ca-file").empty()) s3["s3.ca-file"] = config.Text("s3.ca-file");
+  iceberg::StringMap s3 = server::S3Properties(config);
   MORAINE_TRY(io::S3OptionsOf(s3).status());
   OptimizerFence::Options fence_options{.allowed_locations = flags.allowed_locations,
                                         .s3 = std::move(s3),

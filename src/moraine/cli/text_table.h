@@ -10,12 +10,13 @@
 
 namespace moraine::cli {
 
-/// Columns are as wide as their widest cell; on a terminal those that may be cut give way, then the
-/// last one is cut at the edge.
+/// Columns are as wide as their widest cell. Where a terminal is too narrow, columns without any
+/// text are left out, ids get shorter as far as they stay apart, those that may be cut give way,
+/// and the text of the last one goes on in further lines.
 class TextTable {
  public:
   enum class Align { kLeft, kRight };
-  enum class Cut { kNo, kYes };
+  enum class Cut { kNo, kYes, kId };
   struct Column {
     std::string title;
     Align align = Align::kLeft;
@@ -36,21 +37,35 @@ class TextTable {
   bool empty() const { return rows_.empty(); }
   std::string Text(const Console& console) const;
   /// Text of the rows added since the last TakeText; the heading stands above the first only, and
-  /// no column gets narrower than it was.
+  /// no column gets narrower than it was. Each row stays one line.
   std::string TakeText(const Console& console);
 
  private:
   enum class Heading { kNo, kYes };
+  enum class LastColumn { kCut, kWrapped };
   std::vector<int> Widths() const;
-  void FitTo(int columns, std::vector<int>* widths) const;
-  std::string Lines(const Console& console, const std::vector<int>& widths, Heading heading) const;
+  bool IsTooWide(const Console& console) const;
+  void LeaveOutEmptyColumns();
+  void ShortenIds();
+  void FitTo(int columns, int last_wants, std::vector<int>* widths) const;
+  std::string LineOf(const Console& console, const std::vector<Cell>& cells,
+                     const std::vector<int>& widths) const;
+  std::string RowOf(const Console& console, const std::vector<Cell>& row,
+                    const std::vector<int>& widths) const;
+  std::string Lines(const Console& console, const std::vector<int>& widths, Heading heading,
+                    LastColumn last) const;
 
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
   std::vector<int> taken_widths_;  ///< empty: nothing was taken
 };
 
-/// "name  value" lines, the values under each other.
+/// The text's words in lines of at most so many cells; longer words are broken.
+std::vector<std::string> WrapToWidth(std::string_view text, int cells);
+/// "heading" and the text after it; on a terminal in lines that fit it.
+std::string Paragraph(const Console& console, std::string_view heading, std::string_view text);
+
+/// "name  value" lines, the values under each other; on a terminal long ones take several lines.
 class FactList {
  public:
   void Add(std::string name, TextTable::Cell value) {

@@ -35,25 +35,67 @@ TEST(TextTable, LongNamesGiveWayOnATerminal) {
     narrow.columns = columns;
     std::string text = table.Text(narrow);
     std::string line = text.substr(text.find('\n') + 1);
-    line.pop_back();
+    line = line.substr(0, line.find('\n'));
     EXPECT_EQ(DisplayWidth(line), columns) << text;
     EXPECT_NE(line.find("1,234"), line.npos) << "numbers are never cut";
     EXPECT_NE(line.find("aaaaaaaaaaa"), line.npos);
   }
   narrow.columns = 5;
-  EXPECT_NE(table.Text(narrow).find("aaaaaaaaaaa…  bbbbbbbbbbb…  1,234  nnnnnnnnnnn…"),
+  EXPECT_NE(table.Text(narrow).find("aaaaaaaaaaa…  bbbbbbbbbbb…  1,234\n    nnnnnnnnnnn"),
             std::string::npos);
   EXPECT_NE(table.Text(Plain()).find(std::string(300, 'a')), std::string::npos);
 }
 
-TEST(TextTable, CutsTheLastColumnAtTheTerminalsEdge) {
+Console Narrow(int columns) {
   Console narrow;
   narrow.terminal = true;
-  narrow.columns = 26;
-  EXPECT_EQ(Sample().Text(narrow),
-            "NAME   COUNT  NOTE\n"
-            "表     1,234  first\n"
-            "plain      5  a longer no…\n");
+  narrow.columns = columns;
+  return narrow;
+}
+
+TEST(TextTable, TheLastColumnsTextGoesOnInFurtherLines) {
+  TextTable table({{"NAME"}, {"NOTE"}});
+  table.Add({"a", "short"});
+  table.Add({"表", "would remove 7 snapshots and no refs, and 20 files"});
+  EXPECT_EQ(table.Text(Narrow(32)),
+            "NAME  NOTE\n"
+            "a     short\n"
+            "表    would remove 7 snapshots\n"
+            "      and no refs, and 20 files\n");
+  // With little room left: under its row.
+  EXPECT_EQ(table.Text(Narrow(29)),
+            "NAME  NOTE\n"
+            "a     short\n"
+            "表\n"
+            "    would remove 7 snapshots\n"
+            "    and no refs, and 20 files\n");
+  EXPECT_EQ(table.TakeText(Narrow(20)), "NAME  NOTE\na     short\n表    would remove …\n");
+}
+
+TEST(TextTable, WhatSaysNothingGivesWayFirst) {
+  using Cut = TextTable::Cut;
+  TextTable table({{"RUN", TextTable::Align::kLeft, Cut::kId}, {"WINDOW"}, {"STATE"}, {"WHY"}});
+  const std::string first = "01a20a28-9fbb-7deb-b7d2-7aae754d3c1d";
+  const std::string later = "01a20a28-9fbb-7d00-b7d2-7aae754d3c1d";  // of the same millisecond
+  table.Add({first, "", "on", "a reason"});
+  table.Add({later, "", "on", "-"});
+  EXPECT_EQ(table.Text(Narrow(200)).find("WINDOW"), 38U) << "there is room for all";
+  EXPECT_EQ(table.Text(Narrow(56)).substr(36, 8), "  STATE ") << table.Text(Narrow(56));
+  EXPECT_EQ(table.Text(Narrow(40)),
+            "RUN                STATE  WHY\n"
+            "01a20a28-9fbb-7de  on     a reason\n"
+            "01a20a28-9fbb-7d0  on     -\n");
+  EXPECT_NE(table.Text(Plain()).find(first + "          on"), std::string::npos);
+}
+
+TEST(TextTable, WordsAreWrapped) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(WrapToWidth("", 10), Lines({""}));
+  EXPECT_EQ(WrapToWidth("one two three", 7), Lines({"one two", "three"}));
+  EXPECT_EQ(WrapToWidth("abcdefghij k", 4), Lines({"abcd", "efgh", "ij k"}));
+  EXPECT_EQ(WrapToWidth("表格表格", 5), Lines({"表格", "表格"}));
+  EXPECT_EQ(Paragraph(Plain(), "Problem", "a b"), "Problem: a b\n");
+  EXPECT_EQ(Paragraph(Narrow(14), "Problem", "a bc d"), "Problem: a\n  bc d\n");
 }
 
 TEST(TextTable, ColoursOnlyWhereTheyAre) {
@@ -76,6 +118,13 @@ TEST(FactList, PutsValuesUnderEachOther) {
   facts.Add("name", "t");
   facts.Add("last minor", "never");
   EXPECT_EQ(facts.Text(Plain()), "name        t\nlast minor  never\n");
+}
+
+TEST(FactList, LongValuesTakeSeveralLinesOnATerminal) {
+  FactList facts;
+  facts.Add("why", "would remove 7 snapshots and no refs");
+  EXPECT_EQ(facts.Text(Narrow(30)), "why  would remove 7 snapshots\n     and no refs\n");
+  EXPECT_EQ(facts.Text(Plain()), "why  would remove 7 snapshots and no refs\n");
 }
 
 TEST(Console, TextOfAServerCantSteerTheTerminal) {

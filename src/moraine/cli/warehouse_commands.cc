@@ -6,6 +6,7 @@
 
 #include "moraine/base/text.h"
 #include "moraine/cli/commands.h"
+#include "moraine/cli/property_warnings.h"
 #include "moraine/cli/text_table.h"
 
 namespace moraine::cli {
@@ -83,6 +84,13 @@ std::string ShowMap(const Json& map) {
   return text;
 }
 
+void Warn(Session& session, const WarehouseOptions& options) {
+  for (const auto* pairs : {&options.defaults, &options.overrides}) {
+    for (const auto& warning : PropertyWarnings(*pairs))
+      session.console.err("moraine: warning: " + Printable(warning) + "\n");
+  }
+}
+
 void Print(Session& session, const Answer& answer) {
   if (session.PrintedJson(answer)) return;
   const Json& warehouse = answer.json;
@@ -109,6 +117,7 @@ void Print(Session& session, const Answer& answer) {
 Status CreateWarehouse(Session& session, const WarehouseOptions& options) {
   MORAINE_ASSIGN(auto body, BodyOf(options, true));
   MORAINE_ASSIGN(auto answer, session.client.Post(kPath, std::move(body)));
+  Warn(session, options);
   Print(session, answer);
   return {};
 }
@@ -117,6 +126,7 @@ Status SetWarehouse(Session& session, const WarehouseOptions& options) {
   MORAINE_ASSIGN(auto body, BodyOf(options, false));
   if (body == "{}") return InvalidArgument("nothing to change: see moraine warehouse set --help");
   MORAINE_ASSIGN(auto answer, session.client.Post(PathOf(options), std::move(body)));
+  Warn(session, options);
   Print(session, answer);
   return {};
 }

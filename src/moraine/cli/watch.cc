@@ -6,15 +6,13 @@
 
 #include "moraine/base/text.h"
 #include "moraine/cli/live_line.h"
+#include "moraine/cli/patience.h"
 #include "moraine/cli/text_table.h"
 
 namespace moraine::cli {
 namespace {
 
-constexpr Millis kInterval{500};
 constexpr int kBarCells = 24;
-/// A server that is started again is waited for this long.
-constexpr Millis kPatience{60'000};
 
 int64_t DoneBytes(const Json& process) {
   int64_t bytes = 0;
@@ -47,28 +45,8 @@ std::string EndLine(const Json& process) {
       FormatFiles(IntOf(process, "output-files")), FormatMebibytes(IntOf(process, "output-bytes")));
 }
 
-Status Pause(Session& session) {
-  session.client.env().clock.SleepFor(kInterval, session.client.stop());
-  if (session.client.stop().stop_requested()) return Cancelled("stopped watching");
-  return {};
-}
-
 std::string ProcessPath(const std::string& process_id) {
   return "/api/v1/processes/" + net::EncodePart(process_id);
-}
-
-/// As Client::Get, over a restart of the server.
-Result<Answer> PatientGet(Session& session, const std::string& path,
-                          const net::QueryParams& query = {}) {
-  Clock& clock = session.client.env().clock;
-  MonoTime until = clock.Mono() + kPatience;
-  while (true) {
-    auto answer = session.client.Get(path, query);
-    if (answer.ok() || answer.status().code() != Code::kUnavailable || clock.Mono() >= until) {
-      return answer;
-    }
-    MORAINE_TRY(Pause(session));
-  }
 }
 
 /// The newest process of a table, or null.
@@ -137,7 +115,7 @@ Status WatchProcess(Session& session, const std::string& process_id) {
       return {};
     }
     if (!session.json) line.Show(ProgressLine(process));
-    Status pause = Pause(session);
+    Status pause = PauseBetweenLooks(session);
     if (!pause.ok()) {
       return Cancelled(fmt::format("stopped watching; the process goes on: moraine process show {}",
                                    process_id));
@@ -163,7 +141,7 @@ Status WatchRequest(Session& session, const std::string& table_path, int64_t tab
         MORAINE_ASSIGN(auto running, PatientGet(session, ProcessPath(newest_id)));
         line.Show("a run is going: " + ProgressLine(running.json));
       }
-      MORAINE_TRY(Pause(session));
+      MORAINE_TRY(PauseBetweenLooks(session));
       continue;
     }
     std::string status = TextOf(table.json, "status");
@@ -181,7 +159,7 @@ Status WatchRequest(Session& session, const std::string& table_path, int64_t tab
       return Conflict(Printable(fmt::format("{} {}", reason, TextOf(table.json, "last-failure"))));
     }
     if (!session.json) line.Show(Printable(fmt::format("waiting ({}): {}", status, reason)));
-    MORAINE_TRY(Pause(session));
+    MORAINE_TRY(PauseBetweenLooks(session));
   }
 }
 

@@ -7,6 +7,7 @@ namespace moraine::events {
 namespace {
 
 constexpr Millis kTickLimit{60'000};
+constexpr Millis kCloseLimit{2'000};
 constexpr int64_t kTrimEveryMs = 3'600'000;
 /// Changes that come at once are looked at together.
 constexpr Millis kPause{10};
@@ -50,17 +51,17 @@ void Service::Run(const Env& env, std::stop_token stop) {
   ThreadPool pool({.name = "webhook",
                    .threads = options_.delivery_threads,
                    .queue_limit = options_.max_webhooks});
+  auto warn = [&](std::string_view step, const Status& status) {
+    if (status.ok() || status.code() == Code::kCancelled) return;
+    env.log.Warn("a step of events failed, will be tried again",
+                 {{"step", step}, {"error", status.ToString()}});
+  };
   while (!stop.stop_requested()) {
     {
       std::lock_guard lock(mutex_);
       wake_ = false;
     }
     Call call(env, kTickLimit, stop);
-    auto warn = [&](std::string_view step, const Status& status) {
-      if (status.ok() || status.code() == Code::kCancelled) return;
-      env.log.Warn("a step of events failed, will be tried again",
-                   {{"step", step}, {"error", status.ToString()}});
-    };
     if (feed_.waiting() > 0) warn("poll", feed_.Poll(call));
     warn("webhooks", webhooks_.Tick(call, pool));
     warn("trim", TrimTick(call));
@@ -72,11 +73,14 @@ void Service::Run(const Env& env, std::stop_token stop) {
     }
   }
   pool.Shutdown();
+  Call last(env, kCloseLimit);
+  warn("close", webhooks_.Close(last));
 }
 
 Status Service::TrimTick(Call& call) {
   int64_t now_ms = ToMillis(call.clock().Wall());
-  if (now_ms < trimmed_ms_ + kTrimEveryMs) return {};
+  // Clocks may be set back.
+  if (now_ms >= trimmed_ms_ && now_ms < trimmed_ms_ + kTrimEveryMs) return {};
   trimmed_ms_ = now_ms;
   MORAINE_ASSIGN(int64_t newest, feed_.Newest(call));
   return catalog_.TrimChanges(call, now_ms - options_.retention.count(), newest);

@@ -1,6 +1,7 @@
 #include "moraine/events/webhooks.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
@@ -154,10 +155,19 @@ Status Webhooks::Tick(Call& call, Executor& pool) {
   int64_t now_ms = ToMillis(call.clock().Wall());
   for (const auto& webhook : webhooks) {
     metrics_.SetWaiting(webhook.name, newest - PositionOf(webhook));
-    if (!IsDue(webhook, newest, now_ms) || !Begin(webhook.id)) continue;
+    if (!IsDue(webhook, newest, now_ms)) {
+      MORAINE_TRY(SaveSkipped(call, webhook, kSkipTime));
+      continue;
+    }
+    if (!Begin(webhook.id)) continue;
     Status begun = pool.Submit([this, env = call.env(), stop = call.stop(), webhook = webhook] {
       Call work(env, kRunLimit, stop);
-      Status status = Deliver(work, webhook);
+      Status status;
+      try {  // whoever is at work for ever is never given work again
+        status = Deliver(work, webhook);
+      } catch (const std::exception& error) {
+        status = Internal(error.what());
+      }
       if (!status.ok() && status.code() != Code::kCancelled) {
         env.log.Warn("a webhook's delivery failed, will be tried again",
                      {{"webhook", webhook.name}, {"error", status.ToString()}});
@@ -207,6 +217,30 @@ Status Webhooks::NoteSkipped(Call& call, const Webhook& webhook, int64_t to) {
   }
   return database_.Run(call, Access::kWrite,
                        [&](Transaction& t) { return SkipTo(t, webhook, to); });
+}
+
+Status Webhooks::SaveSkipped(Call& call, const Webhook& webhook, Millis age) {
+  int64_t to = 0;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = skipped_.find(webhook.id);
+    if (found == skipped_.end()) return {};
+    Skipped& skipped = found->second;
+    if (skipped.from != webhook.delivered_seq || skipped.to <= skipped.from) return {};
+    MonoTime now = call.clock().Mono();
+    if (now - skipped.saved < age) return {};
+    skipped.saved = now;
+    to = skipped.to;
+  }
+  return database_.Run(call, Access::kWrite,
+                       [&](Transaction& t) { return SkipTo(t, webhook, to); });
+}
+
+Status Webhooks::Close(Call& call) {
+  if (!any_) return {};
+  MORAINE_ASSIGN(auto webhooks, List(call));
+  for (const auto& webhook : webhooks) MORAINE_TRY(SaveSkipped(call, webhook, Millis(0)));
+  return {};
 }
 
 Result<bool> Webhooks::LookAhead(Call& call, const Webhook& webhook) {

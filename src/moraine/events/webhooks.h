@@ -64,6 +64,8 @@ class Webhooks {
   Status Tick(Call& call, Executor& pool);
   /// Whether there are any, as the last tick saw it.
   bool any() const { return any_; }
+  /// The server ends: what was passed over is written down.
+  Status Close(Call& call);
   /// Called when a delivery has ended. Set before the first tick.
   void OnIdle(std::function<void()> listener) { on_idle_ = std::move(listener); }
 
@@ -82,6 +84,9 @@ class Webhooks {
   void End(int64_t id);
   int64_t PositionOf(const Webhook& webhook);
   Status NoteSkipped(Call& call, const Webhook& webhook, int64_t to);
+  /// Writes down what was passed over long enough ago and not written yet: nothing new may come for
+  /// longer than events are kept.
+  Status SaveSkipped(Call& call, const Webhook& webhook, Millis age);
   Status Deliver(Call& call, const Webhook& seen);
   Status DeliverLeased(Call& call, Webhook webhook);
   /// Whether there is something to send; moves on over what is not.

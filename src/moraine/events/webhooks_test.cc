@@ -1,6 +1,7 @@
 #include "moraine/events/webhooks.h"
 
 #include <deque>
+#include <new>
 #include <set>
 
 #include <fmt/format.h>
@@ -156,6 +157,16 @@ TEST_F(WebhooksTest, DeliversInOrderInBatchesAndRemembersHowFar) {
             Signature(made.secret, "hook-9-9", time, receiver_.last.body));
 }
 
+TEST_F(WebhooksTest, ADeliveryThatThrowsIsTriedAgain) {
+  Make();
+  receiver_.on_request = [](Call&) { throw std::bad_alloc(); };
+  Tick();
+  EXPECT_EQ(receiver_.batches, 0u);
+  Advance(std::chrono::minutes(30));  // its lease is over
+  Tick();
+  EXPECT_EQ(receiver_.numbers, UpTo(1));
+}
+
 TEST_F(WebhooksTest, BeginsWithWhatIsNewUnlessTold) {
   world_.MakeTable("a");
   Make({}, std::nullopt);
@@ -224,11 +235,44 @@ TEST_F(WebhooksTest, PassesOverWhatIsNotWanted) {
   EXPECT_EQ(Find().delivered_seq, 8);
 }
 
+TEST_F(WebhooksTest, WhatWasPassedOverIsWrittenDownThoughNothingNewComes) {
+  Make({.types = {"table.dropped"}});
+  for (int i = 0; i < 5; ++i) world_.MakeTable(fmt::format("t{}", i));
+  Tick();
+  EXPECT_EQ(Find().delivered_seq, 0);
+  Advance(std::chrono::seconds(11));
+  Tick();
+  EXPECT_EQ(Find().delivered_seq, 6);
+  // Another server goes on after the events were removed: nothing that was wanted was lost.
+  Advance(std::chrono::hours(1));
+  Call call = world_.call();
+  ASSERT_TRUE(world_.catalog().TrimChanges(call, ToMillis(call.clock().Wall()), 6).ok());
+  Restart();
+  ASSERT_TRUE(world_.catalog()
+                  .Drop(call, catalog::kTestWarehouse, {{"ns"}, "t0"}, catalog::Catalog::Purge::kNo)
+                  .ok());
+  Tick();
+  EXPECT_EQ(receiver_.others, (std::vector<std::string>{}));
+  EXPECT_EQ(receiver_.numbers, (std::vector<int64_t>{7}));
+  EXPECT_EQ(Find().lost_events, 0);
+}
+
+TEST_F(WebhooksTest, WhatWasPassedOverIsWrittenDownAtTheEnd) {
+  Make({.types = {"table.dropped"}});
+  world_.MakeTable("t");
+  Tick();
+  EXPECT_EQ(Find().delivered_seq, 0);
+  Call call = world_.call();
+  ASSERT_TRUE(webhooks().Close(call).ok());
+  EXPECT_EQ(Find().delivered_seq, 2);
+}
+
 TEST_F(WebhooksTest, IsToldOfWhatWasRemoved) {
   Make();
   for (int i = 0; i < 4; ++i) world_.MakeTable(fmt::format("t{}", i));
   Advance(std::chrono::hours(1));
   Call call = world_.call();
+  EXPECT_EQ(world_.catalog().LastChange(call).value(), 5);  // gives them numbers, on servers
   ASSERT_TRUE(world_.catalog().TrimChanges(call, ToMillis(call.clock().Wall()), 3).ok());
   Tick();
   EXPECT_EQ(receiver_.others, (std::vector<std::string>{"io.moraine.events.lost"}));

@@ -54,7 +54,7 @@ class FolderSource final : public CatalogSource {
     return spaces;
   }
 
-  Result<std::string> MetadataLocation(Call& call, const TableName& name) override {
+  Result<std::string> MetadataLocation(Call& call, ObjectKind, const TableName& name) override {
     const std::string folder =
         io::JoinLocation(Folder(name.ns), name.name) + std::string(kMetadata);
     std::optional<int64_t> hinted;

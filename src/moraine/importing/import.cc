@@ -1,8 +1,11 @@
 #include "moraine/importing/import.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "moraine/base/executor.h"
 
@@ -25,7 +28,7 @@ class Importer {
 
   /// Errors: those that end all.
   Status Import(Call& call, ImportedTable* table) const {
-    auto location = source_.MetadataLocation(call, table->name);
+    auto location = source_.MetadataLocation(call, table->kind, table->name);
     MORAINE_TRY(call.Check());
     if (!location.ok()) {
       table->problem = location.status().ToString();
@@ -33,7 +36,7 @@ class Importer {
     }
     table->metadata_location = *location;
     if (!options_.dry_run) {
-      const Status made = target_.register_table(call, table->name, *location);
+      const Status made = target_.register_object(call, table->kind, table->name, *location);
       if (made.ok()) {
         table->outcome = ImportOutcome::kRegistered;
         return {};
@@ -48,7 +51,7 @@ class Importer {
  private:
   /// With what the name has in the target.
   Status Compare(Call& call, ImportedTable* table) const {
-    auto now = target_.metadata_location(call, table->name);
+    auto now = target_.metadata_location(call, table->kind, table->name);
     if (EndsAll(now.status().code())) return now.status();
     if (now.ok() && *now == table->metadata_location) {
       table->outcome = ImportOutcome::kThere;
@@ -57,7 +60,9 @@ class Importer {
       table->outcome = ImportOutcome::kTaken;
       table->problem = fmt::format("the name has another metadata file: {}", *now);
     } else if (now.status().code() == Code::kNotFound && options_.dry_run) {
-      table->outcome = ImportOutcome::kRegistered;
+      const Status allowed = target_.allows ? target_.allows(table->metadata_location) : Status();
+      if (allowed.ok()) table->outcome = ImportOutcome::kRegistered;
+      if (!allowed.ok()) table->problem = allowed.ToString();
     } else if (table->problem.empty()) {
       table->problem = now.status().ToString();
     }
@@ -69,7 +74,59 @@ class Importer {
   const ImportOptions& options_;
 };
 
+constexpr std::string_view kLocation = "location";
+
+/// The keys whose values the target does not have.
+std::string Missing(const iceberg::StringMap& wanted, const iceberg::StringMap& there) {
+  std::vector<std::string_view> keys;
+  for (const auto& [key, value] : wanted) {
+    const auto found = there.find(key);
+    if (found == there.end() || found->second != value) keys.push_back(key);
+  }
+  return fmt::format("{}", fmt::join(keys, ", "));
+}
+
+void AddNote(std::string_view note, ImportedNamespace* ns) {
+  if (!ns->note.empty()) ns->note += "; ";
+  ns->note += note;
+}
+
+/// As it is in the target, which may be one that an earlier run made.
+Status CompareNamespace(Call& call, const ImportTarget& target, ImportedNamespace* ns) {
+  MORAINE_ASSIGN(const auto there, target.namespace_properties(call, ns->name));
+  const std::string missing = Missing(ns->properties, there);
+  if (!missing.empty()) AddNote("was there, and differs in: " + missing, ns);
+  return {};
+}
+
+Status MakeNamespace(Call& call, const ImportTarget& target, ImportedNamespace* ns) {
+  iceberg::StringMap properties = ns->properties;
+  const std::string told = ns->note;
+  Status made = target.create_namespace(call, ns->name, properties);
+  if (made.code() == Code::kInvalidArgument && properties.erase(std::string(kLocation)) > 0) {
+    // Where new tables would go, as the source has it; the target has places of its own.
+    AddNote(fmt::format("without its location: {}", made.message()), ns);
+    made = target.create_namespace(call, ns->name, properties);
+  }
+  ns->made = made.ok();
+  if (made.ok()) return {};
+  ns->note = told;
+  if (made.code() != Code::kAlreadyExists) return made;
+  return CompareNamespace(call, target, ns);
+}
+
+/// In a dry run: whether it would be made.
+Status LookForNamespace(Call& call, const ImportTarget& target, ImportedNamespace* ns) {
+  const Status compared = CompareNamespace(call, target, ns);
+  ns->made = compared.code() == Code::kNotFound;
+  return ns->made ? Status() : compared;
+}
+
 }  // namespace
+
+std::string_view ObjectKindName(ObjectKind kind) {
+  return kind == ObjectKind::kView ? "view" : "table";
+}
 
 std::string_view ImportOutcomeName(ImportOutcome outcome) {
   switch (outcome) {
@@ -99,15 +156,23 @@ Result<ImportReport> RunImport(Call& call, CatalogSource& source, const ImportTa
   MORAINE_ASSIGN(const auto spaces, source.Tables(call, options.below));
   ImportReport report;
   for (const CatalogSource::Space& space : spaces) {
-    for (const std::string& name : space.tables) report.tables.push_back({{space.name, name}});
+    report.namespaces.push_back(
+        {.name = space.name, .properties = space.properties, .note = space.note});
+    for (const auto& name : space.tables)
+      report.tables.push_back({ObjectKind::kTable, {space.name, name}});
+  }
+  // A view is of no use before its tables.
+  for (const CatalogSource::Space& space : spaces) {
+    for (const auto& name : space.views)
+      report.tables.push_back({ObjectKind::kView, {space.name, name}});
   }
   progress->SetTables(static_cast<int64_t>(report.tables.size()));
-  for (const CatalogSource::Space& space : spaces) {
-    if (options.dry_run) break;
-    Status made = target.create_namespace(call, space.name);
-    if (made.ok() || made.code() == Code::kAlreadyExists) continue;
-    return std::move(made).Annotate(
-        fmt::format("the namespace {} can't be made", catalog::ToText(space.name)));
+  for (ImportedNamespace& ns : report.namespaces) {
+    Status done =
+        options.dry_run ? LookForNamespace(call, target, &ns) : MakeNamespace(call, target, &ns);
+    if (done.ok()) continue;
+    return std::move(done).Annotate(
+        fmt::format("the namespace {} can't be made", catalog::ToText(ns.name)));
   }
   const Importer importer(source, target, options);
   ThreadPool pool({.name = "import", .threads = static_cast<size_t>(options.threads)});

@@ -1,7 +1,7 @@
 #pragma once
-// Moves tables into a catalog by registering their metadata files: nothing is copied and nothing of
-// the source is changed. Doing it again goes on where it ended, since what is there already is
-// passed over. Called by `moraine catalog import`.
+// Moves tables and views into a catalog by registering their metadata files, and namespaces with
+// their properties: nothing is copied and nothing of the source is changed. Doing it again goes on
+// where it ended, since what is there already is passed over. Called by `moraine catalog import`.
 
 #include <cstdint>
 #include <functional>
@@ -18,13 +18,23 @@ namespace moraine::importing {
 
 /// The catalog that tables move into. Thread-safe.
 struct ImportTarget {
-  /// AlreadyExists is as good as OK.
-  std::function<Status(Call& call, const catalog::NamespaceName& name)> create_namespace;
-  /// NotFound if there is no such table.
-  std::function<Result<std::string>(Call& call, const catalog::TableName& name)> metadata_location;
+  /// AlreadyExists is as good as OK. InvalidArgument for a location that it does not allow.
+  std::function<Status(Call& call, const catalog::NamespaceName& name,
+                       const iceberg::StringMap& properties)>
+      create_namespace;
+  /// NotFound if there is no such namespace.
+  std::function<Result<iceberg::StringMap>(Call& call, const catalog::NamespaceName& name)>
+      namespace_properties;
+  /// NotFound if there is no such table or view.
+  std::function<Result<std::string>(Call& call, ObjectKind kind, const catalog::TableName& name)>
+      metadata_location;
   /// AlreadyExists for a name that is taken.
-  std::function<Status(Call& call, const catalog::TableName& name, const std::string& location)>
-      register_table;
+  std::function<Status(Call& call, ObjectKind kind, const catalog::TableName& name,
+                       const std::string& location)>
+      register_object;
+  /// InvalidArgument for a metadata file where register_object takes none; asked in dry runs. Null:
+  /// nothing is known of that.
+  std::function<Status(const std::string& location)> allows;
 };
 
 struct ImportOptions {
@@ -41,7 +51,16 @@ enum class ImportOutcome : uint8_t {
 };
 std::string_view ImportOutcomeName(ImportOutcome outcome);
 
+struct ImportedNamespace {
+  catalog::NamespaceName name;
+  iceberg::StringMap properties;  ///< of the source
+  bool made = false;              ///< in a dry run: would be; else it was there, and stays as it is
+  std::string note;  ///< what the source did not tell, or the target does not have, and why
+};
+
+/// Or a view.
 struct ImportedTable {
+  ObjectKind kind = ObjectKind::kTable;
   catalog::TableName name;
   ImportOutcome outcome = ImportOutcome::kFailed;
   std::string metadata_location;  ///< of the source; empty if it could not be found out
@@ -49,7 +68,7 @@ struct ImportedTable {
 };
 
 struct ImportCounts {
-  int64_t tables = 0;  ///< in all
+  int64_t tables = 0;  ///< in all, and views
   int64_t done = 0;
   int64_t registered = 0, there = 0, taken = 0, failed = 0;
 };
@@ -74,7 +93,8 @@ class ImportProgress {
 
 struct ImportReport {
   ImportCounts counts;
-  std::vector<ImportedTable> tables;  ///< in the order of the source
+  std::vector<ImportedNamespace> namespaces;  ///< parents before their children
+  std::vector<ImportedTable> tables;          ///< in the order of the source, tables before views
 };
 
 /// A table that can't be imported is reported and does not end it. Errors: of listing the source,

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -12,6 +13,7 @@
 #include "moraine/importing/catalog_source.h"
 #include "moraine/importing/import.h"
 #include "moraine/io/testing/memory_file_system.h"
+#include "moraine/net/http_client.h"
 #include "moraine/store/foreign_database.h"
 
 namespace moraine::importing {
@@ -22,12 +24,14 @@ using catalog::TableName;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// "a.b: t u" for each namespace.
+/// "a.b: t u (v) k=x" for each namespace, with its views and properties.
 std::vector<std::string> TextsOf(const std::vector<CatalogSource::Space>& spaces) {
   std::vector<std::string> texts;
   for (const auto& space : spaces) {
     std::string text = catalog::ToText(space.name) + ":";
     for (const std::string& table : space.tables) text += " " + table;
+    for (const std::string& view : space.views) text += fmt::format(" ({})", view);
+    for (const auto& [key, value] : space.properties) text += fmt::format(" {}={}", key, value);
     texts.push_back(text);
   }
   return texts;
@@ -61,8 +65,9 @@ TEST_F(FolderSourceTest, FindsTablesAtAnyDepth) {
   auto spaces = source_->Tables(call_, {});
   ASSERT_TRUE(spaces.ok()) << spaces.status().ToString();
   EXPECT_THAT(TextsOf(*spaces), ElementsAre("a: t", "a.b:", "a.b.c: u u0", "z:"));
-  EXPECT_EQ(*source_->MetadataLocation(call_, {{"a"}, "t"}), "/w/a/t/metadata/v2.metadata.json");
-  EXPECT_EQ(*source_->MetadataLocation(call_, {{"a", "b", "c"}, "u0"}),
+  EXPECT_EQ(*source_->MetadataLocation(call_, ObjectKind::kTable, {{"a"}, "t"}),
+            "/w/a/t/metadata/v2.metadata.json");
+  EXPECT_EQ(*source_->MetadataLocation(call_, ObjectKind::kTable, {{"a", "b", "c"}, "u0"}),
             "/w/a/b/c/u0/metadata/v1.gz.metadata.json");
   auto below = source_->Tables(call_, {"a", "b"});
   ASSERT_TRUE(below.ok()) << below.status().ToString();
@@ -92,7 +97,7 @@ TEST_F(FolderSourceTest, TheNewestVersionIsTheTable) {
     const std::string folder = "n/" + table + "/metadata/";
     for (const char* file : c.files) Put(folder + file);
     if (c.hint != nullptr) Put(folder + "version-hint.text", c.hint);
-    auto location = source_->MetadataLocation(call_, {{"n"}, table});
+    auto location = source_->MetadataLocation(call_, ObjectKind::kTable, {{"n"}, table});
     EXPECT_EQ(location.status().code(), c.code) << table << location.status().ToString();
     if (!location.ok()) continue;
     EXPECT_THAT(*location, HasSubstr(folder + c.newest + "."));
@@ -136,14 +141,24 @@ TEST_F(SqlSourceTest, ReadsTheTablesOfOneCatalog) {
       "('c', 'z', 'none', NULL, NULL, 'TABLE'), ('other', 'x', 't', '/m4', NULL, 'TABLE')");
   Run("CREATE TABLE iceberg_namespace_properties (catalog_name TEXT, namespace TEXT, "
       "property_key TEXT, property_value TEXT)");
-  Run("INSERT INTO iceberg_namespace_properties VALUES ('c', 'empty', 'exists', 'true')");
+  Run("INSERT INTO iceberg_namespace_properties VALUES ('c', 'empty', 'exists', 'true'), "
+      "('c', 'a', 'owner', 'me'), ('c', 'a.b', 'location', '/l'), ('c', 'a.b', 'exists', 'no'), "
+      "('other', 'z', 'k', 'v')");
   auto database = OpenForeign();
   auto source = MakeSqlSource(*database, "c");
   auto spaces = source->Tables(call_, {});
   ASSERT_TRUE(spaces.ok()) << spaces.status().ToString();
-  EXPECT_THAT(TextsOf(*spaces), ElementsAre("a:", "a.b: t", "empty:", "z: none old"));
-  EXPECT_EQ(*source->MetadataLocation(call_, {{"a", "b"}, "t"}), "/m1");
-  EXPECT_EQ(source->MetadataLocation(call_, {{"z"}, "none"}).status().code(), Code::kNotFound);
+  EXPECT_THAT(TextsOf(*spaces), ElementsAre("a: owner=me", "a.b: t (v) exists=no location=/l",
+                                            "empty:", "z: none old"));
+  EXPECT_EQ(*source->MetadataLocation(call_, ObjectKind::kTable, {{"a", "b"}, "t"}), "/m1");
+  EXPECT_EQ(*source->MetadataLocation(call_, ObjectKind::kView, {{"a", "b"}, "v"}), "/m2");
+  auto code = [&](ObjectKind kind, const TableName& name) {
+    return source->MetadataLocation(call_, kind, name).status().code();
+  };
+  EXPECT_EQ(code(ObjectKind::kTable, {{"z"}, "none"}), Code::kNotFound);
+  EXPECT_EQ(code(ObjectKind::kTable, {{"a", "b"}, "v"}), Code::kNotFound);
+  auto below = source->Tables(call_, {"a", "b"});
+  EXPECT_THAT(TextsOf(*below), ElementsAre("a: owner=me", "a.b: t (v) exists=no location=/l"));
   auto unnamed = MakeSqlSource(*database, "");
   EXPECT_THAT(unnamed->Tables(call_, {}).status().ToString(), HasSubstr("c, other"));
   auto wrong = MakeSqlSource(*database, "d");
@@ -183,7 +198,7 @@ TEST_F(SqlSourceTest, ForeignFilesAreNeitherChangedNorMade) {
 /// What a catalog holds, in memory.
 struct FakeCatalog final : CatalogSource {
   Result<std::vector<Space>> Tables(Call&, const NamespaceName&) override { return spaces; }
-  Result<std::string> MetadataLocation(Call&, const TableName& name) override {
+  Result<std::string> MetadataLocation(Call&, ObjectKind, const TableName& name) override {
     if (broken.contains(name.name)) return NotFound("its metadata is gone");
     return "/m/" + name.name;
   }
@@ -195,18 +210,31 @@ class RunImportTest : public ImportingTest {
  protected:
   void SetUp() override {
     source_.spaces = {{{"a"}, {"t1", "t2"}}, {{"a", "b"}, {"t3", "t4", "t5"}}};
-    target_.create_namespace = [this](Call&, const NamespaceName& name) {
-      std::lock_guard lock(mutex_);
-      return made_.insert(name).second ? Status() : AlreadyExists("there");
+    target_.create_namespace = [this](Call&, const NamespaceName& name,
+                                      const iceberg::StringMap& properties) -> Status {
+      auto location = properties.find("location");
+      if (location != properties.end() && location->second == "/outside")
+        return InvalidArgument("outside");
+      return made_.emplace(name, properties).second ? Status() : AlreadyExists("there");
     };
-    target_.metadata_location = [this](Call&, const TableName& name) -> Result<std::string> {
-      std::lock_guard lock(mutex_);
-      auto found = registered_.find(name.name);
-      if (found == registered_.end()) return NotFound("no such table");
+    target_.namespace_properties = [this](Call&,
+                                          const NamespaceName& name) -> Result<iceberg::StringMap> {
+      auto found = made_.find(name);
+      if (found == made_.end()) return NotFound("no such namespace");
       return found->second;
     };
-    target_.register_table = [this](Call&, const TableName& name, const std::string& location) {
+    target_.metadata_location = [this](Call&, ObjectKind kind,
+                                       const TableName& name) -> Result<std::string> {
       std::lock_guard lock(mutex_);
+      auto found = registered_.find(name.name);
+      if (found == registered_.end() || views_.contains(name.name) != (kind == ObjectKind::kView))
+        return NotFound("no such table");
+      return found->second;
+    };
+    target_.register_object = [this](Call&, ObjectKind kind, const TableName& name,
+                                     const std::string& location) {
+      std::lock_guard lock(mutex_);
+      if (kind == ObjectKind::kView) views_.insert(name.name);
       if (refused_.contains(name.name)) return Status(refused_[name.name], "refused");
       return registered_.emplace(name.name, location).second ? Status() : AlreadyExists("taken");
     };
@@ -227,7 +255,8 @@ class RunImportTest : public ImportingTest {
   FakeCatalog source_;
   ImportTarget target_;
   std::mutex mutex_;
-  std::set<NamespaceName> made_;
+  std::map<NamespaceName, iceberg::StringMap> made_;
+  std::set<std::string> views_;
   std::map<std::string, std::string> registered_;
   std::map<std::string, Code> refused_;
 };
@@ -268,6 +297,142 @@ TEST_F(RunImportTest, ADryRunChangesNothing) {
               ElementsAre("registered", "there", "taken", "registered", "registered"));
   EXPECT_EQ(registered_.size(), 2u);
   EXPECT_TRUE(made_.empty());
+}
+
+TEST_F(RunImportTest, ADryRunForeseesWhatIsNotAllowed) {
+  target_.allows = [](const std::string& location) {
+    return location == "/m/t2" ? InvalidArgument("outside") : Status();
+  };
+  registered_["t1"] = "/m/t1";
+  auto report = Import(true);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_THAT(OutcomesOf(*report),
+              ElementsAre("there", "failed", "registered", "registered", "registered"));
+  EXPECT_THAT(report->tables[1].problem, HasSubstr("outside"));
+}
+
+TEST_F(RunImportTest, ViewsAreRegisteredAsSuch) {
+  source_.spaces[0].views = {"v"};
+  auto dry = Import(true);
+  ASSERT_TRUE(dry.ok()) << dry.status().ToString();
+  EXPECT_EQ(dry->counts.registered, 6);
+  EXPECT_TRUE(views_.empty());
+  auto report = Import();
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->counts.registered, 6);
+  EXPECT_EQ(report->tables.back().kind, ObjectKind::kView);
+  EXPECT_THAT(views_, ElementsAre("v"));
+  EXPECT_EQ(registered_.at("v"), "/m/v");
+  EXPECT_EQ(Import()->counts.there, 6);
+}
+
+TEST_F(RunImportTest, WhatTheSourceDidNotTellIsNoted) {
+  source_.spaces[0].properties = {{"owner", "me"}};
+  source_.spaces[0].note = "without its views: no";
+  made_[{"a"}] = {{"owner", "somebody"}};
+  source_.spaces[1].note = "without its properties: no";
+  for (bool dry_run : {true, false}) {
+    auto report = Import(dry_run);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_EQ(report->namespaces[0].note,
+              "without its views: no; was there, and differs in: owner");
+    EXPECT_EQ(report->namespaces[1].note, "without its properties: no");
+  }
+}
+
+/// A catalog of the namespace "a" with the table "t", which answers some paths so.
+class PickyCatalog final : public net::HttpTransport {
+ public:
+  std::map<std::string, int> refused;
+
+  Result<net::Response> Send(Call&, std::string_view, const net::Request& request) override {
+    const auto found = refused.find(request.path);
+    if (found != refused.end()) {
+      return net::Response::Json(
+          found->second, R"({"error":{"message":"no","type":"ForbiddenException","code":403}})");
+    }
+    if (request.path == "/v1/config") {
+      return net::Response::Json(200, R"({"defaults":{},"overrides":{},"endpoints":[
+          "GET /v1/{prefix}/namespaces", "GET /v1/{prefix}/namespaces/{namespace}",
+          "GET /v1/{prefix}/namespaces/{namespace}/tables",
+          "GET /v1/{prefix}/namespaces/{namespace}/views"]})");
+    }
+    if (request.path == "/v1/namespaces/a/tables") {
+      return net::Response::Json(200, R"({"identifiers":[{"namespace":["a"],"name":"t"}]})");
+    }
+    if (request.path == "/v1/namespaces/a/views") {
+      return net::Response::Json(200, R"({"identifiers":[{"namespace":["a"],"name":"v"}]})");
+    }
+    if (request.path == "/v1/namespaces/a") {
+      return net::Response::Json(200, R"({"namespace":["a"],"properties":{"k":"x"}})");
+    }
+    const bool is_top =
+        std::none_of(request.query.begin(), request.query.end(),
+                     [](const auto& parameter) { return parameter.first == "parent"; });
+    return net::Response::Json(200, is_top ? R"({"namespaces":[["a"]]})" : R"({"namespaces":[]})");
+  }
+};
+
+class RestSourceTest : public ImportingTest {};
+
+TEST_F(RestSourceTest, TablesComeWithoutWhatTheCatalogWithholds) {
+  struct Case {
+    std::map<std::string, int> refused;
+    const char* text;
+    const char* note;
+    Code code;
+  };
+  for (const Case& c : std::vector<Case>{
+           {{}, "a: t (v) k=x", "", Code::kOk},
+           {{{"/v1/namespaces/a", 403}}, "a: t (v)", "without its properties: ", Code::kOk},
+           {{{"/v1/namespaces/a", 501}, {"/v1/namespaces/a/views", 403}},
+            "a: t",
+            "without its views: ",
+            Code::kOk},
+           {{{"/v1/namespaces/a/tables", 403}}, "", "", Code::kPermissionDenied},
+       }) {
+    PickyCatalog picky;
+    picky.refused = c.refused;
+    auto rest = catalog::RestCatalog::Open(call_, picky, {"http://127.0.0.1:1", {}});
+    ASSERT_TRUE(rest.ok()) << rest.status().ToString();
+    auto spaces = MakeRestSource(**rest)->Tables(call_, {});
+    ASSERT_EQ(spaces.status().code(), c.code) << spaces.status().ToString();
+    if (!spaces.ok()) continue;
+    EXPECT_THAT(TextsOf(*spaces), ElementsAre(c.text));
+    EXPECT_THAT(spaces->front().note, ::testing::StartsWith(c.note));
+    EXPECT_EQ(spaces->front().note.empty(), *c.note == 0);
+  }
+}
+
+TEST_F(RunImportTest, NamespacesComeWithTheirProperties) {
+  source_.spaces[0].properties = {{"owner", "me"}, {"location", "/inside"}};
+  source_.spaces[1].properties = {{"k", "v"}, {"location", "/outside"}};
+  auto dry = Import(true);
+  ASSERT_TRUE(dry.ok()) << dry.status().ToString();
+  EXPECT_TRUE(dry->namespaces[0].made);
+  EXPECT_EQ(dry->namespaces[0].properties, source_.spaces[0].properties);
+  EXPECT_TRUE(made_.empty());
+  auto report = Import();
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(made_.at({"a"}), source_.spaces[0].properties);
+  EXPECT_EQ(report->namespaces[0].note, "");
+  // A place that the target does not allow is left out, and nothing else.
+  EXPECT_EQ(made_.at({"a", "b"}), (iceberg::StringMap{{"k", "v"}}));
+  EXPECT_TRUE(report->namespaces[1].made);
+  EXPECT_THAT(report->namespaces[1].note, HasSubstr("location"));
+}
+
+TEST_F(RunImportTest, ANamespaceThatIsThereStaysAsItIs) {
+  source_.spaces[0].properties = {{"owner", "me"}, {"same", "s"}};
+  made_[{"a"}] = {{"owner", "somebody"}, {"same", "s"}};
+  for (bool dry_run : {true, false}) {
+    auto report = Import(dry_run);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_FALSE(report->namespaces[0].made);
+    EXPECT_EQ(report->namespaces[0].note, "was there, and differs in: owner");
+    EXPECT_TRUE(report->namespaces[1].made);
+  }
+  EXPECT_EQ(made_.at({"a"}).at("owner"), "somebody");
 }
 
 TEST_F(RunImportTest, AServerThatIsGoneEndsIt) {

@@ -19,6 +19,7 @@ using store::Row;
 using store::Transaction;
 
 constexpr int64_t kPage = 1000;
+constexpr std::string_view kExistsMark = "exists";
 
 NamespaceName LevelsOf(const std::string& text) {
   NamespaceName levels;
@@ -38,34 +39,50 @@ class SqlSource final : public CatalogSource {
   Result<std::vector<Space>> Tables(Call& call, const NamespaceName& below) override {
     MORAINE_TRY(ChooseCatalog(call));
     MORAINE_TRY(ReadTables(call));
-    std::map<NamespaceName, std::vector<std::string>> spaces;
+    std::map<NamespaceName, Space> spaces;
     MORAINE_TRY(ReadNamespaces(call, &spaces));
-    for (const auto& [name, location] : locations_) spaces[name.first].push_back(name.second);
+    for (const auto& [name, place] : places_) {
+      Space& space = spaces[name.first];
+      (place.kind == ObjectKind::kView ? space.views : space.tables).push_back(name.second);
+    }
     std::vector<Space> out;
     std::set<NamespaceName> made;
-    for (auto& [name, tables] : spaces) {
+    for (auto& [name, space] : spaces) {
       if (!IsWithin(name, below)) continue;
-      AddParents(name, &made, &out);
+      AddParents(name, spaces, &made, &out);
       made.insert(name);
-      out.push_back({name, std::move(tables)});
+      space.name = name;
+      out.push_back(std::move(space));
     }
     return out;
   }
 
-  Result<std::string> MetadataLocation(Call&, const TableName& name) override {
-    const auto found = locations_.find({name.ns, name.name});
-    if (found != locations_.end() && !found->second.empty()) return found->second;
+  Result<std::string> MetadataLocation(Call&, ObjectKind kind, const TableName& name) override {
+    const auto found = places_.find({name.ns, name.name});
+    if (found != places_.end() && found->second.kind == kind && !found->second.location.empty()) {
+      return found->second.location;
+    }
     return NotFound(
         fmt::format("iceberg_tables names no metadata file of {}", catalog::ToText(name)));
   }
 
  private:
-  /// Those of which the catalog has no row of their own.
-  static void AddParents(const NamespaceName& name, std::set<NamespaceName>* made,
-                         std::vector<Space>* out) {
+  struct Place {
+    ObjectKind kind = ObjectKind::kTable;
+    std::string location;
+  };
+
+  /// Those of which the catalog has no row of their own, or that lie above what was asked for.
+  static void AddParents(const NamespaceName& name, const std::map<NamespaceName, Space>& spaces,
+                         std::set<NamespaceName>* made, std::vector<Space>* out) {
     for (size_t size = 1; size < name.size(); ++size) {
       NamespaceName parent(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(size));
-      if (made->insert(parent).second) out->push_back({std::move(parent), {}});
+      if (!made->insert(parent).second) continue;
+      Space space;
+      const auto found = spaces.find(parent);
+      if (found != spaces.end()) space.properties = found->second.properties;
+      space.name = std::move(parent);
+      out->push_back(std::move(space));
     }
   }
 
@@ -101,10 +118,12 @@ class SqlSource final : public CatalogSource {
   Status ReadTables(Call& call) {
     MORAINE_ASSIGN(const bool tells_views, TellsViews(call));
     const std::string query = fmt::format(
-        "SELECT table_namespace, table_name, metadata_location FROM iceberg_tables WHERE "
+        "SELECT table_namespace, table_name, metadata_location, {} FROM iceberg_tables WHERE "
         "catalog_name = ? AND (table_namespace > ? OR (table_namespace = ? AND table_name > ?)){} "
         "ORDER BY table_namespace, table_name LIMIT {}",
-        tells_views ? " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)" : "", kPage);
+        tells_views ? "COALESCE(iceberg_type, 'TABLE')" : "'TABLE'",
+        tells_views ? " AND (iceberg_type IN ('TABLE', 'VIEW') OR iceberg_type IS NULL)" : "",
+        kPage);
     std::string space, table;
     for (bool more = true; more;) {
       MORAINE_ASSIGN(auto rows, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
@@ -115,31 +134,38 @@ class SqlSource final : public CatalogSource {
         MORAINE_ASSIGN(space, row.Text(0));
         MORAINE_ASSIGN(table, row.Text(1));
         MORAINE_ASSIGN(auto location, row.OptText(2));
-        locations_[{LevelsOf(space), table}] = location.value_or("");
+        MORAINE_ASSIGN(const std::string kind, row.Text(3));
+        places_[{LevelsOf(space), table}] = {
+            kind == "VIEW" ? ObjectKind::kView : ObjectKind::kTable, location.value_or("")};
       }
       more = rows.size() == kPage && (space != last_space || table != last_table);
     }
     return {};
   }
 
-  Status ReadNamespaces(Call& call,
-                        std::map<NamespaceName, std::vector<std::string>>* spaces) const {
+  Status ReadNamespaces(Call& call, std::map<NamespaceName, Space>* spaces) const {
     auto rows = RunFor(call, database_, Access::kRead, [&](Transaction& t) {
       return t.Query(
-          "SELECT DISTINCT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?",
+          "SELECT namespace, property_key, property_value FROM iceberg_namespace_properties WHERE "
+          "catalog_name = ?",
           {catalog_name_});
     });
     if (!rows.ok()) return call.Check();  // an older catalog has no such table
     for (const Row& row : *rows) {
       MORAINE_ASSIGN(const std::string name, row.Text(0));
-      spaces->try_emplace(LevelsOf(name));
+      MORAINE_ASSIGN(const auto key, row.OptText(1));
+      MORAINE_ASSIGN(const auto value, row.OptText(2));
+      Space& space = (*spaces)[LevelsOf(name)];
+      // A mark of the catalog's own, for a namespace that says nothing else of itself.
+      if (key && value && (*key != kExistsMark || *value != "true"))
+        space.properties[*key] = *value;
     }
     return {};
   }
 
   store::Database& database_;
   std::string catalog_name_;
-  std::map<std::pair<NamespaceName, std::string>, std::string> locations_;
+  std::map<std::pair<NamespaceName, std::string>, Place> places_;
 };
 
 }  // namespace

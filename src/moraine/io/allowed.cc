@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "moraine/io/cloud_location.h"
+#include "moraine/io/file_copy.h"
 #include "moraine/io/local_path.h"
 #include "moraine/io/location.h"
 #include "moraine/io/s3_location.h"
@@ -20,17 +21,25 @@ bool IsBelow(std::string_view path, std::string_view root) {
   return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
 }
 
+/// How often a name may turn up that was missing a moment before.
+constexpr int kTurnsUp = 100;
+
 /// The path with links resolved as far as it exists; what does not exist yet is appended as it
 /// stands. Nothing if a part that does not exist holds "..", or if a link can't be followed.
 std::optional<std::string> ResolveLinks(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   std::string rest;
-  for (;;) {
+  for (int turned_up = 0;;) {
     std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), &std::free);
     if (real != nullptr) return rest.empty() ? real.get() : JoinLocation(real.get(), rest);
+    if (errno != ENOENT || path == "/") return std::nullopt;
     struct stat info;
-    // A link that is there and leads nowhere would be followed by whoever creates the file.
-    if (errno != ENOENT || path == "/" || ::lstat(path.c_str(), &info) == 0) return std::nullopt;
+    if (::lstat(path.c_str(), &info) == 0) {
+      // Another thread or process has just made it.
+      if (!S_ISLNK(info.st_mode) && ++turned_up < kTurnsUp) continue;
+      // A link that is there and leads nowhere would be followed by whoever creates the file.
+      return std::nullopt;
+    }
     std::string name(BaseName(path));
     if (name == "..") return std::nullopt;
     if (name != "." && !name.empty()) rest = rest.empty() ? name : name + "/" + rest;
@@ -38,7 +47,7 @@ std::optional<std::string> ResolveLinks(std::string path) {
   }
 }
 
-class RestrictedFileSystem final : public FileSystem {
+class RestrictedFileSystem final : public FileSystem, public StoreCopies {
  public:
   RestrictedFileSystem(std::unique_ptr<FileSystem> inner, std::vector<std::string> roots,
                        std::vector<std::string> local_roots)
@@ -61,6 +70,11 @@ class RestrictedFileSystem final : public FileSystem {
                            size_t limit) override {
     MORAINE_TRY(Permit(prefix.substr(0, prefix.rfind('/') + 1)));
     return inner_->List(call, prefix, start_after, limit);
+  }
+  Status Copy(Call& call, const std::string& from, const std::string& to) override {
+    MORAINE_TRY(Permit(from));
+    MORAINE_TRY(Permit(to));
+    return CopyInStore(call, *inner_, from, to);
   }
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
     std::vector<Status> outcomes;

@@ -12,6 +12,7 @@
 
 #include "moraine/base/executor.h"
 #include "moraine/io/arrow_status.h"
+#include "moraine/io/cloud_location.h"
 
 namespace moraine::io {
 namespace {
@@ -37,6 +38,16 @@ Status StoreStatus(const arrow::Status& status, std::string_view location) {
                                                                 : Code::kUnavailable);
   }
   return std::move(ours).Annotate(location);
+}
+
+Result<std::string> PathOf(const std::string& location) {
+  MORAINE_ASSIGN(CloudLocation parsed, ParseCloudLocation(location));
+  return std::move(parsed.path);
+}
+
+Result<std::string> PrefixOf(const std::string& prefix) {
+  MORAINE_ASSIGN(CloudLocation parsed, ParseCloudPrefix(prefix));
+  return std::move(parsed.path);
 }
 
 Status NoFile(std::string_view location) {
@@ -122,12 +133,13 @@ class StoreWriter final : public Writer {
 
 class ArrowFileSystem final : public FileSystem {
  public:
-  explicit ArrowFileSystem(ArrowStore store) : store_(std::move(store)) {}
+  ArrowFileSystem(FilesPtr files, StoreFolders folders)
+      : files_(std::move(files)), folders_(folders) {}
 
   Result<std::unique_ptr<RandomReader>> Open(Call& call, const std::string& location,
                                              std::optional<int64_t> known_size) override {
     MORAINE_TRY(call.Check());
-    MORAINE_ASSIGN(const std::string path, store_.path_of(location));
+    MORAINE_ASSIGN(const std::string path, PathOf(location));
     arrow::fs::FileInfo info(path, arrow::fs::FileType::File);
     if (known_size) {
       info.set_size(*known_size);
@@ -135,7 +147,7 @@ class ArrowFileSystem final : public FileSystem {
       MORAINE_ASSIGN(info, InfoOf(location, path));
       if (!info.IsFile()) return NoFile(location);
     }
-    auto file = store_.files->OpenInputFile(info);
+    auto file = files_->OpenInputFile(info);
     if (!file.ok()) return Explain(file.status(), location, path);
     int64_t size = info.size();
     if (size < 0) {
@@ -148,24 +160,23 @@ class ArrowFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<Writer>> Create(Call& call, const std::string& location) override {
     MORAINE_TRY(call.Check());
-    MORAINE_ASSIGN(std::string path, store_.path_of(location));
+    MORAINE_ASSIGN(std::string path, PathOf(location));
     MORAINE_ASSIGN(const auto info, InfoOf(location, path));
     if (info.type() != arrow::fs::FileType::NotFound) {
       return AlreadyExists(fmt::format("file exists: {}", location));
     }
     const size_t slash = path.rfind('/');
-    if (store_.has_folders && slash != path.npos && slash > 0) {
-      MORAINE_TRY(StoreStatus(store_.files->CreateDir(path.substr(0, slash), true), location));
+    if (folders_ == StoreFolders::kMade && slash != path.npos && slash > 0) {
+      MORAINE_TRY(StoreStatus(files_->CreateDir(path.substr(0, slash), true), location));
     }
-    auto stream = store_.files->OpenOutputStream(path);
+    auto stream = files_->OpenOutputStream(path);
     if (!stream.ok()) return StoreStatus(stream.status(), location);
-    return std::unique_ptr<Writer>(
-        new StoreWriter(store_.files, location, std::move(path), *stream));
+    return std::unique_ptr<Writer>(new StoreWriter(files_, location, std::move(path), *stream));
   }
 
   Result<FileInfo> Stat(Call& call, const std::string& location) override {
     MORAINE_TRY(call.Check());
-    MORAINE_ASSIGN(const std::string path, store_.path_of(location));
+    MORAINE_ASSIGN(const std::string path, PathOf(location));
     MORAINE_ASSIGN(const auto info, InfoOf(location, path));
     if (!info.IsFile()) return NoFile(location);
     return FileInfo{location, info.size(), ModifiedMs(info)};
@@ -174,12 +185,12 @@ class ArrowFileSystem final : public FileSystem {
   Result<FileListing> List(Call& call, const std::string& prefix, const std::string& start_after,
                            size_t limit) override {
     MORAINE_TRY(call.Check());
-    MORAINE_ASSIGN(const std::string path, store_.prefix_of(prefix));
+    MORAINE_ASSIGN(const std::string path, PrefixOf(prefix));
     arrow::fs::FileSelector selector;
     selector.base_dir = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
     selector.recursive = true;
     selector.allow_not_found = true;
-    auto found = store_.files->GetFileInfo(selector);
+    auto found = files_->GetFileInfo(selector);
     if (!found.ok()) return StoreStatus(found.status(), prefix);
     return PageOf(*found, prefix, path, start_after, limit);
   }
@@ -198,7 +209,7 @@ class ArrowFileSystem final : public FileSystem {
 
  private:
   Result<arrow::fs::FileInfo> InfoOf(const std::string& location, const std::string& path) {
-    auto info = store_.files->GetFileInfo(path);
+    auto info = files_->GetFileInfo(path);
     if (!info.ok()) return StoreStatus(info.status(), location);
     return *info;
   }
@@ -206,17 +217,17 @@ class ArrowFileSystem final : public FileSystem {
   /// Why a file could not be opened: a store's text does not say whether it is there.
   Status Explain(const arrow::Status& problem, const std::string& location,
                  const std::string& path) {
-    auto info = store_.files->GetFileInfo(path);
+    auto info = files_->GetFileInfo(path);
     if (info.ok() && !info->IsFile()) return NoFile(location);
     return StoreStatus(problem, location);
   }
 
   Status Delete(Call& call, const std::string& location) {
     MORAINE_TRY(call.Check());
-    MORAINE_ASSIGN(const std::string path, store_.path_of(location));
-    const arrow::Status deleted = store_.files->DeleteFile(path);
+    MORAINE_ASSIGN(const std::string path, PathOf(location));
+    const arrow::Status deleted = files_->DeleteFile(path);
     if (deleted.ok()) return {};
-    auto info = store_.files->GetFileInfo(path);
+    auto info = files_->GetFileInfo(path);
     if (info.ok() && info->type() == arrow::fs::FileType::NotFound) return {};
     return StoreStatus(deleted, location);
   }
@@ -242,14 +253,15 @@ class ArrowFileSystem final : public FileSystem {
     return page;
   }
 
-  const ArrowStore store_;
+  const FilesPtr files_;
+  const StoreFolders folders_;
   ThreadPool deleting_{{.name = "store-delete", .threads = kDeletes}};
 };
 
 }  // namespace
 
-std::unique_ptr<FileSystem> MakeArrowFileSystem(ArrowStore store) {
-  return std::make_unique<ArrowFileSystem>(std::move(store));
+std::unique_ptr<FileSystem> MakeArrowFileSystem(FilesPtr files, StoreFolders folders) {
+  return std::make_unique<ArrowFileSystem>(std::move(files), folders);
 }
 
 }  // namespace moraine::io

@@ -7,9 +7,7 @@
 // - A listing reads the folder of its prefix whole for each page, in memory for one page.
 // Called by cloud_file_system.
 
-#include <functional>
 #include <memory>
-#include <string>
 
 #include "moraine/io/file_system.h"
 
@@ -19,18 +17,14 @@ class FileSystem;
 
 namespace moraine::io {
 
-struct ArrowStore {
-  std::shared_ptr<arrow::fs::FileSystem> files;
-  /// "gs://bucket/key" -> "bucket/key". Errors: InvalidArgument for a place that is not this
-  /// store's.
-  std::function<Result<std::string>(const std::string& location)> path_of;
-  /// Of the prefix of a listing; what follows the prefix in a path follows it in a location, too.
-  std::function<Result<std::string>(const std::string& prefix)> prefix_of;
-  bool has_folders = false;  ///< a file's parents must be there before it
-};
+enum class StoreFolders : bool {
+  kNone,
+  kMade
+};  ///< kMade: a file's parents must be there before it
 
-/// Thread-safe. Errors of all calls: as FileSystem; Unavailable for what the store refused for no
-/// reason that we know.
-std::unique_ptr<FileSystem> MakeArrowFileSystem(ArrowStore store);
+/// Locations are those of cloud_location.h, of this store. Thread-safe. Errors of all calls: as
+/// FileSystem; Unavailable for what the store refused for no reason that we know.
+std::unique_ptr<FileSystem> MakeArrowFileSystem(std::shared_ptr<arrow::fs::FileSystem> files,
+                                                StoreFolders folders);
 
 }  // namespace moraine::io

@@ -42,16 +42,9 @@ class Hosts {
     std::shared_ptr<FileSystem>& held = held_[parsed.host];
     if (held == nullptr) {
       MORAINE_ASSIGN(ArrowFilesPtr files, connect_(call, parsed.host));
-      ArrowStore store{std::move(files), {}, {}, store_ == CloudStore::kHdfs};
-      store.path_of = [](const std::string& text) -> Result<std::string> {
-        MORAINE_ASSIGN(CloudLocation found, ParseCloudLocation(text));
-        return std::move(found.path);
-      };
-      store.prefix_of = [](const std::string& text) -> Result<std::string> {
-        MORAINE_ASSIGN(CloudLocation found, ParseCloudPrefix(text));
-        return std::move(found.path);
-      };
-      held = MakeArrowFileSystem(std::move(store));
+      held =
+          MakeArrowFileSystem(std::move(files), store_ == CloudStore::kHdfs ? StoreFolders::kMade
+                                                                            : StoreFolders::kNone);
     }
     return held;
   }

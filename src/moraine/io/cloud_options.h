@@ -50,6 +50,24 @@ Result<GcsOptions> GcsOptionsOf(const StorageProperties& properties);
 Result<AdlsOptions> AdlsOptionsOf(const StorageProperties& properties);
 Result<HdfsOptions> HdfsOptionsOf(const StorageProperties& properties);
 
+/// Puts properties over others. Credentials are never mixed: those of one store count as a whole,
+/// however they sign in (S3's as OverlayS3Properties has it).
+void OverlayStorageProperties(const StorageProperties& over, StorageProperties* properties);
+
+/// What a catalog's answer may say of storage to a reader that has properties of its own: no file
+/// of the reader's machine, and no endpoint (of Google's and Azure's stores, where tokens are sent
+/// as they are) unless what signs in there comes with it. own_keys_win: the reader's keys will
+/// count, and not the answer's.
+StorageProperties LentProperties(StorageProperties answer, const StorageProperties& own,
+                                 bool own_keys_win);
+
+/// What a catalog lends for one account ("adls.sas-token.ACCOUNT", with or without the rest of the
+/// host's name), as the token of all: the location's account is the only one that is asked.
+void ChooseSasToken(std::string_view location, StorageProperties* properties);
+/// When the credentials of the location's store end, as they say themselves.
+std::optional<int64_t> StorageKeysEndMs(std::string_view location,
+                                        const StorageProperties& properties);
+
 /// The keys that these know, and those among them whose values are secret.
 const std::vector<std::string_view>& CloudPropertyKeys();
 bool IsSecretCloudProperty(std::string_view key);

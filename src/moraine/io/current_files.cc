@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "moraine/io/file_copy.h"
 #include "moraine/io/range_cache.h"
 
 namespace moraine::io {
@@ -42,7 +43,7 @@ class HeldWriter final : public Writer {
   const std::unique_ptr<Writer> inner_;
 };
 
-class CurrentFileSystem final : public FileSystem {
+class CurrentFileSystem final : public FileSystem, public StoreCopies {
  public:
   explicit CurrentFileSystem(CurrentFiles current) : current_(std::move(current)) {}
 
@@ -67,6 +68,12 @@ class CurrentFileSystem final : public FileSystem {
                            size_t limit) override {
     MORAINE_ASSIGN(auto files, current_(call, prefix));
     return files->List(call, prefix, start_after, limit);
+  }
+  Status Copy(Call& call, const std::string& from, const std::string& to) override {
+    MORAINE_ASSIGN(auto files, current_(call, from));
+    MORAINE_ASSIGN(auto there, current_(call, to));
+    if (files != there) return Unsupported("from one store to another");
+    return CopyInStore(call, *files, from, to);
   }
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
     std::vector<Status> outcomes(locations.size());

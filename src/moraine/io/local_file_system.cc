@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "moraine/io/errno_status.h"
+#include "moraine/io/file_copy.h"
 #include "moraine/io/local_folders.h"
 #include "moraine/io/local_listing.h"
 #include "moraine/io/local_path.h"
@@ -154,7 +155,7 @@ class LocalWriter final : public Writer {
   int64_t writing_back_ = 0;  // and on their way to the disk
 };
 
-class LocalFileSystem final : public FileSystem {
+class LocalFileSystem final : public FileSystem, public StoreCopies {
  public:
   explicit LocalFileSystem(const LocalFileSystemOptions& options)
       : syncs_(options.syncs), folders_(options.syncs) {}
@@ -227,6 +228,31 @@ class LocalFileSystem final : public FileSystem {
     return ListLocal(call, at, after, limit);
   }
 
+  /// A second name of the same file.
+  Status Copy(Call& call, const std::string& from, const std::string& to) override {
+    MORAINE_TRY(call.Check());
+    MORAINE_ASSIGN(const LocalPath source, ParseLocalPath(from));
+    MORAINE_ASSIGN(const LocalPath place, ParseLocalPath(to));
+    if (place.path.ends_with('/')) {
+      return InvalidArgument(fmt::format("a file's name is missing: {}", to));
+    }
+    struct stat info;
+    if (::lstat(source.path.c_str(), &info) != 0) return ErrnoStatus(errno, "stat", source.path);
+    if (!S_ISREG(info.st_mode)) return Unsupported("not a regular file: " + source.path);
+    const std::string folder = ParentPath(place.path);
+    int error = Link(source.path, place.path);
+    if (error == ENOENT) {
+      MORAINE_TRY(folders_.Make(folder));
+      error = Link(source.path, place.path);
+    }
+    if (error == EEXIST) return CompareWith(info, place.path);
+    if (IsNoLink(error)) return Unsupported("the disk makes no second names: " + place.path);
+    if (error != 0) return ErrnoStatus(error, "link", place.path);
+    // Its age begins anew, as that of any copy.
+    (void)::utimensat(AT_FDCWD, place.path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+    return folders_.Sync(folder);
+  }
+
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
     std::vector<Status> outcomes;
     outcomes.reserve(locations.size());
@@ -240,6 +266,29 @@ class LocalFileSystem final : public FileSystem {
     MORAINE_ASSIGN(LocalPath at, ParseLocalPath(location));
     if (::unlink(at.path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
     return ErrnoStatus(errno, "delete", at.path);
+  }
+
+  static int Link(const std::string& from, const std::string& to) {
+    return ::link(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+  }
+
+  /// Whether this is how a file system says that it has no hard links, or none from there to here.
+  static bool IsNoLink(int error) {
+    return error == EXDEV || error == EPERM || error == EMLINK || error == EOPNOTSUPP ||
+           error == ENOSYS || error == EINVAL;
+  }
+
+  /// What it means that there is a file where the source should go.
+  static Status CompareWith(const struct stat& source, const std::string& path) {
+    struct stat there;
+    if (::lstat(path.c_str(), &there) != 0) return ErrnoStatus(errno, "stat", path);
+    const bool is_same = there.st_dev == source.st_dev && there.st_ino == source.st_ino;
+    if (is_same && there.st_nlink > 1) return {};
+    if (is_same) return InvalidArgument("a file can't be copied to where it is: " + path);
+    if (S_ISREG(there.st_mode) && there.st_size == source.st_size) {
+      return Unsupported("bytes have to be compared: " + path);
+    }
+    return AlreadyExists("another file is where it should go: " + path);
   }
 
   SyncCounts* syncs_;

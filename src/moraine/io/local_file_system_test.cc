@@ -1,14 +1,17 @@
 #include "moraine/io/local_file_system.h"
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <set>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "moraine/base/executor.h"
 #include "moraine/io/allowed.h"
 
 namespace moraine::io {
@@ -217,6 +220,31 @@ TEST_F(LocalFiles, FenceKeepsOutsidersOut) {
   EXPECT_EQ(got[2].code(), Code::kPermissionDenied);
   EXPECT_TRUE(std::filesystem::exists(At("out/secret")));
   EXPECT_FALSE(std::filesystem::exists(At("w/in/f")));
+}
+
+TEST_F(LocalFiles, FenceLetsInWhoFindsAFolderThatAnotherJustMade) {
+  auto fence = MakeRestrictedFileSystem(MakeLocalFileSystem(), {At("w")});
+  ASSERT_TRUE(fence.ok());
+  constexpr int kWriters = 4, kFolders = 800;
+  std::atomic<int> made = 0;
+  std::vector<std::string> refused(kWriters);
+  std::vector<Thread> writers;
+  for (int i = 0; i < kWriters; ++i) {
+    writers.emplace_back("writer", [&, i](std::stop_token) {
+      Call own(SystemEnv(NullLogger()), std::chrono::minutes(5));
+      for (int folder; (folder = made.load()) < kFolders;) {
+        const std::string location = At(fmt::format("w/{0}/{0}/f", folder));
+        if (i == 0) {
+          std::filesystem::create_directories(At(fmt::format("w/{0}/{0}", folder)));
+          ++made;
+        }
+        const Code code = (*fence)->Stat(own, location).status().code();
+        if (code != Code::kNotFound) refused[i] = fmt::format("{}: {}", location, CodeName(code));
+      }
+    });
+  }
+  for (Thread& writer : writers) writer.Join();
+  EXPECT_EQ(refused, std::vector<std::string>(kWriters));
 }
 
 }  // namespace

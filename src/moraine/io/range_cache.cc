@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <stop_token>
@@ -182,8 +183,14 @@ class Fetches : public std::enable_shared_from_this<Fetches> {
       if (!held) return;
       ++under_way_;
     }
-    auto bytes = std::make_shared<std::string>(static_cast<size_t>(piece.range.length), '\0');
-    Status read = inner_->ReadAt(call, piece.range.offset, *bytes);
+    std::shared_ptr<std::string> bytes;
+    Status read;
+    try {  // others wait for what becomes of it
+      bytes = std::make_shared<std::string>(static_cast<size_t>(piece.range.length), '\0');
+      read = inner_->ReadAt(call, piece.range.offset, *bytes);
+    } catch (const std::exception& error) {
+      read = Unavailable(error.what());
+    }
     {
       std::lock_guard lock(mutex_);
       --under_way_;

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -34,6 +35,7 @@ class NotingReader final : public RandomReader {
     std::mutex mutex;
     std::vector<ByteRange> reads;
     int failures = 0;
+    int throws = 0;
     size_t count() {
       std::lock_guard lock(mutex);
       return reads.size();
@@ -46,6 +48,7 @@ class NotingReader final : public RandomReader {
     MORAINE_TRY(call.Check());
     std::lock_guard lock(notes_.mutex);
     notes_.reads.push_back({offset, static_cast<int64_t>(buffer.size())});
+    if (notes_.throws > 0 && notes_.throws-- > 0) throw std::bad_alloc();
     if (notes_.failures > 0 && notes_.failures-- > 0) return Unavailable("on demand");
     if (offset < 0 || offset + static_cast<int64_t>(buffer.size()) > size()) {
       return Corruption("file ends too early");
@@ -229,6 +232,18 @@ TEST_F(RangeCacheTest, MayBeDroppedWhileItFetches) {
   }
   pool.reset();
   EXPECT_EQ(budget_->free_bytes(), 10'000);
+}
+
+TEST_F(RangeCacheTest, AFetchThatThrowsKeepsNobodyWaiting) {
+  ThreadPool pool({.name = "ahead", .threads = 1});
+  auto reader = Make(400, pool);
+  notes_.throws = 1;
+  WillRead(call_, *reader, std::vector<ByteRange>{{0, 50}});
+  while (notes_.count() == 0) SystemClock().SleepFor(Millis(1), {});
+  ExpectRead(*reader, 0, 50);
+  reader.reset();
+  pool.Shutdown();
+  EXPECT_EQ(budget_->free_bytes(), 1000);
 }
 
 }  // namespace

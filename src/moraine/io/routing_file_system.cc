@@ -6,13 +6,14 @@
 #include <fmt/format.h>
 
 #include "moraine/io/cloud_file_system.h"
+#include "moraine/io/file_copy.h"
 #include "moraine/io/s3_file_system.h"
 #include "moraine/io/s3_location.h"
 
 namespace moraine::io {
 namespace {
 
-class RoutingFileSystem final : public FileSystem {
+class RoutingFileSystem final : public FileSystem, public StoreCopies {
  public:
   RoutingFileSystem(std::unique_ptr<FileSystem> local, std::unique_ptr<FileSystem> s3,
                     std::map<CloudStore, std::unique_ptr<FileSystem>> others)
@@ -35,6 +36,12 @@ class RoutingFileSystem final : public FileSystem {
                            size_t limit) override {
     MORAINE_ASSIGN(FileSystem * files, Of(prefix));
     return files->List(call, prefix, start_after, limit);
+  }
+  Status Copy(Call& call, const std::string& from, const std::string& to) override {
+    MORAINE_ASSIGN(FileSystem * files, Of(from));
+    MORAINE_ASSIGN(FileSystem * there, Of(to));
+    if (files != there) return Unsupported("from one store to another");
+    return CopyInStore(call, *files, from, to);
   }
 
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
@@ -85,12 +92,6 @@ std::unique_ptr<FileSystem> MakeRoutingFileSystem(
     std::unique_ptr<FileSystem> local, std::unique_ptr<FileSystem> s3,
     std::map<CloudStore, std::unique_ptr<FileSystem>> others) {
   return std::make_unique<RoutingFileSystem>(std::move(local), std::move(s3), std::move(others));
-}
-
-std::unique_ptr<FileSystem> MakeFileSystemFor(const std::vector<std::string>& locations,
-                                              const S3Options& s3) {
-  return MakeRoutingFileSystem(MakeLocalFileSystem(),
-                               AnyInS3(locations) ? MakeS3FileSystem(s3) : nullptr);
 }
 
 Result<std::unique_ptr<FileSystem>> MakeFileSystemFor(

@@ -10,7 +10,6 @@
 
 #include "moraine/io/cloud_location.h"
 #include "moraine/io/file_system.h"
-#include "moraine/io/s3_options.h"
 
 namespace moraine::io {
 
@@ -21,13 +20,9 @@ std::unique_ptr<FileSystem> MakeRoutingFileSystem(
     std::unique_ptr<FileSystem> local, std::unique_ptr<FileSystem> s3,
     std::map<CloudStore, std::unique_ptr<FileSystem>> others = {});
 
-/// The machine's files, and those of the store if one of the locations is there: a store that
-/// nobody asks for costs nothing.
-std::unique_ptr<FileSystem> MakeFileSystemFor(const std::vector<std::string>& locations,
-                                              const S3Options& s3);
-
-/// The same for the stores of all the locations, which the properties of a FileIO describe
-/// (s3_options.h, cloud_options.h). Errors: InvalidArgument that names the property.
+/// The machine's files, and those of the stores of the locations, which the properties of a FileIO
+/// describe (s3_options.h, cloud_options.h): a store that nobody asks for costs nothing. Errors:
+/// InvalidArgument that names the property.
 Result<std::unique_ptr<FileSystem>> MakeFileSystemFor(
     const std::vector<std::string>& locations,
     const std::map<std::string, std::string>& properties);

@@ -56,7 +56,7 @@ TEST_F(RoutingFileSystemTest, DeletesInOrderWhereverTheyAre) {
 }
 
 TEST_F(RoutingFileSystemTest, AStoreThatNobodyConfiguredIsRefused) {
-  auto files = MakeFileSystemFor({"file:///w"}, S3Options{});
+  auto files = MakeFileSystemFor({"file:///w"}, {}).value();
   EXPECT_EQ(files->Stat(call_, "s3://w/a").status().code(), Code::kInvalidArgument);
   EXPECT_EQ(files->Create(call_, "s3a://w/a").status().code(), Code::kInvalidArgument);
   EXPECT_EQ(files->DeleteMany(call_, std::vector<std::string>{"s3://w/a"})[0].code(),

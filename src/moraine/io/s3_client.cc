@@ -30,10 +30,6 @@ bool IsTransientCode(std::string_view code) {
   return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
 }
 
-/// Whether the store says that it does not know a header of the request. Somebody on the way there
-/// may answer 501, too: its word is not enough to write without the header.
-bool IsNotImplemented(const S3Error& error) { return error.code == "NotImplemented"; }
-
 /// Whether the store says that it does not know the request.
 bool IsUnknownToStore(int status, const S3Error& error) {
   return status == 501 || status == 405 || IsNotImplemented(error);
@@ -84,6 +80,24 @@ void ExplainRefusal(const S3Options& options, const std::string& bucket, int sta
 }
 
 std::string WhereOf(const S3Location& at) { return at.before_key + at.key; }
+
+bool IsCopy(const net::Request& request) {
+  return request.headers.Get("x-amz-copy-source").has_value();
+}
+
+/// The MD5 of an object's bytes, if its ETag is that: not of parts, nor with keys of its own.
+std::string Md5Of(const net::Headers& headers, std::string_view etag) {
+  constexpr size_t kDigits = 32;
+  if (etag.size() == kDigits + 2 && etag.front() == '"' && etag.back() == '"') {
+    etag = etag.substr(1, kDigits);
+  }
+  const bool is_digest = etag.size() == kDigits &&
+                         etag.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  const std::string_view encryption =
+      headers.Get("x-amz-server-side-encryption").value_or("AES256");
+  const bool own_key = headers.Get("x-amz-server-side-encryption-customer-algorithm").has_value();
+  return is_digest && encryption == "AES256" && !own_key ? std::string(etag) : "";
+}
 
 }  // namespace
 
@@ -161,7 +175,8 @@ S3Client::Attempted S3Client::Attempt(Call& call, const std::string& base_url,
   out.error = Sign(call, base_url, &request);
   if (!out.error.ok()) return out;
   size_t mebibytes = (request.body.size() + (sink == nullptr ? 0 : sink->into.size())) >> 20;
-  Call part(call, options_.attempt_timeout + std::chrono::seconds(mebibytes));
+  Call part(call, options_.attempt_timeout + std::chrono::seconds(mebibytes) +
+                      (IsCopy(request) ? options_.copy_timeout : Millis(0)));
   Result<net::Response> response = transport_->SendInto(part, base_url, request, sink);
   if (!response.ok()) {
     out.error = std::move(response).status();
@@ -178,9 +193,9 @@ S3Client::Attempted S3Client::Attempt(Call& call, const std::string& base_url,
   } else if (!response->body.empty()) {
     out.reply.body = std::make_shared<const std::string>(response->BodyText());
   }
-  // Completing an upload may answer 200 and an error.
+  // Completing an upload, and copying, may answer 200 and an error.
   bool is_error = !out.reply.ok();
-  if (is_error || request.method == net::Method::kPost) {
+  if (is_error || request.method == net::Method::kPost || IsCopy(request)) {
     out.reply.error = ParseS3Error(out.reply.text());
     AddRegion(options_, out.reply.headers, &out.reply.error);
     if (!is_error && !out.reply.error.code.empty()) out.reply.status = 500;
@@ -239,6 +254,8 @@ Result<S3Client::Found> S3Client::Head(Call& call, const S3Location& at) {
   found.size_bytes = *bytes;
   MORAINE_ASSIGN(found.modified_ms, ParseS3Time(reply.headers.Get("Last-Modified").value_or("")));
   found.writer_id = reply.headers.Get(kWriterHeader).value_or("");
+  found.etag = reply.headers.Get("ETag").value_or("");
+  found.md5 = Md5Of(reply.headers, found.etag);
   return found;
 }
 
@@ -513,7 +530,11 @@ std::vector<Status> S3Client::Delete(Call& call, const S3Location& bucket,
     std::vector<S3Deleted> deleted;
     Status sent = DeleteBatch(call, bucket, left, &deleted);
     if (!sent.ok() && no_delete_many_.Has(bucket.bucket)) break;
-    if (!sent.ok()) return std::vector<Status>(keys.size(), sent);
+    if (!sent.ok()) {
+      for (const std::string& key : left) outcomes[key] = sent;
+      left.clear();
+      break;
+    }
     left.clear();
     for (const S3Deleted& entry : deleted) {
       auto found = outcomes.find(entry.key);

@@ -35,6 +35,9 @@ S3Address AddressOf(const S3Options& options, const std::string& bucket, std::st
 /// The code that an answer of the store means, in one sentence about the object.
 Status S3StatusOf(int http_status, const S3Error& error, std::string_view what,
                   std::string_view location);
+/// Whether the store says that it does not know a header of the request. Somebody on the way there
+/// may answer 501, too: its word is not enough to write without the header.
+inline bool IsNotImplemented(const S3Error& error) { return error.code == "NotImplemented"; }
 
 /// Thread-safe. Errors of all calls: NotFound, PermissionDenied, InvalidArgument, Exhausted (the
 /// store asks us to slow down, or is full), Unavailable, Unsupported, Corruption, Deadline,
@@ -47,6 +50,8 @@ class S3Client {
     int64_t size_bytes = 0;
     int64_t modified_ms = 0;
     std::string writer_id;  ///< of whoever made it; "" if it was not us
+    std::string etag;       ///< as the store has it; may be empty
+    std::string md5;        ///< of the bytes, where the ETag is known to be that
   };
   Result<Found> Head(Call& call, const S3Location& at);
 
@@ -79,6 +84,11 @@ class S3Client {
   Status CompleteUpload(Call& call, const S3Location& at, const std::string& upload,
                         const std::vector<std::string>& etags, const std::string& writer_id);
   Status AbortUpload(Call& call, const S3Location& at, const std::string& upload);
+
+  /// The store makes an object of another one (s3_copy.cc); what it made is looked at. One that is
+  /// there already and is the same counts as made. Errors also: AlreadyExists; Unsupported where
+  /// the store does not know how, and nothing was made.
+  Status Copy(Call& call, const S3Location& from, const S3Location& to);
 
   /// One page of at most 1000 objects whose key begins with at.key. token goes on where a page
   /// ended; start_after is a key.
@@ -117,6 +127,10 @@ class S3Client {
 
   Status PutOnce(Call& call, const S3Location& at, net::Request& request,
                  const std::string& writer_id);
+  Status CopyWhole(Call& call, const S3Location& from, const Found& source, const S3Location& to);
+  Status CopyParts(Call& call, const S3Location& from, const Found& source, const S3Location& to);
+  Result<std::string> CopyPart(Call& call, const S3Location& from, const S3Location& to,
+                               net::Request& request);
   Status CompleteOnce(Call& call, const S3Location& at, net::Request& request,
                       const std::string& writer_id);
   Status RefuseExisting(Call& call, const S3Location& at);
@@ -142,6 +156,8 @@ class S3Client {
   const std::unique_ptr<net::HttpTransport> transport_;
   Gaps no_if_none_match_;
   Gaps no_delete_many_;
+  Gaps no_copy_;
+  Gaps no_copy_if_none_match_;
 };
 
 }  // namespace moraine::io

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/executor.h"
+#include "moraine/io/file_copy.h"
 #include "moraine/io/range_cache.h"
 #include "moraine/io/s3_client.h"
 #include "moraine/io/s3_location.h"
@@ -77,7 +78,7 @@ class S3Reader final : public RandomReader {
   const net::SharedBytes first_;  ///< the beginning of the file, if it came along; may be null
 };
 
-class S3FileSystem final : public FileSystem {
+class S3FileSystem final : public FileSystem, public StoreCopies {
  public:
   S3FileSystem(const S3Options& options, std::unique_ptr<net::HttpTransport> transport)
       : client_(options, std::move(transport)),
@@ -125,6 +126,13 @@ class S3FileSystem final : public FileSystem {
       after = std::move(where.key);
     }
     return ListFrom(call, at, after, limit);
+  }
+
+  Status Copy(Call& call, const std::string& from, const std::string& to) override {
+    MORAINE_TRY(call.Check());
+    MORAINE_ASSIGN(const S3Location source, ParseFile(from));
+    MORAINE_ASSIGN(const S3Location place, ParseFile(to));
+    return client_.Copy(call, source, place);
   }
 
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {

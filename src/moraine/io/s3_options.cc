@@ -7,24 +7,13 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/io/property_values_internal.h"
 #include "moraine/net/uri.h"
 
 namespace moraine::io {
 namespace {
 
 using Properties = std::map<std::string, std::string>;
-
-std::string TextOf(const Properties& properties, const std::string& key) {
-  auto found = properties.find(key);
-  return found == properties.end() ? "" : found->second;
-}
-
-Result<std::optional<bool>> SwitchOf(const Properties& properties, const std::string& key) {
-  std::string text = ToLowerAscii(Trim(TextOf(properties, key)));
-  if (text.empty()) return std::optional<bool>();
-  if (text == "true" || text == "false") return std::optional<bool>(text == "true");
-  return InvalidArgument(fmt::format("{}: expected true or false, got '{}'", key, text));
-}
 
 /// Endpoints may come with a slash at the end, and nothing else behind the port.
 Status ReadEndpoint(const Properties& properties, S3Options* options) {

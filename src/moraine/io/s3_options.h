@@ -4,6 +4,7 @@
 // config, the optimizer's, tables of a REST catalog.
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -40,6 +41,11 @@ struct S3Options {
   Millis backoff_first{100};                 ///< doubles, with jitter
   Millis backoff_last{5'000};
   Millis attempt_timeout{30'000};  ///< and a second per MiB sent or asked for
+
+  /// Larger files are copied in parts; S3 copies at most 5 GiB at once.
+  int64_t copy_limit_bytes = int64_t{1} << 30;
+  int64_t copy_part_bytes = int64_t{256} << 20;
+  Millis copy_timeout{300'000};  ///< more for an attempt that copies
 
   bool anonymous() const { return access_key_id.empty() && secret_access_key.empty(); }
 };

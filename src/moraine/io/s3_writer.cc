@@ -1,7 +1,10 @@
 #include "moraine/io/s3_writer.h"
 
 #include <condition_variable>
+#include <exception>
+#include <functional>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
@@ -32,13 +35,14 @@ class Parts {
     changed_.wait(lock, [&] { return under_way_ == 0; });
   }
 
-  void End(size_t number, Result<std::string> etag) {
+  /// Never throws: whoever drains would wait for ever.
+  void End(size_t number, Result<std::string> etag) noexcept {
     std::lock_guard lock(mutex_);
     --under_way_;
-    if (!etag.ok() && failure_.ok()) failure_ = etag.status();
-    if (etag.ok()) {
-      if (etags_.size() < number) etags_.resize(number);
-      etags_[number - 1] = std::move(*etag);
+    try {
+      Keep(number, std::move(etag));
+    } catch (const std::bad_alloc&) {
+      has_lost_one_ = true;
     }
     changed_.notify_all();
   }
@@ -49,13 +53,23 @@ class Parts {
   }
 
  private:
+  void Keep(size_t number, Result<std::string> etag) {
+    if (!etag.ok()) {
+      if (failure_.ok()) failure_ = etag.status();
+      return;
+    }
+    if (etags_.size() < number) etags_.resize(number);
+    etags_[number - 1] = std::move(*etag);
+  }
+
   Status Wait(Call& call, size_t most, size_t begins) {
     std::unique_lock lock(mutex_);
-    while (failure_.ok() && under_way_ > most) {
+    while (failure_.ok() && !has_lost_one_ && under_way_ > most) {
       MORAINE_TRY(call.Check());
       call.clock().WaitUntil(lock, changed_, call.deadline(), call.stop());
     }
     MORAINE_TRY(failure_);
+    if (has_lost_one_) return Exhausted("no memory left to note the end of a part of a file");
     under_way_ += begins;
     return {};
   }
@@ -65,6 +79,7 @@ class Parts {
   std::condition_variable_any changed_;
   size_t under_way_ = 0;
   Status failure_;
+  bool has_lost_one_ = false;  ///< how it ended could not be kept
   std::vector<std::string> etags_;
 };
 
@@ -143,21 +158,39 @@ class S3Writer final : public Writer {
       MORAINE_ASSIGN(upload_, client_.StartUpload(call, at_, writer_id_));
     }
     MORAINE_TRY(parts_->Begin(call));
+    // Between Begin and End nothing may throw: whoever drains would wait for ever.
+    try {
+      Submit(call);
+    } catch (const std::bad_alloc&) {
+      parts_->End(next_part_, Exhausted("no memory left for a part of a file"));
+    }
+    ++next_part_;
+    buffer_.reserve(PartSize());  // there is more to come, in all likelihood
+    return {};
+  }
+
+  void Submit(Call& call) {
     Call part_call(call.env(), call.remaining(), stop_.get_token());
     part_call.set_trace_id(call.trace_id());
     auto bytes = std::make_shared<std::string>(std::exchange(buffer_, {}));
-    buffer_.reserve(PartSize());  // there is more to come, in all likelihood
-    auto send = [&client = client_, at = at_, upload = upload_, number = next_part_, bytes,
-                 part_call, parts = parts_]() mutable {
-      Result<std::string> etag =
-          client.UploadPart(part_call, at, upload, number, std::move(*bytes));
-      bytes.reset();
-      parts->End(number, std::move(etag));
+    const std::function<void()> send = [&client = client_, at = at_, upload = upload_,
+                                        number = next_part_, bytes, part_call,
+                                        parts = parts_]() mutable {
+      parts->End(number, Upload(part_call, client, at, upload, number, *bytes));
     };
-    ++next_part_;
     Status queued = pool_.Submit(send);
     if (!queued.ok()) send();
-    return {};
+  }
+
+  static Result<std::string> Upload(Call& call, S3Client& client, const S3Location& at,
+                                    const std::string& upload, size_t number, std::string& bytes) {
+    try {
+      return client.UploadPart(call, at, upload, number, std::exchange(bytes, {}));
+    } catch (const std::bad_alloc&) {
+      return Exhausted("no memory left while a part of a file was sent");
+    } catch (const std::exception& error) {
+      return Internal(error.what());
+    }
   }
 
   Status Complete(Call& call) {

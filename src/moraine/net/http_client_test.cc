@@ -32,6 +32,7 @@ class HttpClientTest : public ::testing::Test {
     if (request.path == "/base/hang") {
       auto later = std::make_shared<Later>();
       later->until = call.clock().Mono() + 1h;
+      later->on_parked = [this](const std::shared_ptr<Waiter>&) { ++hangs_; };
       later->resume = [](Call&, Later::Reason) { return Response::Empty(204); };
       return later;
     }
@@ -54,6 +55,7 @@ class HttpClientTest : public ::testing::Test {
 
   std::string Base() const { return server_->base_url() + "/base/"; }
 
+  std::atomic<int> hangs_ = 0;  ///< so many requests wait, or have waited
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<HttpTransport> client_ = MakeHttpClient({.response_limit_bytes = 50'000});
 };
@@ -144,15 +146,21 @@ TEST_F(HttpClientTest, KeepsItsDeadline) {
 }
 
 TEST_F(HttpClientTest, StopsAtOnce) {
-  std::stop_source stop;
-  Call call = MakeCall(60s, stop.get_token());
-  Thread stopper("stop", [&](std::stop_token) {
-    while (server_->stats().parked == 0) SystemClock().SleepFor(1ms, {});
-    stop.request_stop();
-  });
-  MonoTime before = SystemClock().Mono();
-  EXPECT_EQ(client_->Send(call, Base(), {.path = "/hang"}).status().code(), Code::kCancelled);
-  EXPECT_LT(SystemClock().Mono() - before, 900ms);
+  std::chrono::nanoseconds soonest = 1h;
+  // A busy machine may hold up one or the other.
+  for (int i = 0; i < 5 && soonest >= 500ms; ++i) {
+    std::stop_source stop;
+    Call call = MakeCall(60s, stop.get_token());
+    std::atomic<MonoTime> stopped;
+    Thread stopper("stop", [&](std::stop_token end) {
+      while (hangs_ <= i && !end.stop_requested()) SystemClock().SleepFor(1ms, {});
+      stopped = SystemClock().Mono();
+      stop.request_stop();
+    });
+    EXPECT_EQ(client_->Send(call, Base(), {.path = "/hang"}).status().code(), Code::kCancelled);
+    soonest = std::min<std::chrono::nanoseconds>(soonest, SystemClock().Mono() - stopped.load());
+  }
+  EXPECT_LT(soonest, 500ms);
 }
 
 TEST_F(HttpClientTest, RefusesMalformedRequests) {

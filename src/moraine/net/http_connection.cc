@@ -324,7 +324,9 @@ void Connection::Deliver(Answer answer) {
                               waiter = std::move(waiter)]() mutable {
     if (self->state_ != State::kRunning) return;
     if (waiter) {
-      self->Park(std::get<std::shared_ptr<Later>>(std::move(answer)), std::move(waiter));
+      self->Park(std::get<std::shared_ptr<Later>>(std::move(answer)), waiter);
+      // One that was woken on the way here found nobody parked.
+      if (waiter->woken()) self->OnWake(waiter);
     } else if (self->stream_) {
       self->OnPart(std::get<Response>(std::move(answer)));
       self->Advance();
@@ -357,7 +359,11 @@ void Connection::OnWake(const std::shared_ptr<ConnectionWaiter>& waiter) {
   if (later_->ready) response = later_->ready();
   if (!response) return Resume(Later::Reason::kWoken);
   Unpark();
-  Answered(std::move(*response), AfterAnswer::kKeepIfAsked);
+  if (stream_) {
+    OnPart(std::move(*response));
+  } else {
+    Answered(std::move(*response), AfterAnswer::kKeepIfAsked);
+  }
   Advance();
 }
 
@@ -396,7 +402,10 @@ void Connection::Resume(Later::Reason reason) {
   }
   Unpark();
   state_ = State::kRunning;
-  if (!status.ok()) Refuse(Busy(503, "the server is stopping"), AfterAnswer::kClose, "");
+  if (status.ok()) return;
+  // The head of a stream is gone: nothing else may follow it.
+  if (stream_) return EndStream();
+  Refuse(Busy(503, "the server is stopping"), AfterAnswer::kClose, "");
 }
 
 void Connection::Unpark() {
@@ -541,6 +550,7 @@ void Connection::Close() {
     Record(499, 0);
   }
   Unpark();
+  if (timer_) timer_->cancel();
   state_ = State::kClosed;
   ErrorCode error;
   socket_.close(error);
@@ -571,7 +581,9 @@ bool Connection::IsIdle() const {
 
 void Connection::OnStopping() {
   if (IsIdle()) return ArmTimer(core_->options.farewell);
-  if (state_ == State::kParked && !overdue_) Resume(Later::Reason::kTimedOut);
+  if (state_ != State::kParked) return;
+  if (stream_) return EndStream();
+  if (!overdue_) Resume(Later::Reason::kTimedOut);
 }
 
 }  // namespace moraine::net

@@ -87,6 +87,7 @@ class HttpServer::Impl {
     std::shared_ptr<IoLoop> loop = std::make_shared<IoLoop>();
     asio::executor_work_guard<asio::io_context::executor_type> work{loop->context.get_executor()};
     asio::steady_timer sweep{loop->context};
+    bool is_ending = false;  ///< a sweep that is due already must not ask for the next one
     Thread thread;
   };
 
@@ -95,6 +96,8 @@ class HttpServer::Impl {
   void AcceptTheRest();
   void Sweep(Lane& lane);
   void RunLane(Lane& lane) const;
+  /// Closes all connections and lets the loops end.
+  void EndLanes();
   /// Runs something on each loop, for each of its connections as they are at that time.
   void ForEachConnection(void (Connection::*what)());
   void WaitWhile(std::chrono::nanoseconds limit, const std::function<bool()>& condition) const;
@@ -202,7 +205,7 @@ void HttpServer::Impl::AcceptTheRest() {
 void HttpServer::Impl::Sweep(Lane& lane) {
   lane.sweep.expires_after(SweepInterval(core_->options));
   lane.sweep.async_wait([this, &lane](const ErrorCode& error) {
-    if (error) return;
+    if (error || lane.is_ending) return;
     MonoTime now = core_->env.clock.Mono();
     // A closed one takes itself off the list.
     std::vector<std::shared_ptr<Connection>> all(lane.loop->connections.begin(),
@@ -229,6 +232,17 @@ void HttpServer::Impl::WaitWhile(std::chrono::nanoseconds limit,
   while (condition() && clock.Mono() < until) clock.SleepFor(kStopPause, {});
 }
 
+void HttpServer::Impl::EndLanes() {
+  ForEachConnection(&Connection::Close);
+  for (const auto& lane : lanes_) {
+    asio::post(lane->loop->context, [lane = lane.get()] {
+      lane->is_ending = true;
+      lane->sweep.cancel();
+      lane->work.reset();
+    });
+  }
+}
+
 void HttpServer::Impl::Stop(std::chrono::nanoseconds grace) {
   if (std::exchange(is_stopped_, true)) return;
   core_->stopping = true;
@@ -243,13 +257,8 @@ void HttpServer::Impl::Stop(std::chrono::nanoseconds grace) {
   core_->stop.request_stop();
   WaitWhile(kCancelGrace, [&] { return core_->running > 0; });
   core_->pool.Shutdown();
-  ForEachConnection(&Connection::Close);
-  for (const auto& lane : lanes_) {
-    asio::post(lane->loop->context, [lane = lane.get()] {
-      lane->sweep.cancel();
-      lane->work.reset();
-    });
-  }
+  // From the loop that accepts: what it handed to the others is in their queues before this.
+  asio::post(lanes_[0]->loop->context, [this] { EndLanes(); });
   for (const auto& lane : lanes_) lane->thread.Join();
 }
 

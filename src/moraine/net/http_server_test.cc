@@ -72,6 +72,7 @@ class HttpServerTest : public ::testing::Test {
     }
     if (request.path == "/poll") return Poll(call, request);
     if (request.path == "/throw") throw std::runtime_error("oops");
+    if (request.path == "/woken") return WokenAlready();
     if (request.path == "/null") return std::shared_ptr<Later>();
     if (request.path == "/empty") return Response::Empty(204);
     if (request.path == "/large") {
@@ -99,6 +100,16 @@ class HttpServerTest : public ::testing::Test {
       }
       return Response::Text(200, reason == Later::Reason::kWoken ? "woken" : "timed out");
     };
+    return later;
+  }
+
+  /// Woken before it is parked; ready knows the answer.
+  static Answer WokenAlready() {
+    auto later = std::make_shared<Later>();
+    later->until = MonoTime::max();
+    later->on_parked = [](const std::shared_ptr<Waiter>& waiter) { waiter->Wake(); };
+    later->resume = [](Call&, Later::Reason) { return Response::Text(200, "resumed"); };
+    later->ready = [] { return std::optional(Response::Text(200, "ready")); };
     return later;
   }
 
@@ -148,6 +159,15 @@ TEST_F(HttpServerTest, KeepsConnections) {
   client.Send(Get("/", "Connection: close\r\n"));
   EXPECT_EQ(client.Read().headers.Get("Connection"), "close");
   EXPECT_EQ(client.ReadToEnd(), "");
+}
+
+TEST_F(HttpServerTest, AWakeBeforeParkingIsNotLost) {
+  StartServer();
+  RawClient client = Connect();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(client.Send(Get("/woken")));
+    EXPECT_EQ(client.Read().BodyText(), "ready");
+  }
 }
 
 TEST_F(HttpServerTest, ServesHttp10) {
@@ -362,9 +382,9 @@ TEST_F(HttpServerTest, GivesUpOnReadersThatStop) {
 
 TEST_F(HttpServerTest, SlowClientsHoldNoWorker) {
   StartServer({.request_threads = 1,
-               .idle_timeout = 200ms,
-               .header_timeout = 100ms,
-               .body_timeout = 100ms});
+               .idle_timeout = 600ms,
+               .header_timeout = 300ms,
+               .body_timeout = 300ms});
   RawClient silent = Connect();
   RawClient slow_header = Connect();
   slow_header.Send("GET / HTTP/1.1\r\nHost: loc");
@@ -616,7 +636,26 @@ TEST_F(HttpServerTest, WhoSpeaksJustBeforeTheEndIsAnswered) {
   EXPECT_EQ(response.headers.Get("Connection"), "close");
   EXPECT_EQ(idle.ReadToEnd(), "");
   idle.Close();
+  MonoTime before = SystemClock().Mono();
   stopper.Join();
+  EXPECT_LT(SystemClock().Mono() - before, 10s);  // the farewell of who has gone is not waited for
+}
+
+TEST_F(HttpServerTest, AStopEndsThoughALoopIsLateWithItsTimers) {
+  ServerOptions options{.io_threads = 1, .write_timeout = 40ms};
+  // Holds up the loop for several of its sweeps, while the server is told to stop.
+  options.quick = [this](const Request& request) -> std::optional<Answer> {
+    if (request.path != "/slow") return std::nullopt;
+    ++handled_;
+    SystemClock().SleepFor(100ms, {});
+    return Response::Text(200, "slow");
+  };
+  StartServer(std::move(options));
+  RawClient client = Connect();
+  client.Send(Get("/slow"));
+  ASSERT_TRUE(Eventually([&] { return handled_ == 1; }));
+  server_->Stop(0s);
+  EXPECT_EQ(server_->stats().connections, 0u);
 }
 
 TEST_F(HttpServerTest, StopWithoutGraceCancelsWhatRuns) {

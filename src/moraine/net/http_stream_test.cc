@@ -1,12 +1,14 @@
 // Answers that come in parts, over real sockets.
 
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 #include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "moraine/base/executor.h"
 #include "moraine/net/http_server.h"
 #include "moraine/net/testing/raw_client.h"
 
@@ -55,6 +57,11 @@ class HttpStreamTest : public ::testing::Test {
     if (request.path == "/count") return Count(0, std::make_shared<Token>(alive_));
     if (request.path == "/large") return Large(std::make_shared<Token>(alive_));
     if (request.path == "/wait") return Wait(std::make_shared<Token>(alive_));
+    if (request.path == "/block") {
+      std::unique_lock lock(mutex_);
+      ++blocked_;
+      released_.wait(lock, [&] { return is_released_; });
+    }
     if (request.path == "/throw" || request.path == "/error") {
       Response response = Response::Text(200, "so far so good");
       response.next = [fails = request.path == "/throw"](Call&) -> Answer {
@@ -100,6 +107,14 @@ class HttpStreamTest : public ::testing::Test {
     return response;
   }
 
+  void Release() {
+    {
+      std::lock_guard lock(mutex_);
+      is_released_ = true;
+    }
+    released_.notify_all();
+  }
+
   /// False as long as nobody waits.
   bool Wake() {
     std::vector<std::shared_ptr<Waiter>> waiters;
@@ -123,6 +138,9 @@ class HttpStreamTest : public ::testing::Test {
 
   std::mutex mutex_;
   std::vector<std::shared_ptr<Waiter>> waiters_;
+  std::condition_variable released_;
+  bool is_released_ = false;
+  std::atomic<int> blocked_ = 0;
   const SharedBytes large_ = Bytes(std::string(1 << 20, 'x'));
   std::atomic<int> alive_ = 0;
   std::atomic<int> made_ = 0;
@@ -208,6 +226,28 @@ TEST_F(HttpStreamTest, AStoppingServerEndsItsStreamsAtOnce) {
   EXPECT_LT(SystemClock().Mono() - before, 10s);
   EXPECT_TRUE(parked.ReadToEnd().ends_with("0\r\n\r\n"));
   EXPECT_EQ(alive_, 0);
+}
+
+TEST_F(HttpStreamTest, AStoppingServerPutsNoRefusalIntoAStream) {
+  ServerOptions options;
+  options.request_threads = 1;
+  options.request_queue_limit = 1;
+  StartServer(options);
+  auto stream = Ask("/wait");
+  stream.ReadUntil("look 1;");
+  ASSERT_TRUE(Eventually([&] { return server_->stats().parked == 1; }));
+  // The only thread and the only place in the queue are taken: the stream's next part has to wait.
+  auto running = Ask("/block");
+  ASSERT_TRUE(Eventually([&] { return blocked_ == 1; }));
+  auto queued = Ask("/block");
+  ASSERT_TRUE(Eventually([&] { return server_->stats().running == 2; }));
+  ASSERT_TRUE(Eventually([&] { return Wake(); }));
+  Thread stopper("stopper", [&](std::stop_token) { server_->Stop(0s); });
+  std::string rest = stream.ReadToEnd();
+  Release();
+  stopper.Join();
+  EXPECT_EQ(rest.find("503"), rest.npos) << rest;
+  EXPECT_TRUE(rest.ends_with("0\r\n\r\n")) << rest;
 }
 
 }  // namespace

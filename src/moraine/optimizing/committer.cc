@@ -1,5 +1,6 @@
 #include "moraine/optimizing/committer.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
@@ -13,7 +14,7 @@
 #include "moraine/planning/branch.h"
 #include "moraine/planning/dedup_rules.h"
 #include "moraine/planning/landing.h"
-#include "moraine/planning/vector_check.h"
+#include "moraine/planning/output_files.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -26,6 +27,8 @@ using store::Transaction;
 
 constexpr int kRacesToLose = 2;
 constexpr Millis kCleanUpLimit{10'000};
+/// Of looking at reports: other tables wait. Work that has waited for long has more.
+constexpr Millis kCheckLimit{60'000};
 
 planning::PlannedRun RunOf(const Process& process) {
   return {process.process_id, process.type, process.snapshot_id, process.sequence_number,
@@ -68,6 +71,26 @@ bool IsPassing(const Status& status) {
          status.code() == Code::kCommitUnknown;
 }
 
+/// Takes out what check has something against.
+template <typename Check>
+Status Refuse(ProcessWork* work, const Check& check) {
+  std::vector<planning::FinishedWork> finished;
+  for (const auto& item : work->finished) finished.push_back({&item.task, &item.output});
+  MORAINE_ASSIGN(const auto refused, check(finished));
+  std::vector<FinishedTask> believed;
+  for (size_t i = 0; i < work->finished.size(); ++i) {
+    if (const auto why = refused.find(i); why != refused.end()) {
+      work->refused.push_back(
+          {work->finished[i].task.task_id,
+           fmt::format("what its optimizer reported can't be taken: {}", why->second)});
+    } else {
+      believed.push_back(std::move(work->finished[i]));
+    }
+  }
+  work->finished = std::move(believed);
+  return {};
+}
+
 }  // namespace
 
 Committer::Committer(catalog::Catalog& catalog, io::FileSystem& files, store::Shards& shards,
@@ -85,6 +108,10 @@ Result<size_t> Committer::CommitTick(Call& call) {
   const std::string own = shards_.Filter(call, "table_id");
   MORAINE_ASSIGN(auto open, RunFor(call, database_, Access::kRead,
                                    [&](Transaction& t) { return OpenProcesses(t, own); }));
+  std::erase_if(checked_, [&](const auto& entry) {
+    return std::none_of(open.begin(), open.end(),
+                        [&](const Process& process) { return process.process_id == entry.first; });
+  });
   size_t ended = 0;
   for (auto& process : open) {
     MORAINE_TRY(call.Check());
@@ -133,25 +160,40 @@ Status Committer::Finish(Call& call, Process process) {
   }
   if (!finished.ok()) return Fail(call, std::move(process), work, finished.status().ToString());
   work.finished = std::move(*finished);
-  MORAINE_TRY(CheckReports(call, &work));
+  const int64_t age_ms = shards_.NowMs(call) - process.created_ms;
+  Call checking(call, std::max(kCheckLimit, Millis(age_ms / 20)));
+  const Status checked = CheckReports(checking, &work, &checked_[process.process_id]);
+  if (!checked.ok()) {
+    if (checked.code() == Code::kCancelled || age_ms < options_.commit_give_up.count())
+      return checked;
+    return Fail(call, std::move(process), work,
+                fmt::format("what its tasks made can't be looked at: {}", checked.ToString()));
+  }
   return CommitWork(call, std::move(process), work);
 }
 
-Status Committer::CheckReports(Call& call, ProcessWork* work) {
-  std::vector<planning::FinishedWork> finished;
-  for (const auto& item : work->finished) finished.push_back({&item.task, &item.output});
-  MORAINE_ASSIGN(const auto refused,
-                 planning::CheckVectors(call, files_, finished, options_.carry_memory_bytes));
-  std::vector<FinishedTask> believed;
-  for (size_t i = 0; i < work->finished.size(); ++i) {
-    if (const auto why = refused.find(i); why != refused.end()) {
-      work->refused.push_back({work->finished[i].task.task_id, why->second});
-    } else {
-      believed.push_back(std::move(work->finished[i]));
+Status Committer::CheckReports(Call& call, ProcessWork* work, CheckedReports* checked) {
+  using Refused = std::map<size_t, std::string>;
+  using Finished = std::vector<planning::FinishedWork>;
+  MORAINE_TRY(Refuse(work, [&](const Finished& finished) -> Result<Refused> {
+    if (!checked->looked) {
+      MORAINE_ASSIGN(const Refused found, planning::CheckOutputFiles(call, files_, finished));
+      for (const auto& [i, why] : found)
+        checked->refused[{finished[i].task->task_id, finished[i].task->attempt}] = why;
+      checked->looked = true;
     }
-  }
-  work->finished = std::move(believed);
-  return {};
+    Refused refused;
+    for (size_t i = 0; i < finished.size(); ++i) {
+      const auto why =
+          checked->refused.find({finished[i].task->task_id, finished[i].task->attempt});
+      if (why != checked->refused.end()) refused.emplace(i, why->second);
+    }
+    return refused;
+  }));
+  return Refuse(work, [&](const Finished& finished) {
+    return planning::CheckReplacedDeletes(call, files_, finished, options_.carry_memory_bytes,
+                                          &checked->deletes);
+  });
 }
 
 Status Committer::CommitWork(Call& call, Process process, const ProcessWork& work) {

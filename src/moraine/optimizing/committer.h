@@ -4,7 +4,10 @@
 // next look finds the process committing and goes on; a commit that has landed is recognised by its
 // mark in the summary.
 
+#include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "moraine/catalog/catalog.h"
@@ -15,6 +18,7 @@
 #include "moraine/optimizing/process_end.h"
 #include "moraine/optimizing/process_store.h"
 #include "moraine/planning/landing.h"
+#include "moraine/planning/replaced_deletes.h"
 
 namespace moraine::optimizing {
 
@@ -42,8 +46,14 @@ class Committer {
   /// On the table as it is now. True: the process has ended; false: to be tried again.
   Result<bool> TryCommit(Call& call, Call& attempt_call, Process* process, const ProcessWork& work,
                          const catalog::TableTurns::Turn* turn, Tries* tries);
-  /// Takes out what can't be believed.
-  Status CheckReports(Call& call, ProcessWork* work);
+  /// What is known of the reports of a process, which no longer change.
+  struct CheckedReports {
+    bool looked = false;                                         ///< for their files
+    std::map<std::pair<int32_t, int32_t>, std::string> refused;  ///< by task and attempt
+    planning::CheckedDeletes deletes;
+  };
+  /// Takes out what can't be believed. For a while only: what is left goes on at the next tick.
+  Status CheckReports(Call& call, ProcessWork* work, CheckedReports* checked);
   /// A table that can't be found: it was dropped, or only its metadata file is out of sight.
   Result<bool> WithoutTable(Call& call, Process* process, const ProcessWork& work,
                             const Status& why);
@@ -64,6 +74,7 @@ class Committer {
   AttemptCleaner cleaner_;
   const Options options_;
   OptimizingMetrics metrics_;
+  std::map<std::string, CheckedReports> checked_;  // by id of an open process; of CommitTick alone
 };
 
 }  // namespace moraine::optimizing

@@ -549,5 +549,59 @@ TEST_F(CommitterTest, WorkThatLosesToOtherProcessesIsKept) {
   }
 }
 
+/// A committer of its own over a world whose tasks have run.
+struct OwnCommitter {
+  explicit OwnCommitter(OptimizingWorld* world)
+      : files(world->disk()),
+        catalog(world->store(), files, catalog::CatalogOptions()),
+        alone(world->store(), {}),
+        monitor(catalog, files, alone, Options()),
+        committer(catalog, files, alone, monitor, Options()) {}
+
+  io::HookedFiles files;
+  catalog::Catalog catalog;
+  store::Shards alone;
+  HealthMonitor monitor;
+  Committer committer;
+};
+
+TEST_F(CommitterTest, WhatCannotBeLookedAtIsGivenUpSomeDay) {
+  Plan();
+  world_.RunTasks();
+  OwnCommitter own(&world_);
+  own.files.on_stat = [](const std::string&) { return Unavailable("out of reach"); };
+  Call call = world_.call();
+  EXPECT_EQ(own.committer.CommitTick(call).value(), 0u);
+  EXPECT_EQ(Last().state, ProcessState::kCommitting);
+  world_.Advance(Options().commit_give_up);
+  Call later = world_.call();
+  EXPECT_EQ(own.committer.CommitTick(later).value(), 1u);
+  EXPECT_EQ(Last().state, ProcessState::kFailed);
+  EXPECT_THAT(Last().error, HasSubstr("can't be looked at"));
+}
+
+TEST_F(CommitterTest, ReportsAreLookedAtOnce) {
+  Plan();
+  world_.RunTasks();
+  OwnCommitter own(&world_);
+  int looks = 0;
+  own.files.on_stat = [&](const std::string&) -> Status {
+    ++looks;
+    return {};
+  };
+  int number = 0;
+  own.files.hook = [&] {
+    ASSERT_TRUE(world_.Append(kTable, {"w" + std::to_string(++number)}, 3).ok());
+  };
+  Call call = world_.call();
+  EXPECT_EQ(own.committer.CommitTick(call).value(), 0u);
+  EXPECT_EQ(Last().state, ProcessState::kCommitting);
+  EXPECT_EQ(looks, 2);
+  own.files.hook = nullptr;
+  EXPECT_EQ(own.committer.CommitTick(call).value(), 1u);
+  EXPECT_EQ(Last().state, ProcessState::kSucceeded) << Last().error;
+  EXPECT_EQ(looks, 2);
+}
+
 }  // namespace
 }  // namespace moraine::optimizing

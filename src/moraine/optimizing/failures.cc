@@ -33,10 +33,14 @@ std::string Shape(std::string_view error) {
 
 }  // namespace
 
+Millis BackOff(int64_t failures, Millis first, Millis last) {
+  Millis wait = first;
+  for (int64_t i = 1; i < failures && wait < last; ++i) wait *= 2;
+  return std::min(wait, last);
+}
+
 Millis BackOff(int64_t failures, const Options& options) {
-  Millis wait = options.backoff_first;
-  for (int64_t i = 1; i < failures && wait < options.backoff_last; ++i) wait *= 2;
-  return std::min(wait, options.backoff_last);
+  return BackOff(failures, options.backoff_first, options.backoff_last);
 }
 
 bool SameFailure(std::string_view a, std::string_view b) { return Shape(a) == Shape(b); }

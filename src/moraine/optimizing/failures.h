@@ -12,7 +12,8 @@
 
 namespace moraine::optimizing {
 
-/// The nth failure in a row: how long to wait. Doubles from backoff_first up to backoff_last.
+/// The nth failure in a row: how long to wait. Doubles from the first wait up to the last.
+Millis BackOff(int64_t failures, Millis first, Millis last);
 Millis BackOff(int64_t failures, const Options& options);
 
 /// Whether two errors say the same, ids, paths' numbers and times apart.

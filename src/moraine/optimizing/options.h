@@ -34,6 +34,9 @@ struct Options {
   Millis commit_turn_limit{10'000};       ///< how long writers may be kept waiting for a commit
   Millis commit_give_up{24 * 3'600'000};  ///< a process that is older and still loses has failed
   int64_t carry_memory_bytes = int64_t{128} << 20;  ///< for deletes that came while tasks ran
+  /// Of handouts, where maintenance tasks and rewrites wait both, and of a group's threads (one at
+  /// least) that maintenance may have while rewrites wait.
+  double job_share = 0.25;
   Millis task_retry_first{1'000};  ///< after a failed attempt; doubles up to a minute
   int64_t max_input_per_thread_bytes = int64_t{512} << 20;
   int64_t max_files_per_plan = 200'000;

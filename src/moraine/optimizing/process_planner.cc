@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/catalog/blockers.h"
 #include "moraine/optimizing/failures.h"
 #include "moraine/optimizing/process_store.h"
 #include "moraine/planning/branch.h"
@@ -160,7 +161,23 @@ Result<bool> ProcessPlanner::DropRequest(Call& call, TableState state, const Sta
   return false;
 }
 
+/// A writer keeps optimizing off the table: it waits until the blocker expires, at most.
+Result<bool> ProcessPlanner::WaitForWriter(Call& call, TableState* state) {
+  MORAINE_ASSIGN(auto blocker, RunFor(call, database_, Access::kRead, [&](Transaction& t) {
+                   return catalog::FindBlocker(t, state->table_id, catalog::kOptimizeOperation);
+                 }));
+  if (!blocker) return false;
+  std::string reason = catalog::Explain(*blocker);
+  if (state->reason == reason) return true;
+  state->reason = std::move(reason);
+  state->due_ms = blocker->expires_ms;
+  MORAINE_TRY(Save(call, *state));
+  return true;
+}
+
 Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t group_threads) {
+  MORAINE_ASSIGN(bool waits, WaitForWriter(call, &state));
+  if (waits) return false;
   int64_t now_ms = shards_.NowMs(call);
   auto loaded = catalog_.LoadById(call, state.table_id);
   auto give_up = [&](const Status& why) -> Result<bool> {
@@ -258,6 +275,9 @@ Result<bool> ProcessPlanner::PlanTable(Call& call, TableState state, int64_t gro
   state.reason = plan.reason;
   state.pending_since_ms = 0;
   Status inserted = shards_.Write(call, state.table_id, [&](Transaction& t) -> Status {
+    MORAINE_ASSIGN(auto blocker,
+                   catalog::FindBlocker(t, state.table_id, catalog::kOptimizeOperation));
+    if (blocker) return Conflict(catalog::Explain(*blocker));  // taken while it was planned
     MORAINE_TRY(InsertProcess(t, process, rewrite_tasks));
     return ReplaceTableState(t, state);
   });

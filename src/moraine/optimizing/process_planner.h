@@ -21,6 +21,7 @@ class ProcessPlanner {
   Result<size_t> PlanTick(Call& call);
 
  private:
+  Result<bool> WaitForWriter(Call& call, TableState* state);
   Result<bool> PlanTable(Call& call, TableState state, int64_t group_threads);
   Result<bool> DropRequest(Call& call, TableState state, const Status& why);
   Status ExplainRunning(Call& call);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "moraine/catalog/blockers.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 
 namespace moraine::optimizing {
@@ -26,6 +27,26 @@ class ProcessPlannerTest : public testing::Test {
 
   OptimizingWorld world_;
 };
+
+TEST_F(ProcessPlannerTest, AWriterKeepsItOffATable) {
+  int64_t id = world_.MakeTable("t");
+  ASSERT_TRUE(world_.Append("t", {"a", "b"}).ok());
+  world_.token();
+  ASSERT_TRUE(Look().ok());
+  Call call = world_.call();
+  catalog::Blockers blockers(world_.store());
+  auto blocker = blockers.Take(call, id, {{"optimize"}, false, "load-7", Millis(60'000)}).value();
+  EXPECT_EQ(Plan(), 0u);
+  TableState state = world_.State(id).value();
+  EXPECT_EQ(state.status, TableStatus::kPending);
+  EXPECT_EQ(state.reason, catalog::Explain(blocker));
+  EXPECT_EQ(state.due_ms, blocker.expires_ms);
+  EXPECT_EQ(Plan(), 0u);
+  world_.Advance(Millis(60'000));
+  (void)world_.parts().queue.Heartbeat(call, {world_.token(), {}});
+  ASSERT_TRUE(Look().ok());
+  EXPECT_EQ(Plan(), 1u);
+}
 
 TEST_F(ProcessPlannerTest, PlanningThatFailsWaitsLongerEachTimeUntilItWorks) {
   int64_t id = world_.MakeTable("t");

@@ -144,6 +144,14 @@ ALTER TABLE process ADD COLUMN deduplicated_rows {bigint} NOT NULL DEFAULT 0;
 )"},
       {7, "servers of embedded optimizers", R"(
 ALTER TABLE optimizer ADD COLUMN server {key};
+)"},
+      {8, "tasks beside rewrites", R"(
+ALTER TABLE task ADD COLUMN kind {key};
+ALTER TABLE task ADD COLUMN job_group {key};
+ALTER TABLE task ADD COLUMN job_table {bigint};
+ALTER TABLE task ADD COLUMN job_retries {bigint};
+CREATE INDEX task_job ON task (job_group, state, process_id);
+ALTER TABLE optimizer ADD COLUMN protocol {bigint} NOT NULL DEFAULT 2;
 )"}};
   return migrations;
 }

@@ -13,19 +13,9 @@ using store::RunFor;
 using store::Transaction;
 
 constexpr size_t kRefreshBatch = 100;
-constexpr Millis kTickLimit{10 * 60'000};
 constexpr int64_t kTrimEveryMs = 3'600'000;
 constexpr Millis kWatchEvery{1'000};
 constexpr Millis kWatchLimit{10'000};
-constexpr Millis kGoodbyeLimit{3'000};
-
-/// A store that is one process's has no others to share with.
-store::ShardOptions ShardsOf(const Options& options, const store::Database& database) {
-  const bool alone = database.dialect() == "sqlite";
-  return {.duty = kDuty,
-          .holder = alone ? std::string() : options.server,
-          .length = options.lease_length};
-}
 
 /// What is wrong whatever the table is like.
 Status CheckRequest(const RunRequest& request) {
@@ -61,7 +51,8 @@ Service::Service(catalog::Catalog& catalog, io::FileSystem& files, store::Databa
     : catalog_(catalog),
       database_(database),
       options_(options),
-      shards_(database, ShardsOf(options, database)),
+      shards_(database, store::SharedDuty(database, kDuty, options.server, options.lease_length)),
+      loop_(shards_, kDuty, options.idle_tick, kWatchEvery),
       metrics_(options.metrics),
       queue_(database, options),
       monitor_(catalog, files, shards_, options),
@@ -77,50 +68,31 @@ Status Service::Open(Call& call) {
   return database_.dialect() == "sqlite" ? queue_.ForgetEmbedded(call) : Status();
 }
 
-void Service::Wake() {
-  {
-    std::lock_guard lock(mutex_);
-    wake_ = true;
-  }
-  woken_.notify_all();
-}
-
-template <typename Step>
-bool Service::Try(Call& call, std::string_view name, Step&& step) {
-  auto result = step();
-  if (result.ok()) return *result;
-  if (result.status().code() != Code::kCancelled) {
-    call.log().Warn("optimizing step failed, will be tried again",
-                    {{"step", name}, {"error", result.status().ToString()}});
-  }
-  return false;
-}
+void Service::Wake() { loop_.Wake(); }
 
 Result<bool> Service::Tick(Call& call) {
-  Try(call, "leases", [&]() -> Result<bool> {
+  loop_.Try(call, "leases", [&]() -> Result<bool> {
     MORAINE_TRY(shards_.Keep(call));
     return false;
   });
   shards_.StartTerm();
   metrics_.Shares(shards_.held(), shards_.members());
-  bool busy = Try(call, "feed", [&] { return monitor_.FeedTick(call); });
-  Try(call, "reclaim", [&]() -> Result<bool> {
+  bool busy = loop_.Try(call, "feed", [&] { return monitor_.FeedTick(call); });
+  loop_.Try(call, "reclaim", [&]() -> Result<bool> {
     if (!shards_.Leads(call)) return false;
     if (shards_.KnowsTheDead(call)) MORAINE_TRY(queue_.ForgetDeadServers(call));
     MORAINE_TRY(queue_.ReclaimTick(call));
     return false;
   });
-  auto some = [](Result<size_t> count) -> Result<bool> {
-    MORAINE_TRY(count);
-    return *count > 0;
-  };
-  busy |= Try(call, "commit", [&] { return some(committer_.CommitTick(call)); });
-  busy |= Try(call, "refresh", [&] { return some(monitor_.RefreshTick(call, kRefreshBatch)); });
-  busy |= Try(call, "plan", [&] { return some(planner_.PlanTick(call)); });
-  Try(call, "clean", [&]() -> Result<bool> {
+  busy |= loop_.TrySome(call, "commit", [&] { return committer_.CommitTick(call); });
+  busy |= loop_.TrySome(call, "refresh", [&] { return monitor_.RefreshTick(call, kRefreshBatch); });
+  busy |= loop_.TrySome(call, "plan", [&] { return planner_.PlanTick(call); });
+  loop_.Try(call, "clean", [&]() -> Result<bool> {
     MORAINE_TRY(committer_.CleanTick(call));
     int64_t now_ms = shards_.NowMs(call);
-    if (now_ms < trimmed_ms_ + kTrimEveryMs || !shards_.Leads(call)) return false;
+    // Clocks may be set back.
+    const bool is_recent = now_ms >= trimmed_ms_ && now_ms < trimmed_ms_ + kTrimEveryMs;
+    if (is_recent || !shards_.Leads(call)) return false;
     trimmed_ms_ = now_ms;
     MORAINE_TRY(shards_.WriteAsLeader(call, [&](Transaction& t) {
       return TrimProcesses(t, now_ms - options_.process_retention.count());
@@ -132,23 +104,10 @@ Result<bool> Service::Tick(Call& call) {
   return busy;
 }
 
-/// Whatever the ticks take: leases are renewed, and tasks that others made are announced.
-void Service::Keep(const Env& env, const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    Call call(env, kWatchLimit, stop);
-    Try(call, "leases", [&]() -> Result<bool> {
-      MORAINE_TRY(shards_.Keep(call));
-      MORAINE_TRY(queue_.WatchTick(call));
-      return false;
-    });
-    env.clock.SleepFor(std::min(kWatchEvery, shards_.interval()), stop);
-  }
-}
-
 void Service::Watch(const Env& env, std::stop_token stop) {
   while (!shards_.alone() && !stop.stop_requested()) {
     Call call(env, kWatchLimit, stop);
-    Try(call, "watch", [&]() -> Result<bool> {
+    loop_.Try(call, "watch", [&]() -> Result<bool> {
       MORAINE_TRY(queue_.WatchTick(call));
       return false;
     });
@@ -157,37 +116,10 @@ void Service::Watch(const Env& env, std::stop_token stop) {
 }
 
 void Service::Run(const Env& env, std::stop_token stop) {
-  Thread keeper;
-  if (!shards_.alone()) {
-    keeper = Thread("leases", [&](std::stop_token end) { Keep(env, end); });
-  }
-  Loop(env, stop);
-  if (shards_.alone()) return;
-  keeper.RequestStop();
-  keeper.Join();
-  // The stop has been requested: this call must not end with it.
-  Call call(env, kGoodbyeLimit);
-  Status released = shards_.Release(call);
-  if (!released.ok())
-    call.log().Warn("leases run out by themselves", {{"error", released.ToString()}});
-}
-
-void Service::Loop(const Env& env, const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    {
-      std::lock_guard lock(mutex_);
-      wake_ = false;
-    }
-    Call call(env, kTickLimit, stop);
-    auto busy = Tick(call);
-    if (busy.ok() && *busy) continue;
-    // Timers of tables are met within an idle tick; a change wakes at once.
-    MonoTime until = env.clock.Mono() + options_.idle_tick;
-    std::unique_lock lock(mutex_);
-    while (!wake_ && env.clock.Mono() < until && !stop.stop_requested()) {
-      env.clock.WaitUntil(lock, woken_, until, stop);
-    }
-  }
+  // Tasks that others made are announced whatever the ticks take.
+  loop_.Run(
+      env, std::move(stop), [this](Call& call) { return Tick(call); },
+      [this](Call& call) { return queue_.WatchTick(call); });
 }
 
 Result<std::vector<TableState>> Service::Tables(Call& call, int64_t after_table_id, size_t limit) {

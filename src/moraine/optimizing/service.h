@@ -4,19 +4,16 @@
 // this object may be made and destroyed at any time, and several servers may have one each: they
 // share the tables by leases (docs/design/0015-replicas.md).
 
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include "moraine/base/executor.h"
 #include "moraine/catalog/catalog.h"
 #include "moraine/optimizing/committer.h"
 #include "moraine/optimizing/health_monitor.h"
 #include "moraine/optimizing/process_planner.h"
 #include "moraine/optimizing/task_queue.h"
 #include "moraine/store/shards.h"
+#include "moraine/store/work_loop.h"
 
 namespace moraine::optimizing {
 
@@ -71,23 +68,16 @@ class Service {
   Status Cancel(Call& call, const std::string& process_id);
 
  private:
-  void Loop(const Env& env, const std::stop_token& stop);
-  void Keep(const Env& env, const std::stop_token& stop);
-  template <typename Step>
-  bool Try(Call& call, std::string_view name, Step&& step);
-
   catalog::Catalog& catalog_;
   store::Database& database_;
   const Options options_;
   store::Shards shards_;
+  store::WorkLoop loop_;
   SharedWorkMetrics metrics_;
   TaskQueue queue_;
   HealthMonitor monitor_;
   ProcessPlanner planner_;
   Committer committer_;
-  std::mutex mutex_;
-  std::condition_variable_any woken_;
-  bool wake_ = false;
   int64_t trimmed_ms_ = 0;  // by the loop's thread
 };
 

@@ -6,6 +6,7 @@
 #include "moraine/io/testing/hooked_files.h"
 #include "moraine/optimizing/service.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
+#include "moraine/store/testing/shared_database.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -16,24 +17,6 @@ using store::Transaction;
 using testing::ElementsAre;
 
 constexpr Millis kLease{6'000};
-
-/// Any store as one that many processes have.
-class SharedDatabase final : public store::Database {
- public:
-  explicit SharedDatabase(store::Database& inner) : inner_(inner) {}
-  Status Run(Call& call, Access access, const std::function<Status(Transaction&)>& body) override {
-    return inner_.Run(call, access, body);
-  }
-  std::string_view dialect() const override {
-    return inner_.dialect() == "sqlite" ? "shared" : inner_.dialect();
-  }
-  Result<std::string> Backup(Call& call, std::string_view label) override {
-    return inner_.Backup(call, label);
-  }
-
- private:
-  store::Database& inner_;
-};
 
 /// One server of several.
 struct Replica {
@@ -64,7 +47,7 @@ struct Replica {
   }
 
   OptimizingWorld& world;
-  SharedDatabase database;
+  store::SharedDatabase database;
   io::HookedFiles files;
   Service service;
 };

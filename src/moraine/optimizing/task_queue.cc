@@ -1,11 +1,17 @@
 #include "moraine/optimizing/task_queue.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "moraine/optimizing/attempt_cleaner.h"
+#include "moraine/optimizing/jobs.h"
 #include "moraine/store/shards.h"
+#include "moraine/tasks/maintenance_task.h"
+#include "moraine/tasks/task_packing.h"
 
 namespace moraine::optimizing {
 namespace {
@@ -28,13 +34,23 @@ std::string NameOf(const TaskKey& key) {
 
 Status UnknownOptimizer() { return NotFound("no such optimizer: register again"); }
 
-/// The optimizer's group, with its heartbeat renewed.
-Result<std::string> Touch(Transaction& t, const std::string& token, int64_t now_ms) {
-  MORAINE_ASSIGN(auto rows,
-                 t.Query("SELECT resource_group FROM optimizer WHERE token = ?", {token}));
+struct Asker {
+  std::string group;
+  bool knows_jobs = false;
+};
+
+/// The optimizer, with its heartbeat renewed.
+Result<Asker> Touch(Transaction& t, const std::string& token, int64_t now_ms) {
+  MORAINE_ASSIGN(
+      auto rows,
+      t.Query("SELECT resource_group, protocol FROM optimizer WHERE token = ?", {token}));
   if (rows.empty()) return UnknownOptimizer();
   MORAINE_TRY(t.Execute("UPDATE optimizer SET heartbeat_ms = ? WHERE token = ?", {now_ms, token}));
-  return rows[0].Text(0);
+  Asker asker;
+  MORAINE_ASSIGN(asker.group, rows[0].Text(0));
+  MORAINE_ASSIGN(const int64_t protocol, rows[0].Int(1));
+  asker.knows_jobs = protocol >= tasks::kProtocolOfJobs;
+  return asker;
 }
 
 /// The process to serve next: least use of its quota first, then the oldest; one over its quota
@@ -72,35 +88,104 @@ Result<std::optional<std::string>> ChooseProcess(Transaction& t, const std::stri
 struct TakenTask {
   TaskKey key;
   std::string packed;
+  bool is_job = false;
+  std::string group;
+  bool both_waited = false;  ///< rewrites and maintenance
 };
 
+struct Chosen {
+  std::string process_id;
+  int64_t task_id = 0;
+  int64_t attempt = 0;
+};
+
+Result<std::optional<Chosen>> FirstTask(std::vector<Row> rows) {
+  if (rows.empty()) return std::optional<Chosen>();
+  Chosen chosen;
+  MORAINE_ASSIGN(chosen.process_id, rows[0].Text(0));
+  MORAINE_ASSIGN(chosen.task_id, rows[0].Int(1));
+  MORAINE_ASSIGN(chosen.attempt, rows[0].Int(2));
+  return std::optional<Chosen>(std::move(chosen));
+}
+
+/// Maintenance's next task: its jobs take turns.
+Result<std::optional<Chosen>> ChooseJob(Transaction& t, const std::string& group,
+                                        const std::string& last_job, int64_t now_ms) {
+  for (const std::string& after : {last_job, std::string()}) {
+    MORAINE_ASSIGN(auto rows,
+                   t.Query("SELECT process_id, task_id, attempt FROM task WHERE job_group ="
+                           " ? AND state = 'planned' AND process_id > ? AND not_before_ms <= ?"
+                           " ORDER BY process_id, task_id LIMIT 1",
+                           {group, after, now_ms}));
+    if (!rows.empty() || after.empty()) return FirstTask(std::move(rows));
+  }
+  return std::optional<Chosen>();
+}
+
+Result<std::optional<Chosen>> ChooseRewrite(Transaction& t, const std::string& process_id,
+                                            int64_t now_ms) {
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT process_id, task_id, attempt FROM task WHERE process_id = ?"
+                         " AND state = 'planned' AND not_before_ms <= ? ORDER BY input_bytes DESC,"
+                         " task_id LIMIT 1",
+                         {process_id, now_ms}));
+  return FirstTask(std::move(rows));
+}
+
+/// Whether maintenance has all the threads of the group that it may have while rewrites wait.
+Result<bool> JobsHaveTheirShare(Transaction& t, const std::string& group, double share) {
+  MORAINE_ASSIGN(auto running, t.Query("SELECT COUNT(*) FROM task WHERE job_group = ? AND state IN"
+                                       " ('scheduled', 'acknowledged')",
+                                       {group}));
+  MORAINE_ASSIGN(auto threads,
+                 t.Query("SELECT SUM(threads) FROM optimizer WHERE resource_group = ?", {group}));
+  MORAINE_ASSIGN(const int64_t busy, running.at(0).Int(0));
+  MORAINE_ASSIGN(const auto all, threads.at(0).OptInt(0));
+  const double most = std::ceil(share * static_cast<double>(all.value_or(0)));
+  return static_cast<double>(busy) >= std::max(1.0, most);
+}
+
+/// turn_of: the credit of maintenance and the job that was served last, by group.
+template <typename TurnOf>
 Result<std::optional<TakenTask>> TakeTask(Transaction& t, const std::string& token, int32_t thread,
-                                          int64_t now_ms) {
-  MORAINE_ASSIGN(auto group, Touch(t, token, now_ms));
+                                          double share, const TurnOf& turn_of, int64_t now_ms) {
+  MORAINE_ASSIGN(const Asker asker, Touch(t, token, now_ms));
   // A thread that polls holds nothing: what it was given before goes back.
   MORAINE_TRY(t.Execute(
       "UPDATE task SET state = 'planned', optimizer = '' WHERE optimizer = ? AND thread = ?"
       " AND state IN ('scheduled', 'acknowledged')",
       {token, int64_t{thread}}));
-  MORAINE_ASSIGN(auto process, ChooseProcess(t, group, now_ms));
-  if (!process) return std::optional<TakenTask>();
-  MORAINE_ASSIGN(
-      auto rows,
-      t.Query("SELECT task_id, attempt, input FROM task WHERE process_id = ? AND state = 'planned'"
-              " AND not_before_ms <= ? ORDER BY input_bytes DESC, task_id LIMIT 1",
-              {*process, now_ms}));
-  if (rows.empty()) return std::optional<TakenTask>();
+  MORAINE_ASSIGN(const auto process, ChooseProcess(t, asker.group, now_ms));
   TakenTask taken;
-  taken.key.process_id = *process;
-  MORAINE_ASSIGN(int64_t task_id, rows[0].Int(0));
-  MORAINE_ASSIGN(int64_t attempt, rows[0].Int(1));
-  MORAINE_ASSIGN(taken.packed, rows[0].Text(2));
-  taken.key.task_id = static_cast<int32_t>(task_id);
-  taken.key.attempt = static_cast<int32_t>(attempt + 1);
+  taken.group = asker.group;
+  std::optional<Chosen> chosen;
+  if (asker.knows_jobs) {
+    const auto turn = turn_of(asker.group);
+    MORAINE_ASSIGN(chosen, ChooseJob(t, asker.group, turn.last_job, now_ms));
+    taken.both_waited = chosen && process;
+    if (taken.both_waited) {
+      if (turn.credit + share < 1) {
+        chosen.reset();
+      } else {
+        MORAINE_ASSIGN(const bool enough, JobsHaveTheirShare(t, asker.group, share));
+        if (enough) chosen.reset();
+      }
+    }
+  }
+  taken.is_job = chosen.has_value();
+  if (!chosen && process) {
+    MORAINE_ASSIGN(chosen, ChooseRewrite(t, *process, now_ms));
+  }
+  if (!chosen) return std::optional<TakenTask>();
+  taken.key = {chosen->process_id, static_cast<int32_t>(chosen->task_id),
+               static_cast<int32_t>(chosen->attempt + 1)};
+  MORAINE_ASSIGN(auto input, t.Query("SELECT input FROM task WHERE process_id = ? AND task_id = ?",
+                                     {chosen->process_id, chosen->task_id}));
+  MORAINE_ASSIGN(taken.packed, input.at(0).Text(0));
   MORAINE_TRY(t.Execute(
       "UPDATE task SET state = 'scheduled', attempt = ?, optimizer = ?, thread = ?, handed_ms = ?,"
       " acknowledged_ms = 0, bytes_read = 0, error = '' WHERE process_id = ? AND task_id = ?",
-      {attempt + 1, token, int64_t{thread}, now_ms, *process, task_id}));
+      {chosen->attempt + 1, token, int64_t{thread}, now_ms, chosen->process_id, chosen->task_id}));
   return std::optional<TakenTask>(std::move(taken));
 }
 
@@ -108,19 +193,21 @@ Result<std::optional<TakenTask>> TakeTask(Transaction& t, const std::string& tok
 Result<bool> IsHeld(Transaction& t, const std::string& token, const TaskKey& key) {
   MORAINE_ASSIGN(
       auto rows,
-      t.Query("SELECT k.task_id FROM task k JOIN process p ON p.process_id = k.process_id"
+      t.Query("SELECT k.task_id FROM task k LEFT JOIN process p ON p.process_id = k.process_id"
               " WHERE k.process_id = ? AND k.task_id = ? AND k.attempt = ? AND k.optimizer = ?"
-              " AND k.state IN ('scheduled', 'acknowledged') AND p.state = 'running'",
+              " AND k.state IN ('scheduled', 'acknowledged') AND (p.state = 'running' OR"
+              " k.job_group IS NOT NULL)",
               {key.process_id, int64_t{key.task_id}, int64_t{key.attempt}, token}));
   return !rows.empty();
 }
 
 Status FailTask(Transaction& t, const tasks::TaskReport& report, Millis first_wait,
                 int64_t now_ms) {
-  MORAINE_ASSIGN(auto rows, t.Query("SELECT k.failures, p.num_retries FROM task k JOIN process p "
-                                    "ON p.process_id = k.process_id"
-                                    " WHERE k.process_id = ? AND k.task_id = ?",
-                                    {report.key.process_id, int64_t{report.key.task_id}}));
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT k.failures, COALESCE(k.job_retries, p.num_retries, 0) FROM task k"
+                         " LEFT JOIN process p ON p.process_id = k.process_id"
+                         " WHERE k.process_id = ? AND k.task_id = ?",
+                         {report.key.process_id, int64_t{report.key.task_id}}));
   if (rows.empty()) return Internal("the task of a report is gone");
   MORAINE_ASSIGN(int64_t failures, rows[0].Int(0));
   MORAINE_ASSIGN(int64_t retries, rows[0].Int(1));
@@ -154,21 +241,12 @@ struct Received {
 struct LookedAt {
   std::string prefix;  ///< of the attempt's files; empty: the task's row is gone or unreadable
   Status taken;        ///< a success that can be believed
+  bool is_job = false;
 };
 
-Result<LookedAt> LookAt(Call& call, store::Database& database, const tasks::TaskReport& report) {
-  MORAINE_ASSIGN(auto packed,
-                 RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<std::string> {
-                   MORAINE_ASSIGN(auto rows,
-                                  t.Query("SELECT input FROM task WHERE process_id = ? AND"
-                                          " task_id = ?",
-                                          {report.key.process_id, int64_t{report.key.task_id}}));
-                   if (rows.empty()) return std::string();
-                   return rows[0].Text(0);
-                 }));
-  if (packed.empty()) return LookedAt{"", NotFound("the task's row is gone")};
+LookedAt LookAtRewrite(const tasks::TaskReport& report, const std::string& packed) {
   auto task = tasks::UnpackTask(packed);
-  if (!task.ok()) return LookedAt{"", task.status()};
+  if (!task.ok()) return {"", task.status()};
   task->attempt = report.key.attempt;
   LookedAt looked{task->OutputPrefix(), {}};
   if (!report.output_json) return looked;
@@ -177,14 +255,46 @@ Result<LookedAt> LookAt(Call& call, store::Database& database, const tasks::Task
   return looked;
 }
 
+LookedAt LookAtJob(const tasks::TaskReport& report, const std::string& packed) {
+  auto task = UnpackJobTask(packed, report.key.attempt);
+  if (!task.ok()) return {"", task.status()};
+  LookedAt looked{task->OutputPrefix(), {}, true};
+  if (report.output_json)
+    looked.taken = tasks::MaintenanceOutputFromJson(*report.output_json).status();
+  return looked;
+}
+
+Result<LookedAt> LookAt(Call& call, store::Database& database, const tasks::TaskReport& report) {
+  struct Input {
+    std::string packed;
+    bool is_job = false;
+  };
+  // Unpacked behind the transaction: others wait for it.
+  MORAINE_ASSIGN(
+      const auto input,
+      RunFor(call, database, Access::kRead, [&](Transaction& t) -> Result<std::optional<Input>> {
+        MORAINE_ASSIGN(auto rows, t.Query("SELECT input, job_group FROM task WHERE process_id = ?"
+                                          " AND task_id = ?",
+                                          {report.key.process_id, int64_t{report.key.task_id}}));
+        if (rows.empty()) return std::optional<Input>();
+        Input found;
+        MORAINE_ASSIGN(found.packed, rows[0].Text(0));
+        found.is_job = !rows[0].IsNull(1);
+        return std::optional<Input>(std::move(found));
+      }));
+  if (!input) return LookedAt{"", NotFound("the task's row is gone")};
+  return input->is_job ? LookAtJob(report, input->packed) : LookAtRewrite(report, input->packed);
+}
+
 Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, const LookedAt& looked,
                          Millis first_wait) {
   const TaskKey& key = report.key;
   MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
-  MORAINE_ASSIGN(auto rows, t.Query("SELECT k.state, k.attempt, k.optimizer, p.table_id"
-                                    " FROM task k JOIN process p ON p.process_id = k.process_id"
-                                    " WHERE k.process_id = ? AND k.task_id = ?",
-                                    {key.process_id, int64_t{key.task_id}}));
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT k.state, k.attempt, k.optimizer, COALESCE(k.job_table, p.table_id,"
+                         " 0) FROM task k LEFT JOIN process p ON p.process_id = k.process_id"
+                         " WHERE k.process_id = ? AND k.task_id = ?",
+                         {key.process_id, int64_t{key.task_id}}));
   if (rows.empty()) {
     MORAINE_TRY(LookForFilesOf(t, key, now_ms));
     return Received{NotFound(fmt::format("no such task: {}", NameOf(key)))};
@@ -230,6 +340,25 @@ Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, const 
   return Received{};
 }
 
+/// Without its time.
+Result<HandedTask> ToHanded(const TakenTask& taken) {
+  HandedTask handed;
+  handed.key = taken.key;
+  std::string table;
+  if (taken.is_job) {
+    MORAINE_ASSIGN(const auto task, UnpackJobTask(taken.packed, taken.key.attempt));
+    handed.task_json = tasks::MaintenanceTaskToJson(task);
+    table = task.table;
+  } else {
+    MORAINE_ASSIGN(auto task, tasks::UnpackTask(taken.packed));
+    task.attempt = taken.key.attempt;
+    handed.task_json = tasks::RewriteTaskToJson(task);
+    table = task.table;
+  }
+  handed.warehouse = table.substr(0, table.find('.'));
+  return handed;
+}
+
 /// Servers that have embedded optimizers, but no lease that says that they live.
 Result<std::vector<std::string>> DeadServers(Transaction& t) {
   MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
@@ -264,10 +393,11 @@ Result<tasks::RegisterReply> TaskQueue::Register(Call& call,
     MORAINE_TRY(t.Execute(
         "INSERT INTO optimizer (token, resource_group, threads, memory_bytes, host, pid, version, "
         "embedded,"
-        " registered_ms, heartbeat_ms, server) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " registered_ms, heartbeat_ms, server, protocol) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " ?)",
         {reply.token, request.group, int64_t{request.threads}, request.memory_bytes, request.host,
          request.pid, request.version, int64_t{request.embedded ? 1 : 0}, now_ms, now_ms,
-         request.embedded ? options_.server : std::string()}));
+         request.embedded ? options_.server : std::string(), int64_t{request.protocol}}));
     return {};
   }));
   call.log().Info(
@@ -277,30 +407,41 @@ Result<tasks::RegisterReply> TaskQueue::Register(Call& call,
   return reply;
 }
 
+TaskQueue::Turn TaskQueue::TurnOf(const std::string& group) {
+  std::lock_guard lock(mutex_);
+  return turns_[group];
+}
+
 Result<std::optional<HandedTask>> TaskQueue::TryPoll(Call& call, const std::string& token,
                                                      int32_t thread) {
   std::optional<TakenTask> taken;
   MORAINE_TRY(database_.Run(call, Access::kWrite, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(int64_t now_ms, t.NowMs());
-    MORAINE_ASSIGN(taken, TakeTask(t, token, thread, now_ms));
+    MORAINE_ASSIGN(taken, TakeTask(
+                              t, token, thread, options_.job_share,
+                              [&](const std::string& group) { return TurnOf(group); }, now_ms));
     return {};
   }));
   if (!taken) return std::optional<HandedTask>();
-  auto task = tasks::UnpackTask(taken->packed);
-  if (!task.ok()) {
+  {
+    std::lock_guard lock(mutex_);
+    Turn& turn = turns_[taken->group];
+    // What one of the two could not have taken counts for neither.
+    if (taken->both_waited)
+      turn.credit =
+          std::clamp(turn.credit + options_.job_share - (taken->is_job ? 1 : 0), 0.0, 1.0);
+    if (taken->is_job) turn.last_job = taken->key.process_id;
+  }
+  auto handed = ToHanded(*taken);
+  if (!handed.ok()) {
     tasks::TaskReport report{
         token, taken->key, std::nullopt, std::string(CodeName(Code::kCorruption)),
-        fmt::format("the task's row can't be read: {}", task.status().message())};
+        fmt::format("the task's row can't be read: {}", handed.status().message())};
     MORAINE_TRY(Report(call, report));
     return std::optional<HandedTask>();
   }
-  task->attempt = taken->key.attempt;
-  HandedTask handed;
-  handed.key = taken->key;
-  handed.task_json = tasks::RewriteTaskToJson(*task);
-  handed.timeout_ms = options_.task_timeout.count();
-  handed.warehouse = task->table.substr(0, task->table.find('.'));
-  return std::optional<HandedTask>(std::move(handed));
+  handed->timeout_ms = options_.task_timeout.count();
+  return std::optional<HandedTask>(std::move(*handed));
 }
 
 Result<std::optional<HandedTask>> TaskQueue::Poll(Call& call, const std::string& token,
@@ -379,6 +520,9 @@ Status TaskQueue::Report(Call& call, const tasks::TaskReport& report) {
                      {"error", received.answer.ok() ? report.error : received.answer.ToString()}});
     AnnounceWork();
   }
+  if (looked.is_job) {
+    for (const auto& listener : on_job_task_) listener(report.key.process_id);
+  }
   Progress();
   return received.answer;
 }
@@ -410,12 +554,12 @@ Status TaskQueue::ReclaimTick(Call& call) {
     int64_t timed_out_ms = now_ms - options_.task_timeout.count();
     MORAINE_ASSIGN(
         int64_t failed,
-        t.Execute(
-            fmt::format("UPDATE task SET state = 'failed', failures = failures + 1,"
-                        " optimizer = '', finished_ms = ?, error = ?{} AND failures >= (SELECT"
-                        " num_retries FROM process p WHERE p.process_id = task.process_id)",
-                        kLost),
-            {now_ms, kLostError, timed_out_ms}));
+        t.Execute(fmt::format("UPDATE task SET state = 'failed', failures = failures + 1,"
+                              " optimizer = '', finished_ms = ?, error = ?{} AND failures >="
+                              " COALESCE(job_retries, (SELECT num_retries FROM process p WHERE"
+                              " p.process_id = task.process_id))",
+                              kLost),
+                  {now_ms, kLostError, timed_out_ms}));
     MORAINE_ASSIGN(int64_t again,
                    t.Execute(fmt::format("UPDATE task SET state = 'planned', failures = failures +"
                                          " 1, optimizer = '', error = ?{}",

@@ -1,5 +1,6 @@
 #pragma once
-// Tasks and optimizers as rows, and the protocol over them. A task is planned -> scheduled (handed
+// Tasks (rewrites of processes, and those of maintenance: jobs.h) and optimizers as rows, and the
+// protocol over them. A task is planned -> scheduled (handed
 // out) -> acknowledged -> succeeded or failed; it goes back to planned when its optimizer is lost,
 // its attempt timed out or it may be tried again. Every answer is decided by rows, so a restart
 // changes nothing.
@@ -7,6 +8,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -64,9 +66,13 @@ class TaskQueue final : public tasks::TaskTransport {
   Result<int64_t> GroupThreads(Call& call, const std::string& group);
   Result<std::vector<OptimizerInfo>> Optimizers(Call& call);
 
-  /// Called without locks when a task has ended or an optimizer came: the service's loop looks
-  /// then.
-  void OnProgress(std::function<void()> listener) { on_progress_ = std::move(listener); }
+  /// Called without locks when a task has ended or an optimizer came: the loops of the services
+  /// look then. Each is added, before the first call of another thread.
+  void OnProgress(std::function<void()> listener) { on_progress_.push_back(std::move(listener)); }
+  /// Called likewise when a task of a job (jobs.h) has ended, before those of OnProgress.
+  void OnJobTask(std::function<void(const std::string& job_id)> listener) {
+    on_job_task_.push_back(std::move(listener));
+  }
   /// Called without locks when new tasks are there: parked polls look then.
   void OnWork(std::function<void()> listener) { on_work_ = std::move(listener); }
   /// The service has made tasks: wakes pollers.
@@ -75,18 +81,27 @@ class TaskQueue final : public tasks::TaskTransport {
   uint64_t work_count();
 
  private:
+  /// Whose turn it is among rewrites and maintenance, for one group.
+  struct Turn {
+    double credit = 0;     ///< of maintenance: at 1 the next task is its
+    std::string last_job;  ///< that was served: the one behind it comes next
+  };
+
   void Progress() {
-    if (on_progress_) on_progress_();
+    for (const auto& listener : on_progress_) listener();
   }
+  Turn TurnOf(const std::string& group);
 
   store::Database& database_;
   const Options options_;
-  std::function<void()> on_progress_;
+  std::vector<std::function<void()>> on_progress_;
+  std::vector<std::function<void(const std::string&)>> on_job_task_;
   std::function<void()> on_work_;
   std::mutex mutex_;
   std::condition_variable_any work_;
-  uint64_t work_count_ = 0;  // under mutex_
-  std::string seen_work_;    // under mutex_, by WatchTick
+  uint64_t work_count_ = 0;            // under mutex_
+  std::string seen_work_;              // under mutex_, by WatchTick
+  std::map<std::string, Turn> turns_;  // under mutex_; fair on each server is fair on all
 };
 
 }  // namespace moraine::optimizing

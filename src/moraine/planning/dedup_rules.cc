@@ -155,6 +155,10 @@ void KeepAge(const PartitionFiles& partition, const OptimizingConfig& config,
         static_cast<int64_t>(taken) >= kMaxFilesPerTask)
       break;
   }
+  // The new file may be no younger by its sequence number than what is left of the last commit, and
+  // its path says nothing of that: a commit is merged whole or not at all.
+  const auto sequence = [&](size_t i) { return partition.files[newest[i]].sequence_number; };
+  while (taken > 0 && taken < newest.size() && sequence(taken - 1) == sequence(taken)) --taken;
   const auto leave = [&](size_t i) {
     const bool rewritten = work[i] == FileWork::kRewrite || work[i] == FileWork::kUndersized;
     if (!rewritten) return;

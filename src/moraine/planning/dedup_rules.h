@@ -36,8 +36,8 @@ void AddDedup(const PartitionFiles& partition, const OptimizingConfig& config,
 bool GoesByFileAge(const PartitionFiles& partition, const OptimizingConfig& config);
 
 /// Where the last row of a key is told by the age of its file alone, a rewrite makes rows as young
-/// as itself: only the newest files may be merged, all in one task. Others are left, or have their
-/// positions rewritten. Afterwards nothing is kUndersized.
+/// as itself: only the newest files may be merged, all in one task, and of one commit all or none.
+/// Others are left, or have their positions rewritten. Afterwards nothing is kUndersized.
 void KeepAge(const PartitionFiles& partition, const OptimizingConfig& config,
              PartitionEvaluation* evaluation);
 

@@ -1,6 +1,9 @@
 // Duplicates: how a table says its key, and what may land meanwhile. When a partition is due is in
 // tests/cases/plan.
 
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "moraine/iceberg/types/type.h"
@@ -70,6 +73,45 @@ TEST(DedupConfig, WhatCantBeReadKeepsAllRows) {
     EXPECT_TRUE(config.dedup.is_none());
     ASSERT_EQ(config.problems.size(), 1U) << properties.begin()->second;
     EXPECT_NE(config.problems[0].find("rows stay"), std::string::npos) << config.problems[0];
+  }
+}
+
+// The merged file's path says nothing of the age of its rows, and its sequence number may be that
+// of the files beside which they came.
+TEST(KeepAge, FilesOfOneCommitAreMergedTogetherOrNot) {
+  struct {
+    std::vector<int64_t> sequences;
+    std::vector<FileWork> work;
+    std::vector<size_t> rewritten;
+  } cases[] = {
+      {{1, 5, 5}, {FileWork::kLeave, FileWork::kRewrite, FileWork::kRewrite}, {1, 2}},
+      {{5, 5, 5}, {FileWork::kLeave, FileWork::kRewrite, FileWork::kRewrite}, {}},
+      {{1, 2, 2, 5, 6},
+       {FileWork::kRewrite, FileWork::kLeave, FileWork::kRewrite, FileWork::kRewrite,
+        FileWork::kRewrite},
+       {3, 4}},
+      {{5, 5, 5}, {FileWork::kRewrite, FileWork::kRewrite, FileWork::kRewrite}, {0, 1, 2}},
+      {{4, 5}, {FileWork::kLeave, FileWork::kRewrite}, {}},
+  };
+  const OptimizingConfig config = ConfigOf(Table({{"dedup.key", "id"}}));
+  for (const auto& c : cases) {
+    PartitionFiles partition;
+    PartitionEvaluation evaluation;
+    for (size_t i = 0; i < c.sequences.size(); ++i) {
+      tasks::InputFile input;
+      input.file.file_path = "file-" + std::to_string(i);
+      input.file.file_size_in_bytes = 1000;
+      input.sequence_number = c.sequences[i];
+      partition.files.push_back(std::move(input));
+    }
+    evaluation.work = c.work;
+    KeepAge(partition, config, &evaluation);
+    std::vector<size_t> rewritten;
+    for (size_t i = 0; i < evaluation.work.size(); ++i) {
+      if (evaluation.work[i] == FileWork::kRewrite) rewritten.push_back(i);
+    }
+    EXPECT_EQ(rewritten, c.rewritten) << "case " << (&c - cases);
+    EXPECT_TRUE(evaluation.keeps_age);
   }
 }
 

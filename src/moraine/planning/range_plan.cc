@@ -25,7 +25,6 @@ constexpr size_t kSampleFiles = 32;
 constexpr int64_t kSampleRowsOfFile = 2'048;
 /// Tasks of a group read the files that they share each on their own: at most this many times.
 constexpr int64_t kMostReads = 16;
-constexpr char kMappingProperty[] = "schema.name-mapping.default";
 
 /// Keys of some rows of some files of a partition.
 class Sampler {
@@ -60,18 +59,10 @@ class Sampler {
     options_.fields = iceberg::SelectFields(schema.fields(), ids_);
     options_.batch_bytes = int64_t{1} << 20;
     options_.whole_row_group_bytes = int64_t{16} << 20;
-    const auto mapping = metadata_.properties.find(kMappingProperty);
-    if (mapping != metadata_.properties.end()) {
-      MORAINE_ASSIGN(mapping_, iceberg::NameMapping::FromJson(mapping->second));
-      options_.mapping = &*mapping_;
-    }
-    const auto spec = metadata_.FindSpec(partition_.spec_id);
-    for (size_t i = 0; spec != nullptr && i < spec->fields.size(); ++i) {
-      const bool is_identity =
-          spec->fields[i].transform.kind() == iceberg::Transform::Kind::kIdentity;
-      if (is_identity && i < partition_.partition.size())
-        options_.constants.emplace_back(spec->fields[i].source_id(), partition_.partition[i]);
-    }
+    MORAINE_ASSIGN(mapping_, iceberg::NameMapping::OfTable(metadata_.properties));
+    options_.mapping = mapping_ ? &*mapping_ : nullptr;
+    if (const auto spec = metadata_.FindSpec(partition_.spec_id))
+      options_.constants = iceberg::PartitionConstants(*spec, partition_.partition);
     return {};
   }
 

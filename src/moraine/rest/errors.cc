@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "moraine/base/json.h"
-#include "moraine/base/text.h"
 #include "moraine/catalog/catalog.h"
+#include "moraine/net/error_body.h"
 
 namespace moraine::rest {
 namespace {
@@ -75,20 +74,7 @@ Shape ShapeOf(const Status& status, Effect effect) {
 }  // namespace
 
 net::Response ErrorResponse(int status, std::string_view type, std::string_view text) {
-  // Texts of others may have been cut within a character.
-  std::string message(text.substr(0, kMaxMessageBytes));
-  while (!message.empty() && !IsValidUtf8(message)) message.pop_back();
-  std::string body;
-  JsonWriter(&body)
-      .BeginObject()
-      .Key("error")
-      .BeginObject()
-      .Field("message", message)
-      .Field("type", type)
-      .Field("code", int64_t{status})
-      .EndObject()
-      .EndObject();
-  return net::Response::Json(status, std::move(body));
+  return net::Response::Json(status, net::ErrorBody(status, type, text, kMaxMessageBytes));
 }
 
 net::Response ErrorOf(const Status& status, Effect effect) {

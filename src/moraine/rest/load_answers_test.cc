@@ -22,6 +22,8 @@ using catalog::kTestWarehouse;
 using net::Method;
 using testing::StartsWith;
 
+constexpr char kAsk[] = "X-Iceberg-Access-Delegation";
+
 class BlockingWaiter final : public net::Waiter {
  public:
   void Wake() override {
@@ -173,6 +175,60 @@ TEST_F(LoadAnswersTest, NoticeThatTheMetadataFileIsGone) {
   EXPECT_EQ(Slow(request).status, 404);
   std::filesystem::rename(file.string() + ".away", file);
   EXPECT_EQ(Quick(request)->status, 200);
+}
+
+TEST_F(LoadAnswersTest, WhoAsksForAccessIsAnsweredFromMemoryToo) {
+  const std::string target = "namespaces/ns/tables/t";
+  net::Response plain = Slow(Get(target));
+  for (const char* ask : {"vended-credentials", "remote-signing", "nonsense"}) {
+    auto request = Get(target, kAsk, ask);
+    net::Response first = Slow(request);
+    EXPECT_EQ(first.BodyText(), plain.BodyText()) << "no keys are sent for files of this machine";
+    auto again = Quick(request);
+    ASSERT_TRUE(again.has_value()) << ask;
+    EXPECT_EQ(again->BodyText(), first.BodyText());
+    EXPECT_EQ(again->headers.all(), first.headers.all());
+    request.headers.Add("If-None-Match", std::string(first.headers.Get("ETag").value()));
+    EXPECT_EQ(Quick(request)->status, 304);
+  }
+  auto base = catalog_->Load(call_, kTestWarehouse, {{"ns"}, "t"}).value();
+  auto commit = catalog::SetProperty(*base, "a", "1");
+  ASSERT_TRUE(catalog_->Commit(call_, kTestWarehouse, base->name, commit, nullptr).ok());
+  EXPECT_FALSE(Quick(Get(target, kAsk, "vended-credentials")).has_value());
+}
+
+TEST_F(LoadAnswersTest, OfViewsAreTheSameUntilTheyChange) {
+  catalog::Views views(*catalog_);
+  catalog::CreateView create;
+  create.name = {{"ns"}, "v"};
+  create.schema = catalog::SimpleTable(create.name).schema;
+  create.version.timestamp_ms = 1;
+  create.version.representations = {{.sql = "select 1", .dialect = "spark"}};
+  create.version.default_namespace = {"ns"};
+  auto made = views.Create(call_, kTestWarehouse, create);
+  ASSERT_TRUE(made.ok()) << made.status().ToString();
+  auto request = Get("namespaces/ns/views/v");
+  EXPECT_FALSE(Quick(request).has_value());
+  net::Response first = Slow(request);
+  ASSERT_EQ(first.status, 200) << first.BodyText();
+  auto again = Quick(request);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->BodyText(), first.BodyText());
+  EXPECT_EQ(again->headers.all(), first.headers.all());
+  EXPECT_EQ(again->route, first.route);
+  EXPECT_EQ(again->route, "/iceberg/v1/namespaces/{namespace}/views/{view}");
+  auto tagged = Get("namespaces/ns/views/v", "If-None-Match", first.headers.Get("ETag").value());
+  EXPECT_EQ(Quick(tagged)->status, 200) << "the protocol knows no 304 of views";
+  EXPECT_EQ(Slow(tagged).status, 200);
+
+  iceberg::ViewCommitRequest change{{}, {iceberg::update::SetProperties{{{"comment", "new"}}}}};
+  ASSERT_TRUE(views.Commit(call_, kTestWarehouse, create.name, change).ok());
+  EXPECT_FALSE(Quick(request).has_value());
+  EXPECT_NE(Slow(request).BodyText(), first.BodyText());
+  EXPECT_TRUE(Quick(request).has_value());
+  ASSERT_TRUE(views.Drop(call_, kTestWarehouse, create.name).ok());
+  EXPECT_FALSE(Quick(request).has_value());
+  EXPECT_EQ(Slow(request).status, 404);
 }
 
 TEST_F(LoadAnswersTest, TheLeastLatelyUsedGo) {

@@ -115,6 +115,18 @@ Status CheckListing(const std::string& body) {
                                      kMaxListingBytes));
 }
 
+catalog::StorageWish WishOf(const net::Request& request) {
+  catalog::StorageWish wish;
+  auto header = request.headers.Get("X-Iceberg-Access-Delegation");
+  if (!header) return wish;
+  for (std::string_view item : Split(*header, ',')) {
+    std::string name = ToLowerAscii(Trim(item));
+    wish.credentials = wish.credentials || name == "vended-credentials";
+    wish.signing = wish.signing || name == "remote-signing";
+  }
+  return wish;
+}
+
 bool MatchesEtag(std::string_view if_none_match, std::string_view tag) {
   for (std::string_view item : Split(if_none_match, ',')) {
     item = Trim(item);

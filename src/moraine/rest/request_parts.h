@@ -9,6 +9,7 @@
 #include "moraine/base/json.h"
 #include "moraine/base/status.h"
 #include "moraine/catalog/catalog.h"
+#include "moraine/catalog/storage_access.h"
 #include "moraine/net/http.h"
 
 namespace moraine::rest {
@@ -47,6 +48,9 @@ struct PageWish {
 Result<PageWish> PageFromQuery(const net::Request& request);
 /// InvalidArgument once a list in one answer is longer than a server should hold.
 Status CheckListing(const std::string& body);
+
+/// What X-Iceberg-Access-Delegation asks for; what it names beside that is not known here.
+catalog::StorageWish WishOf(const net::Request& request);
 
 /// The tags that If-None-Match lists, without W/ and quotes ("*" stays).
 bool MatchesEtag(std::string_view if_none_match, std::string_view tag);

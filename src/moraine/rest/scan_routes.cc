@@ -4,6 +4,7 @@
 #include "moraine/base/json.h"
 #include "moraine/rest/errors.h"
 #include "moraine/rest/service.h"
+#include "moraine/rest/table_answers.h"
 #include "moraine/scanning/scans.h"
 
 namespace moraine::rest {
@@ -33,7 +34,19 @@ net::Response MissingPlan(const Status& status) { return Missing(status, "NoSuch
 
 Status NoPlanning() { return Unsupported("not served by this catalog: scan planning"); }
 
+/// Keys are not to be kept on the way.
+net::Response PlanAnswer(std::string answer, const std::string& credentials) {
+  net::Response response = net::Response::Json(200, std::move(answer));
+  if (!credentials.empty()) response.headers.Set("Cache-Control", "no-store");
+  return response;
+}
+
 }  // namespace
+
+std::string Service::CredentialsFor(const Context& context, const catalog::LoadedTable& table) {
+  auto granted = GrantOf(context, table, catalog::StorageUse::kRead);
+  return granted.told.has_secrets() ? CredentialsText(granted.told) : std::string();
+}
 
 Result<net::Response> Service::PlanScan(const Context& context) {
   if (options_.scans == nullptr) return NoPlanning();
@@ -42,18 +55,20 @@ Result<net::Response> Service::PlanScan(const Context& context) {
   MORAINE_ASSIGN(auto request, scanning::ScanRequestFromJson(JsonCursor(json)));
   request.bounds = BoundsFor(context.request);
   MORAINE_ASSIGN(auto table, catalog_.Load(context.call, context.warehouse, name));
-  MORAINE_ASSIGN(auto answer, options_.scans->Plan(context.call, *table, request));
-  return net::Response::Json(200, std::move(answer));
+  auto told = CredentialsFor(context, *table);
+  MORAINE_ASSIGN(auto answer, options_.scans->Plan(context.call, *table, request, told));
+  return PlanAnswer(std::move(answer), told);
 }
 
 Result<net::Response> Service::FetchPlan(const Context& context) {
   if (options_.scans == nullptr) return NoPlanning();
   MORAINE_ASSIGN(auto name, TableOf(context.params));
   MORAINE_ASSIGN(auto table, catalog_.Load(context.call, context.warehouse, name));
-  auto answer = options_.scans->Fetch(context.call, *table, context.params.Get("plan-id"));
+  auto told = CredentialsFor(context, *table);
+  auto answer = options_.scans->Fetch(context.call, *table, context.params.Get("plan-id"), told);
   if (answer.status().code() == Code::kNotFound) return MissingPlan(answer.status());
   MORAINE_TRY(answer.status());
-  return net::Response::Json(200, std::move(*answer));
+  return PlanAnswer(std::move(*answer), told);
 }
 
 Result<net::Response> Service::CancelPlan(const Context& context) {

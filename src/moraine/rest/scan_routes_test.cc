@@ -60,9 +60,13 @@ class ScanRoutes : public testing::Test {
 
   net::Response Send(Method method, const std::string& rest, std::string body = "",
                      net::Headers headers = {}, const std::string& table = "t") {
+    return SendTo("/iceberg/v1/namespaces/ns/tables/" + table + "/" + rest, method, std::move(body),
+                  std::move(headers));
+  }
+  net::Response SendTo(const std::string& target, Method method, std::string body,
+                       net::Headers headers) {
     Call call = world_.call();
-    auto parsed =
-        net::ParseTarget("/iceberg/v1/namespaces/ns/tables/" + table + "/" + rest).value();
+    auto parsed = net::ParseTarget(target).value();
     net::Request request{.method = method,
                          .path = parsed.path,
                          .query = parsed.query,
@@ -101,6 +105,39 @@ TEST_F(ScanRoutes, PlansAndTasks) {
       Send(Method::kPost, "plan", R"({"stats-fields":["id"],"min-rows-requested":1})", java);
   EXPECT_THAT(one.BodyText(),
               HasSubstr(R"("lower-bounds":{"keys":[1],"values":["0100000000000000"]})"));
+}
+
+TEST_F(ScanRoutes, CompletedPlansTellTheKeysToThoseWhoAsk) {
+  Call call = world_.call();
+  catalog::Warehouse lake{.name = "lake",
+                          .root = "s3://lake/w",
+                          .storage = {{"s3.access-key-id", "ID"}, {"s3.secret-access-key", "hush"}},
+                          .clients = {.send_credentials = true}};
+  ASSERT_TRUE(world_.catalog().CreateWarehouse(call, lake).ok());
+  ASSERT_TRUE(world_.catalog().CreateNamespace(call, "lake", {"ns"}, {}).ok());
+  auto table = world_.catalog().Create(call, "lake", catalog::SimpleTable({{"ns"}, "k"}));
+  ASSERT_TRUE(table.ok()) << table.status().ToString();
+  auto ask = [&](const std::string& path, const char* header) {
+    net::Headers headers;
+    if (header != nullptr) headers.Add("X-Iceberg-Access-Delegation", header);
+    return SendTo("/iceberg/v1/" + path + "/plan", Method::kPost, "{}", std::move(headers));
+  };
+  net::Response told = ask("lake/namespaces/ns/tables/k", "vended-credentials");
+  ASSERT_EQ(told.status, 200) << told.BodyText();
+  EXPECT_EQ(told.headers.Get("Cache-Control"), "no-store");
+  Json answer = Json::Parse(told.BodyText()).value();
+  EXPECT_EQ(answer.Find("status")->as_string(), "completed");
+  const Json& keys = answer.Find("storage-credentials")->as_array().at(0);
+  EXPECT_EQ(keys.Find("prefix")->as_string(), (*table)->metadata->location + "/");
+  EXPECT_EQ(keys.Find("config")->Find("s3.secret-access-key")->as_string(), "hush");
+  for (const char* header : {static_cast<const char*>(nullptr), "remote-signing", "nonsense"}) {
+    net::Response plain = ask("lake/namespaces/ns/tables/k", header);
+    EXPECT_EQ(plain.BodyText().find("credentials"), std::string::npos) << plain.BodyText();
+    EXPECT_FALSE(plain.headers.Get("Cache-Control"));
+  }
+  net::Response local = ask("namespaces/ns/tables/t", "vended-credentials");
+  EXPECT_EQ(local.status, 200);
+  EXPECT_EQ(local.BodyText().find("credentials"), std::string::npos) << "files of this machine";
 }
 
 TEST_F(ScanRoutes, ErrorsByTheirNames) {

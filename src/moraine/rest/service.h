@@ -132,8 +132,14 @@ class Service {
 
   /// What this request is told of the table's storage: by X-Iceberg-Access-Delegation, and by what
   /// catalog::GrantStorage allows.
-  catalog::StorageGrant GrantOf(const Context& context, const catalog::LoadedTable& table,
-                                catalog::StorageUse use);
+  struct Granted {
+    catalog::StorageGrant told;
+    catalog::WarehousesPtr by;  ///< null: nothing was asked for, or the store could not be asked
+  };
+  Granted GrantOf(const Context& context, const catalog::LoadedTable& table,
+                  catalog::StorageUse use);
+  /// The keys that a plan's reader is told, as JSON; empty: none.
+  std::string CredentialsFor(const Context& context, const catalog::LoadedTable& table);
   /// The answer to a create or register that comes again, where it asks for access.
   std::optional<net::Response> GrantedReplay(const Context& context,
                                              const catalog::Catalog::MetadataText& text);
@@ -145,8 +151,6 @@ class Service {
   LoadAnswers loads_;
 };
 
-/// Whether the request has X-Iceberg-Access-Delegation.
-bool AsksForAccess(const net::Request& request);
 /// The {namespace} of a path.
 Result<catalog::NamespaceName> NamespaceOf(const net::PathParams& params);
 /// The {namespace} and {table} of a path.

@@ -1,6 +1,8 @@
 // What clients are told of a table's storage (REST spec, "credentials" and "sign" routes, and the
 // config of load answers). What may be told is decided in catalog/storage_access.h.
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "moraine/base/json.h"
@@ -13,22 +15,9 @@
 namespace moraine::rest {
 namespace {
 
-constexpr char kDelegation[] = "X-Iceberg-Access-Delegation";
 constexpr size_t kMaxSignBodyBytes = 4 << 20;
 /// How long the writer of a staged table may take until it commits.
 constexpr std::chrono::hours kStagedTime{24};
-
-catalog::StorageWish WishOf(const net::Request& request) {
-  catalog::StorageWish wish;
-  auto header = request.headers.Get(kDelegation);
-  if (!header) return wish;
-  for (std::string_view item : Split(*header, ',')) {
-    std::string name = ToLowerAscii(Trim(item));
-    wish.credentials = wish.credentials || name == "vended-credentials";
-    wish.signing = wish.signing || name == "remote-signing";
-  }
-  return wish;
-}
 
 /// "v1/w/namespaces/a%1Fb/tables/t": behind the catalog's URI.
 std::string PathOf(const std::string& warehouse, const catalog::TableName& name) {
@@ -93,28 +82,29 @@ net::Response SignAnswer(const catalog::SignedRequest& signed_request) {
 
 }  // namespace
 
-bool AsksForAccess(const net::Request& request) {
-  return request.headers.Get(kDelegation).has_value();
-}
-
-catalog::StorageGrant Service::GrantOf(const Context& context, const catalog::LoadedTable& table,
-                                       catalog::StorageUse use) {
+Service::Granted Service::GrantOf(const Context& context, const catalog::LoadedTable& table,
+                                  catalog::StorageUse use) {
   catalog::StorageWish wish = WishOf(context.request);
-  if (!wish.any()) return catalog::StorageGrant();
+  if (!wish.any()) return {};
   // The table may have been made just now: that stands, whatever becomes of the grant.
-  auto warehouse = catalog_.FindWarehouse(context.call, context.warehouse);
-  if (!warehouse.ok()) return catalog::StorageGrant();
-  auto grant = catalog::GrantStorage(context.call, *warehouse, *table.metadata, use, wish);
+  auto all = catalog_.CurrentWarehouses(context.call);
+  if (!all.ok()) return {};
+  auto found = std::find_if((*all)->begin(), (*all)->end(), [&](const catalog::Warehouse& each) {
+    return each.name == context.warehouse;
+  });
+  if (found == (*all)->end()) return {};
+  const catalog::Warehouse& warehouse = *found;
+  auto grant = catalog::GrantStorage(context.call, warehouse, *table.metadata, use, wish);
   std::string path = PathOf(context.warehouse, table.name);
   AddEndpoints(path, &grant);
   if (grant.signing && table.metadata_location.empty()) {
     std::string sealed =
-        catalog::SealPlaces(*warehouse, catalog::S3PlacesOf(*warehouse, *table.metadata),
+        catalog::SealPlaces(warehouse, catalog::S3PlacesOf(warehouse, *table.metadata),
                             context.call.clock().Wall() + kStagedTime);
     for (const char* key : {"signer.endpoint", "s3.signer.endpoint"})
       grant.config[key] = fmt::format("{}/sign?staged={}", path, sealed);
   }
-  return grant;
+  return {std::move(grant), std::move(*all)};
 }
 
 std::optional<net::Response> Service::GrantedReplay(const Context& context,
@@ -131,7 +121,8 @@ std::optional<net::Response> Service::GrantedReplay(const Context& context,
   table.metadata_location = text.metadata_location;
   table.metadata_json = text.metadata_json;
   table.metadata = std::make_shared<const iceberg::TableMetadata>(std::move(*metadata));
-  return LoadAnswer(table, Snapshots::kAll, GrantOf(context, table, catalog::StorageUse::kWrite));
+  return LoadAnswer(table, Snapshots::kAll,
+                    GrantOf(context, table, catalog::StorageUse::kWrite).told);
 }
 
 Result<net::Response> Service::LoadCredentials(const Context& context) {

@@ -1,5 +1,7 @@
 // What clients are told of a table's storage, and reports they send: from the wire.
 
+#include <semaphore>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,6 +23,11 @@ constexpr char kAsk[] = "X-Iceberg-Access-Delegation";
 constexpr char kCreate[] = R"({"name":"t","schema":{"type":"struct","schema-id":0,"fields":[
   {"id":1,"name":"id","required":true,"type":"long"}]}})";
 
+struct SemaphoreWaiter final : net::Waiter {
+  void Wake() override { woken.release(); }
+  std::counting_semaphore<> woken{0};
+};
+
 /// A warehouse "lake" in a store that is never asked: files are in memory.
 class StorageTest : public testing::Test {
  protected:
@@ -31,9 +38,8 @@ class StorageTest : public testing::Test {
     EXPECT_TRUE(world_.catalog().CreateNamespace(call, "lake", {"ns"}, {}).ok());
   }
 
-  net::Response Send(Method method, const std::string& target, std::string body = "",
-                     const std::string& ask = "", const std::string& etag = "") {
-    Call call = world_.call();
+  net::Request RequestOf(Method method, const std::string& target, std::string body = "",
+                         const std::string& ask = "", const std::string& etag = "") {
     auto parsed = net::ParseTarget("/iceberg/v1/" + target).value();
     net::Request request{.method = method,
                          .path = parsed.path,
@@ -43,7 +49,34 @@ class StorageTest : public testing::Test {
     if (!ask.empty()) request.headers.Add(kAsk, ask);
     if (!etag.empty()) request.headers.Add("If-None-Match", etag);
     if (!key_.empty()) request.headers.Add("Idempotency-Key", key_);
-    return net::AnswerNow(call, router_.Serve(call, request));
+    return request;
+  }
+  net::Response Send(Method method, const std::string& target, std::string body = "",
+                     const std::string& ask = "", const std::string& etag = "") {
+    return Serve(router_, RequestOf(method, target, std::move(body), ask, etag));
+  }
+  net::Response Serve(net::Router& router, const net::Request& request) {
+    Call call = world_.call();
+    return net::AnswerNow(call, router.Serve(call, request));
+  }
+  /// What is answered from memory, if anything is. With a store that others write to, too, it is
+  /// asked first whether the row is the same.
+  std::optional<net::Response> Quick(const net::Request& request) {
+    auto answer = service_.Quick(request);
+    if (!answer) return std::nullopt;
+    if (auto* response = std::get_if<net::Response>(&*answer)) return std::move(*response);
+    auto later = std::get<std::shared_ptr<net::Later>>(*answer);
+    auto waiter = std::make_shared<SemaphoreWaiter>();
+    later->on_parked(waiter);
+    waiter->woken.acquire();
+    return later->ready();
+  }
+  /// What a service that has kept nothing says.
+  net::Response Fresh(const net::Request& request) {
+    Service service(world_.catalog(), {});
+    net::Router router{RefusalOf};
+    service.Register(router);
+    return Serve(router, request);
   }
   Json BodyOf(const net::Response& response) {
     EXPECT_EQ(response.status, 200) << response.BodyText();
@@ -138,6 +171,117 @@ TEST_F(StorageTest, TagsChangeWithTheKeys) {
   lake_.storage["s3.session-token"] = "next";
   Change();
   EXPECT_EQ(Send(Method::kGet, kPath, "", ask, with_keys).status, 200) << "the keys are others";
+}
+
+struct Ask {
+  const char* header;
+  const char* query;
+  const char* encoding;
+};
+
+TEST_F(StorageTest, AnswersFromMemoryAreThoseOfTheLongWay) {
+  catalog::Warehouse pond = lake_;
+  pond.name = "pond";
+  pond.root = "s3://pond/w";
+  pond.storage["s3.secret-access-key"] = "whisper";
+  pond.clients.send_credentials = true;
+  Call call = world_.call();
+  ASSERT_TRUE(world_.catalog().CreateWarehouse(call, pond).ok());
+  ASSERT_TRUE(world_.catalog().CreateNamespace(call, "pond", {"ns"}, {}).ok());
+  for (const char* warehouse : {"lake", "pond"}) {
+    BodyOf(Send(Method::kPost, std::string(warehouse) + "/namespaces/ns/tables", kCreate));
+  }
+  std::vector<Ask> asks;
+  for (const char* header : {"", "vended-credentials", "remote-signing",
+                             " Remote-Signing ,VENDED-CREDENTIALS", "nonsense"}) {
+    for (const char* query : {"", "?snapshots=refs"}) {
+      for (const char* encoding : {"", "gzip"}) asks.push_back({header, query, encoding});
+    }
+  }
+  // Round by round the settings change: nothing of before is seen.
+  for (int round = 0; round < 4; ++round) {
+    lake_.clients = {.send_credentials = round == 1, .remote_signing = round >= 2};
+    if (round == 3) lake_.storage["s3.region"] = "eu-west-1";
+    Change();
+    for (const char* warehouse : {"lake", "pond"}) {
+      for (const Ask& ask : asks) {
+        auto request =
+            RequestOf(Method::kGet, std::string(warehouse) + "/namespaces/ns/tables/t" + ask.query,
+                      "", ask.header);
+        if (*ask.encoding != '\0') request.headers.Add("Accept-Encoding", ask.encoding);
+        if (WishOf(request).any()) {
+          EXPECT_FALSE(Quick(request).has_value()) << round << ask.header;
+        }
+        Serve(router_, request);
+        net::Response fresh = Fresh(request);
+        auto kept = Quick(request);
+        ASSERT_TRUE(kept.has_value());
+        EXPECT_EQ(kept->status, 200);
+        EXPECT_EQ(kept->BodyText(), fresh.BodyText());
+        EXPECT_EQ(kept->headers.all(), fresh.headers.all());
+        request.headers.Add("If-None-Match", std::string(fresh.headers.Get("ETag").value()));
+        EXPECT_EQ(Quick(request)->status, 304);
+        EXPECT_EQ(Quick(request)->headers.all(), Fresh(request).headers.all());
+      }
+    }
+    // Every request once more: nobody hears of another's keys.
+    for (const char* warehouse : {"lake", "pond"}) {
+      for (const Ask& ask : asks) {
+        auto request =
+            RequestOf(Method::kGet, std::string(warehouse) + "/namespaces/ns/tables/t" + ask.query,
+                      "", ask.header);
+        std::string text = Quick(request)->BodyText();
+        const bool keys = WishOf(request).credentials;
+        EXPECT_EQ(text.find("hush") != text.npos, keys && warehouse[0] == 'l' && round == 1);
+        EXPECT_EQ(text.find("whisper") != text.npos, keys && warehouse[0] == 'p');
+      }
+    }
+  }
+}
+
+TEST_F(StorageTest, AnswersWithKeysAreKeptAsLongAsTheKeysAreGood) {
+  lake_.clients.send_credentials = true;
+  lake_.storage["s3.session-token"] = "token";
+  int64_t now_ms = ToMillis(world_.env().clock().Wall());
+  lake_.storage["s3.session-token-expires-at-ms"] = std::to_string(now_ms + 10'000);
+  Change();
+  BodyOf(Send(Method::kPost, "lake/namespaces/ns/tables", kCreate));
+  auto request = RequestOf(Method::kGet, kPath, "", "vended-credentials");
+  auto tagged = request;
+  tagged.headers.Add("If-None-Match",
+                     std::string(Serve(router_, request).headers.Get("ETag").value()));
+  EXPECT_TRUE(Quick(request).has_value());
+  EXPECT_EQ(Quick(tagged)->status, 304);
+  // What is known of warehouses is read again each second, and is the same.
+  world_.env().clock().Advance(std::chrono::seconds(9));
+  EXPECT_FALSE(Quick(request).has_value());
+  EXPECT_EQ(Serve(router_, tagged).status, 304);
+  EXPECT_TRUE(Quick(request).has_value());
+  world_.env().clock().Advance(std::chrono::milliseconds(999));
+  EXPECT_TRUE(Quick(request).has_value());
+  world_.env().clock().Advance(std::chrono::milliseconds(1));
+  EXPECT_FALSE(Quick(request).has_value()) << "the keys are over";
+  EXPECT_EQ(Serve(router_, tagged).status, 200) << "304 would say that they are good";
+  EXPECT_FALSE(Quick(request).has_value());
+}
+
+TEST_F(StorageTest, AnotherServersChangeOfAWarehouseIsSeenWithinASecond) {
+  lake_.clients.send_credentials = true;
+  Change();
+  BodyOf(Send(Method::kPost, "lake/namespaces/ns/tables", kCreate));
+  auto request = RequestOf(Method::kGet, kPath, "", "vended-credentials");
+  Serve(router_, request);
+  EXPECT_THAT(Quick(request)->BodyText(), HasSubstr("hush"));
+  lake_.clients.send_credentials = false;
+  {
+    auto other = world_.Another();
+    Call call = world_.call();
+    ASSERT_TRUE(other->UpdateWarehouse(call, lake_).ok());
+  }
+  world_.env().clock().Advance(std::chrono::milliseconds(1'001));
+  EXPECT_FALSE(Quick(request).has_value());
+  EXPECT_THAT(Serve(router_, request).BodyText(), Not(HasSubstr("hush")));
+  EXPECT_THAT(Quick(request)->BodyText(), Not(HasSubstr("hush")));
 }
 
 TEST_F(StorageTest, SignsForTheTableAlone) {

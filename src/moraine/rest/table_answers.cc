@@ -7,7 +7,6 @@
 
 #include "moraine/base/json.h"
 #include "moraine/iceberg/metadata/table_metadata.h"
-#include "moraine/rest/request_parts.h"
 
 namespace moraine::rest {
 namespace {
@@ -92,16 +91,6 @@ net::Response LoadAnswer(const catalog::LoadedTable& table, Snapshots snapshots,
   auto response =
       AnswerWith(table.metadata_location, std::move(metadata), end, snapshots, grant.Mark());
   if (grant.has_secrets()) response.headers.Set("Cache-Control", "no-store");
-  return response;
-}
-
-net::Response LoadAnswer(const net::Request& request, const catalog::LoadedTable& table,
-                         Snapshots snapshots, const catalog::StorageGrant& grant) {
-  auto known = request.headers.Get("If-None-Match");
-  std::string tag = EtagOf(table.metadata_location, snapshots, grant.Mark());
-  if (!known || !MatchesEtag(*known, tag)) return LoadAnswer(table, snapshots, grant);
-  net::Response response = net::Response::Empty(304);
-  response.headers.Add("ETag", fmt::format("\"{}\"", tag));
   return response;
 }
 

@@ -24,9 +24,6 @@ net::Response LoadAnswer(const catalog::LoadedTable& table, Snapshots snapshots)
 /// The same with what the client is told of the storage.
 net::Response LoadAnswer(const catalog::LoadedTable& table, Snapshots snapshots,
                          const catalog::StorageGrant& grant);
-/// The same, or 304 where the client has this version with these keys already.
-net::Response LoadAnswer(const net::Request& request, const catalog::LoadedTable& table,
-                         Snapshots snapshots, const catalog::StorageGrant& grant);
 /// [{"prefix", "config"}].
 std::string CredentialsText(const catalog::StorageGrant& grant);
 /// The same of a view.

@@ -74,8 +74,8 @@ Result<net::Response> Service::CreateTable(const Context& context) {
   MORAINE_ASSIGN(auto create, CreateTableFromJson(JsonCursor(json), std::move(ns)));
   if (create.stage && context.takes_no_key != nullptr) *context.takes_no_key = true;
   MORAINE_ASSIGN(auto table, catalog_.Create(context.call, context.warehouse, create));
-  auto grant = GrantOf(context, *table, catalog::StorageUse::kWrite);
-  return LoadAnswer(*table, Snapshots::kAll, grant);
+  auto granted = GrantOf(context, *table, catalog::StorageUse::kWrite);
+  return LoadAnswer(*table, Snapshots::kAll, granted.told);
 }
 
 Result<net::Response> Service::RegisterTable(const Context& context) {
@@ -91,19 +91,28 @@ Result<net::Response> Service::RegisterTable(const Context& context) {
           ? catalog_.RegisterOver(context.call, context.warehouse, table_name, location)
           : catalog_.Register(context.call, context.warehouse, table_name, location);
   MORAINE_ASSIGN(auto table, std::move(registered));
-  auto grant = GrantOf(context, *table, catalog::StorageUse::kWrite);
-  return LoadAnswer(*table, Snapshots::kAll, grant);
+  auto granted = GrantOf(context, *table, catalog::StorageUse::kWrite);
+  return LoadAnswer(*table, Snapshots::kAll, granted.told);
 }
 
 Result<net::Response> Service::LoadTable(const Context& context) {
   MORAINE_ASSIGN(auto name, TableOf(context.params));
   MORAINE_ASSIGN(auto snapshots, SnapshotsFromQuery(context.request));
   MORAINE_ASSIGN(auto table, catalog_.Load(context.call, context.warehouse, name));
-  auto grant = GrantOf(context, *table, catalog::StorageUse::kWrite);
-  if (!grant.config.empty()) return LoadAnswer(context.request, *table, snapshots, grant);
-  return loads_.Keep(context.request, options_.base_path, *table,
-                     EtagOf(table->metadata_location, snapshots),
-                     [&] { return LoadAnswer(*table, snapshots); });
+  auto granted = GrantOf(context, *table, catalog::StorageUse::kWrite);
+  const catalog::StorageGrant& told = granted.told;
+  // Keys that are over are told as they are: they may soon be others.
+  if (told.expires_ms && *told.expires_ms <= ToMillis(context.call.clock().Wall())) {
+    return LoadAnswer(*table, snapshots, told);
+  }
+  AnswerBasis basis{.row = {table->table_id, table->version, table->warehouse_id, table->name},
+                    .current = table->current,
+                    .metadata_location = table->metadata_location,
+                    .tag = EtagOf(table->metadata_location, snapshots, told.Mark()),
+                    .route = LoadRoute(context.request, options_.base_path, "tables/{table}"),
+                    .warehouses = std::move(granted.by),
+                    .expires_ms = told.expires_ms};
+  return loads_.Keep(context.request, basis, [&] { return LoadAnswer(*table, snapshots, told); });
 }
 
 Result<net::Response> Service::TableExists(const Context& context) {

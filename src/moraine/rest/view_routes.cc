@@ -66,7 +66,14 @@ Result<net::Response> Service::RegisterView(const Context& context) {
 Result<net::Response> Service::LoadView(const Context& context) {
   MORAINE_ASSIGN(auto name, ViewOf(context.params));
   MORAINE_ASSIGN(auto view, views_.Load(context.call, context.warehouse, name));
-  return ViewAnswer(*view);
+  AnswerBasis basis{.row = {view->view_id, view->version, view->warehouse_id, view->name},
+                    .current = view->current,
+                    .metadata_location = view->metadata_location,
+                    .tag = {},  // the protocol knows no 304 of views
+                    .route = LoadRoute(context.request, options_.base_path, "views/{view}"),
+                    .warehouses = nullptr,
+                    .expires_ms = {}};
+  return loads_.Keep(context.request, basis, [&] { return ViewAnswer(*view); });
 }
 
 Result<net::Response> Service::ViewExists(const Context& context) {

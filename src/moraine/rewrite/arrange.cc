@@ -243,6 +243,7 @@ Status WriteSorted(Call& call, TaskRun* run, RowSorter* sorter, SortedWriter* wr
     };
     PushAll(merge_call, next, &queue);
   });
+  const BatchQueue::Abandoning abandoning(&queue);  // before the thread is joined, come what may
   Status status;
   while (status.ok()) {
     Result<RowBatch> batch = queue.Pop(call);

@@ -1,5 +1,8 @@
 #include "moraine/rewrite/batch_queue.h"
 
+#include <exception>
+#include <new>
+#include <string>
 #include <utility>
 
 #include <arrow/record_batch.h>
@@ -49,12 +52,20 @@ void BatchQueue::Abandon() {
 }
 
 void PushAll(Call& call, const std::function<Result<RowBatch>(Call&)>& next, BatchQueue* queue) {
-  while (true) {
-    Result<RowBatch> batch = next(call);
-    if (!batch.ok() || batch->rows == nullptr) return queue->Finish(std::move(batch).status());
-    Status pushed = queue->Push(call, std::move(batch).value());
-    if (!pushed.ok()) return queue->Finish(std::move(pushed));
+  Status status;
+  try {
+    while (status.ok()) {
+      Result<RowBatch> batch = next(call);
+      status = batch.status();
+      if (!status.ok() || batch->rows == nullptr) break;
+      status = queue->Push(call, std::move(batch).value());
+    }
+  } catch (const std::bad_alloc&) {  // would end the process, as this may be the end of a thread
+    status = Exhausted("there is no memory left to read rows");
+  } catch (const std::exception& error) {
+    status = Internal(std::string("reading rows threw: ") + error.what());
   }
+  queue->Finish(std::move(status));
 }
 
 }  // namespace moraine::rewrite

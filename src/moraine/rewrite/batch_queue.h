@@ -28,6 +28,18 @@ class BatchQueue {
   Result<RowBatch> Pop(Call& call);
   /// The consumer gives up.
   void Abandon();
+  /// Does that when the consumer's scope ends, even by an exception: declared behind the producer's
+  /// thread, whose end would be waited for otherwise.
+  class Abandoning {
+   public:
+    explicit Abandoning(BatchQueue* queue) : queue_(queue) {}
+    ~Abandoning() { queue_->Abandon(); }
+    Abandoning(const Abandoning&) = delete;
+    Abandoning& operator=(const Abandoning&) = delete;
+
+   private:
+    BatchQueue* queue_;
+  };
 
  private:
   const size_t limit_;
@@ -40,7 +52,8 @@ class BatchQueue {
 };
 
 /// The producer's loop: pushes what next gives until it gives no rows or an error, or there is no
-/// pushing on, and finishes the queue with the reason. So rows that do not get through are never
+/// pushing on, and finishes the queue with the reason; throws nothing (what next throws is
+/// Exhausted for a lack of memory, else Internal). So rows that do not get through are never
 /// taken for the end.
 void PushAll(Call& call, const std::function<Result<RowBatch>(Call&)>& next, BatchQueue* queue);
 

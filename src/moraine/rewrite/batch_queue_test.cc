@@ -1,8 +1,13 @@
 #include "moraine/rewrite/batch_queue.h"
 
+#include <new>
+#include <stdexcept>
+
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 #include <gtest/gtest.h>
+
+#include "moraine/base/executor.h"
 
 namespace moraine::rewrite {
 namespace {
@@ -43,6 +48,41 @@ TEST(BatchQueue, RowsThatDoNotGetThroughAreNotTheEnd) {
   Call consumer(SystemEnv(NullLogger()), std::chrono::minutes(1));
   EXPECT_NE(queue.Pop(consumer).value().rows, nullptr);
   EXPECT_EQ(queue.Pop(consumer).status().code(), Code::kCancelled);
+}
+
+// On a thread of its own: what is thrown there would end the process.
+TEST(BatchQueue, AProducerThatThrowsHasFailed) {
+  Call call(SystemEnv(NullLogger()), std::chrono::minutes(1));
+  const auto throwing = [](int batches, bool is_memory) {
+    return [batches, is_memory](Call&) mutable -> Result<RowBatch> {
+      if (batches-- > 0) return EmptyBatch();
+      if (is_memory) throw std::bad_alloc();
+      throw std::runtime_error("why not");
+    };
+  };
+  for (const bool is_memory : {true, false}) {
+    BatchQueue queue(3);
+    Thread producer("test",
+                    [&](std::stop_token) { PushAll(call, throwing(1, is_memory), &queue); });
+    Call own(call);
+    EXPECT_NE(queue.Pop(own).value().rows, nullptr);
+    EXPECT_EQ(queue.Pop(own).status().code(), is_memory ? Code::kExhausted : Code::kInternal);
+    producer.Join();
+  }
+}
+
+// A consumer that throws does not wait for a producer that waits for it.
+TEST(BatchQueue, AConsumerThatThrowsLetsTheProducerGo) {
+  Call call(SystemEnv(NullLogger()), std::chrono::minutes(1));
+  const auto consume = [&] {
+    BatchQueue queue(1);
+    Call own(call);
+    Thread producer("test", [&](std::stop_token) { PushAll(own, Batches(100, {}), &queue); });
+    const BatchQueue::Abandoning abandoning(&queue);
+    (void)queue.Pop(call).value();
+    throw std::bad_alloc();
+  };
+  EXPECT_THROW(consume(), std::bad_alloc);
 }
 
 }  // namespace

@@ -54,6 +54,7 @@ Status CopyRowsOnTwoThreads(Call& call, TaskRun* run, RowSource* source,
     PushAll(
         read_call, [source](Call& c) { return source->Next(c); }, &queue);
   });
+  const BatchQueue::Abandoning abandoning(&queue);  // before the thread is joined, come what may
   Status status;
   while (status.ok()) {
     Result<RowBatch> batch = queue.Pop(call);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr char kName[] = "encoded columns";
 
-RowSource MakeSource(TaskRun* run, const std::vector<iceberg::Field>& fields,
+RowSource MakeSource(TaskRun* run, io::FileSystem& files, const std::vector<iceberg::Field>& fields,
                      RewriteProgress* progress) {
   RowSource::Options options;
   options.fields = fields;
@@ -21,13 +21,16 @@ RowSource MakeSource(TaskRun* run, const std::vector<iceberg::Field>& fields,
   options.dictionaries = iceberg::Dictionaries::kKeep;
   options.pool = run->pool();
   options.superseded = run->superseded();
-  return RowSource(run->files(), run->task(), run->filter(), std::move(options), progress);
+  return RowSource(files, run->task(), run->filter(), std::move(options), progress);
 }
 
 }  // namespace
 
-EncodedColumns::EncodedColumns(TaskRun* run, std::vector<iceberg::Field> fields)
-    : run_(run), fields_(std::move(fields)), source_(MakeSource(run, fields_, &unwatched_)) {}
+EncodedColumns::EncodedColumns(TaskRun* run, io::FileSystem& files,
+                               std::vector<iceberg::Field> fields)
+    : run_(run),
+      fields_(std::move(fields)),
+      source_(MakeSource(run, files, fields_, &unwatched_)) {}
 
 Result<EncodedGroup> EncodedColumns::Next(Call& call, int64_t rows) {
   EncodedGroup group;

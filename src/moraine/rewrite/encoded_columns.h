@@ -24,8 +24,8 @@ struct EncodedGroup {
 /// Goes once over all alive rows of the task.
 class EncodedColumns {
  public:
-  /// fields: of WrittenFields, not none.
-  EncodedColumns(TaskRun* run, std::vector<iceberg::Field> fields);
+  /// files: through which inputs are opened. fields: of WrittenFields, not none.
+  EncodedColumns(TaskRun* run, io::FileSystem& files, std::vector<iceberg::Field> fields);
 
   /// The next rows of all inputs. Errors: as RowSource and ParquetWriter; Corruption when there are
   /// fewer.

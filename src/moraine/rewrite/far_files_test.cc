@@ -1,7 +1,9 @@
 // What a rewrite asks of an object store: requests and bytes, and the same rows as ever.
 
+#include <atomic>
 #include <map>
 #include <random>
+#include <utility>
 
 #include <arrow/builder.h>
 #include <arrow/record_batch.h>
@@ -11,6 +13,7 @@
 #include "moraine/base/testing/test_env.h"
 #include "moraine/iceberg/data/delete_writer.h"
 #include "moraine/iceberg/testing/rows.h"
+#include "moraine/io/range_cache.h"
 #include "moraine/io/s3_file_system.h"
 #include "moraine/io/testing/fake_s3.h"
 #include "moraine/rewrite/rewrite.h"
@@ -54,6 +57,59 @@ BatchPtr Rows(int64_t first, int64_t count) {
       schema, count, {*ids.Finish(), *words.Finish(), *values.Finish(), *noise.Finish()});
 }
 
+/// Counts the inputs that are open when the first output is made.
+class WatchedFiles final : public io::FileSystem {
+ public:
+  explicit WatchedFiles(io::FileSystem& inner) : inner_(inner) {}
+  int open_at_first_output() const { return open_at_first_output_; }
+
+  Result<std::unique_ptr<io::RandomReader>> Open(Call& call, const std::string& location,
+                                                 std::optional<int64_t> known_size) override {
+    MORAINE_ASSIGN(auto reader, inner_.Open(call, location, known_size));
+    if (location.find("/data/") == std::string::npos) return reader;
+    return std::unique_ptr<io::RandomReader>(std::make_unique<Reader>(std::move(reader), &open_));
+  }
+  Result<std::unique_ptr<io::Writer>> Create(Call& call, const std::string& location) override {
+    if (open_at_first_output_ < 0) open_at_first_output_ = open_;
+    return inner_.Create(call, location);
+  }
+  Result<io::FileInfo> Stat(Call& call, const std::string& location) override {
+    return inner_.Stat(call, location);
+  }
+  Result<io::FileListing> List(Call& call, const std::string& prefix,
+                               const std::string& start_after, size_t limit) override {
+    return inner_.List(call, prefix, start_after, limit);
+  }
+  std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
+    return inner_.DeleteMany(call, locations);
+  }
+
+ private:
+  class Reader final : public io::AheadReader {
+   public:
+    Reader(std::unique_ptr<io::RandomReader> inner, std::atomic<int>* open)
+        : inner_(std::move(inner)), open_(open) {
+      ++*open_;
+    }
+    ~Reader() override { --*open_; }
+    int64_t size() const override { return inner_->size(); }
+    Status ReadAt(Call& call, int64_t offset, std::span<char> buffer) override {
+      return inner_->ReadAt(call, offset, buffer);
+    }
+    void WillRead(Call& call, std::span<const io::ByteRange> ranges) override {
+      io::WillRead(call, *inner_, ranges);
+    }
+
+   private:
+    const std::unique_ptr<io::RandomReader> inner_;
+    std::atomic<int>* const open_;
+  };
+
+  io::FileSystem& inner_;
+  std::atomic<int> open_ = 0;
+  int open_at_first_output_ = -1;
+};
+
 class FarFilesTest : public ::testing::Test {
  protected:
   FarFilesTest() {
@@ -93,6 +149,39 @@ class FarFilesTest : public ::testing::Test {
       task_.rewrite.push_back({file, 1, {}});
       input_bytes_ += file.file_size_in_bytes;
     }
+  }
+
+  void DeleteRows(size_t first_input, size_t inputs) {
+    std::map<std::string, iceberg::PositionSet> positions;
+    for (size_t i = first_input; i < first_input + inputs; ++i) {
+      const iceberg::DataFile& file = task_.rewrite[i].file;
+      for (int64_t row = 0; row < file.record_count; ++row) positions[file.file_path].Add(row);
+      task_.rewrite[i].deletes = {static_cast<int32_t>(task_.deletes.size())};
+    }
+    Call call = iceberg::TestCall();
+    auto deletes = iceberg::WritePositionDeletes(call, *files_, "s3://lake/deletes/p.parquet",
+                                                 positions, iceberg::WriteOptions());
+    ASSERT_TRUE(deletes.ok()) << deletes.status().ToString();
+    task_.deletes.push_back({*deletes, 2});
+  }
+
+  void DeleteKeys(size_t first_input, size_t inputs) {
+    std::string keys;
+    for (size_t i = first_input; i < first_input + inputs; ++i) {
+      for (int64_t row = 0; row < 100; ++row) {
+        keys += fmt::format("{}[{}]", keys.empty() ? "" : ",", static_cast<int64_t>(i) * 100 + row);
+      }
+      task_.rewrite[i].deletes = {static_cast<int32_t>(task_.deletes.size())};
+    }
+    const std::vector<Field> key = {Fields()[0]};
+    iceberg::WriteOptions options;
+    options.schema = iceberg::MakeSchema(key);
+    Call call = iceberg::TestCall();
+    auto deletes =
+        iceberg::WriteEqualityDeletes(call, *files_, "s3://lake/deletes/e.parquet",
+                                      {iceberg::MakeRows(key, "[" + keys + "]")}, {1}, options);
+    ASSERT_TRUE(deletes.ok()) << deletes.status().ToString();
+    task_.deletes.push_back({*deletes, 2});
   }
 
   /// Rows of the outputs, one behind the other.
@@ -135,6 +224,29 @@ TEST_F(FarFilesTest, EachSmallFileTakesAFooterAndOneRange) {
   EXPECT_LE(sent_bytes_, input_bytes_ + 6 * (64 << 10));
 }
 
+// Keys are looked at before pages are copied, and a column is encoded anew: with the same readers.
+TEST_F(FarFilesTest, WhatIsReadTwiceIsFetchedOnce) {
+  for (int64_t i = 0; i < 6; ++i) AddFile(i * 3'000, 3'000);
+  const std::vector<Field> key = {Fields()[0]};
+  Call call = iceberg::TestCall();
+  iceberg::WriteOptions options;
+  options.schema = iceberg::MakeSchema(key);
+  auto deletes = iceberg::WriteEqualityDeletes(call, *files_, "s3://lake/deletes/0.parquet",
+                                               {iceberg::MakeRows(key, "[[5], [3001], [17999]]")},
+                                               {1}, options);
+  ASSERT_TRUE(deletes.ok()) << deletes.status().ToString();
+  task_.deletes.push_back({*deletes, 2});
+  for (auto& input : task_.rewrite) input.deletes = {0};
+  task_.properties["write.parquet.bloom-filter-enabled.column.word"] = "true";
+  auto rows = Rewrite();
+  ASSERT_NE(rows, nullptr);
+  EXPECT_EQ(rows->num_rows(), 17'997);
+  EXPECT_TRUE(rows->Slice(0, 5)->Equals(*Rows(0, 5)));
+  EXPECT_TRUE(rows->Slice(5, 2'994)->Equals(*Rows(0, 3'000)->Slice(6)));
+  EXPECT_LE(requests_, 12u);
+  EXPECT_LE(sent_bytes_, input_bytes_ + 7 * (64 << 10));
+}
+
 TEST_F(FarFilesTest, ATinyFileIsFetchedOnce) {
   for (int64_t i = 0; i < 20; ++i) AddFile(i * 100, 100);
   auto rows = Rewrite();
@@ -173,6 +285,29 @@ TEST_F(FarFilesTest, PagesWhoseRowsAreDeletedAreNotFetched) {
   EXPECT_TRUE(rows->Slice(0, 3'000)->Equals(*Rows(0, 40'000)->Slice(0, 3'000)));
   EXPECT_TRUE(rows->Slice(3'000)->Equals(*Rows(0, 40'000)->Slice(37'000)));
   EXPECT_LE(sent_bytes_, input_bytes_ / 2);
+}
+
+// Open files share the memory of what is read ahead: those of which nothing is left must not have
+// it.
+TEST_F(FarFilesTest, FilesWithoutARowThatLivesAreClosed) {
+  for (int64_t i = 0; i < 12; ++i) AddFile(i * 100, 100);
+  DeleteRows(0, 5);
+  DeleteKeys(5, 6);
+  for (const bool is_encoded : {false, true}) {
+    if (is_encoded) task_.properties["write.parquet.bloom-filter-enabled.column.word"] = "true";
+    ++task_.attempt;
+    WatchedFiles watched(*files_);
+    RewriteProgress progress;
+    Call call = iceberg::TestCall();
+    RewriteOptions options;
+    options.way = RewriteWay::kSplice;
+    auto output = RunRewrite(call, watched, task_, options, &progress);
+    ASSERT_TRUE(output.ok()) << output.status().ToString();
+    EXPECT_EQ(output->rows_written, 100);
+    EXPECT_EQ(output->rows_deleted, 1'100);
+    EXPECT_LE(watched.open_at_first_output(), 2) << is_encoded;
+    EXPECT_GE(watched.open_at_first_output(), 1) << is_encoded;
+  }
 }
 
 TEST_F(FarFilesTest, ARowGroupThatIsCutIsFetchedOnce) {

@@ -12,25 +12,9 @@
 #include "moraine/rewrite/written_fields.h"
 
 namespace moraine::rewrite {
-namespace {
 
 using iceberg::Field;
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
-
-// Values of identity partition fields: what files that were added to the table from outside lack.
-iceberg::ColumnConstants PartitionConstants(const tasks::RewriteTask& task) {
-  iceberg::ColumnConstants constants;
-  const size_t count = std::min(task.spec->fields.size(), task.partition.size());
-  for (size_t i = 0; i < count; ++i) {
-    const iceberg::PartitionField& field = task.spec->fields[i];
-    if (field.transform.kind() == iceberg::Transform::Kind::kIdentity) {
-      constants.emplace_back(field.source_id(), task.partition[i]);
-    }
-  }
-  return constants;
-}
-
-}  // namespace
 
 RowSource::RowSource(io::FileSystem& files, const tasks::RewriteTask& task,
                      const iceberg::DeleteFilter& filter, Options options,
@@ -41,7 +25,7 @@ RowSource::RowSource(io::FileSystem& files, const tasks::RewriteTask& task,
       options_(std::move(options)),
       progress_(progress),
       read_fields_(options_.fields),
-      constants_(PartitionConstants(task)),
+      constants_(iceberg::PartitionConstants(*task.spec, task.partition)),
       end_(task.rewrite.size()) {
   for (const Field& key : filter.key_fields()) {
     const bool is_there = std::any_of(read_fields_.begin(), read_fields_.end(),

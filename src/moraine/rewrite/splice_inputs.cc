@@ -68,6 +68,7 @@ bool IsLineage(const iceberg::Field& field) {
 SpliceInputs::SpliceInputs(TaskRun* run, const iceberg::ParquetShape& shape,
                            const splice::FileMetadata& output)
     : run_(run),
+      opened_(run->files()),
       shape_(shape),
       output_(output),
       fields_(WrittenFields(run->task())),
@@ -133,6 +134,7 @@ Status SpliceInputs::Survey(Call& call) {
     if (!IsLocal(inputs[i].file.file_path)) known.reader = std::move(file.reader);
     Keep(i, std::move(known));
   }
+  is_read_again_ = std::find(encoded_.begin(), encoded_.end(), true) != encoded_.end();
   // What matches no field counts, too: it may be a field in another form.
   encoded_bytes_ = total_bytes_;
   for (size_t i = 0; i < fields_.size(); ++i) {
@@ -154,11 +156,17 @@ Result<SpliceFile> SpliceInputs::Open(Call& call, size_t input, bool keep_open) 
   Known known = std::exchange(known_[input], {});
   MORAINE_ASSIGN(SpliceFile file, Look(call, input, &known));
   const iceberg::DataFile& data = run_->task().rewrite[input].file;
-  if (!keep_open && IsLocal(data.file_path)) {
+  if (!IsLocal(data.file_path)) {
+    if (is_read_again_) opened_.Add(data.file_path, file.reader);
+  } else if (!keep_open) {
     file.reader =
-        std::make_unique<ReopenedReader>(run_->files(), data.file_path, data.file_size_in_bytes);
+        std::make_shared<ReopenedReader>(run_->files(), data.file_path, data.file_size_in_bytes);
   }
   return file;
+}
+
+void SpliceInputs::Forget(size_t input) {
+  opened_.Remove(run_->task().rewrite[input].file.file_path);
 }
 
 // Uses what is known, and adds the footer to it.
@@ -252,9 +260,18 @@ Result<DeadRows> SpliceInputs::FindDeadRows(Call& call, size_t input) {
   options.memory_bytes = run_->budget().reader;
   options.pool = run_->pool();
   RewriteProgress unwatched;
-  RowSource source(run_->files(), run_->task(), run_->filter(), std::move(options), &unwatched);
+  std::shared_ptr<io::RandomReader>& reader = known_[input].reader;
+  if (!IsLocal(file.file.file_path) && run_->filter().has_equality_deletes()) {
+    if (reader == nullptr) {
+      MORAINE_ASSIGN(reader,
+                     run_->files().Open(call, file.file.file_path, file.file.file_size_in_bytes));
+    }
+    opened_.Add(file.file.file_path, reader);
+  }
+  RowSource source(opened_, run_->task(), run_->filter(), std::move(options), &unwatched);
   DeadRows dead;
   MORAINE_ASSIGN(dead.deleted, source.DeletedPositions(call, file));
+  if (!is_read_again_) Forget(input);
   if (run_->superseded() != nullptr) dead.superseded = &(*run_->superseded())[input];
   return dead;
 }

@@ -13,6 +13,7 @@
 #include "moraine/iceberg/data/parquet_shape.h"
 #include "moraine/io/file_system.h"
 #include "moraine/rewrite/chunk_part.h"
+#include "moraine/rewrite/opened_files.h"
 #include "moraine/rewrite/task_run.h"
 #include "moraine/splice/format.h"
 #include "moraine/splice/page_builder.h"
@@ -24,7 +25,7 @@ using FieldLeaves = std::vector<std::vector<int>>;
 
 struct SpliceFile {
   size_t input = 0;
-  std::unique_ptr<io::RandomReader> reader;
+  std::shared_ptr<io::RandomReader> reader;
   splice::FileMetadata metadata;
   int64_t footer_bytes = 0;
   std::shared_ptr<const FieldLeaves> leaves;
@@ -76,6 +77,13 @@ class SpliceInputs {
                                                      const std::vector<splice::RowRange>* rows);
   Result<DeadRows> FindDeadRows(Call& call, size_t input);
 
+  /// The files of the task; those far away that are open here are not asked for again.
+  io::FileSystem& files() { return opened_; }
+  /// Of those that are open here, none is read by others from here on.
+  void Forget() { opened_.Clear(); }
+  /// Nor is this one: what is open holds memory that all files far away share.
+  void Forget(size_t input);
+
  private:
   Result<std::shared_ptr<const FieldLeaves>> Match(const std::string& footer,
                                                    const splice::FileMetadata& metadata);
@@ -83,7 +91,7 @@ class SpliceInputs {
   /// What the survey has seen of an input, for Open.
   struct Known {
     std::string footer;
-    std::unique_ptr<io::RandomReader> reader;
+    std::shared_ptr<io::RandomReader> reader;
   };
   Result<SpliceFile> Look(Call& call, size_t input, Known* known);
   void Keep(size_t input, Known known);
@@ -91,12 +99,14 @@ class SpliceInputs {
   void Weigh(const SpliceFile& file);
 
   TaskRun* run_;
+  OpenedFiles opened_;
   const iceberg::ParquetShape& shape_;
   const splice::FileMetadata& output_;
   std::vector<iceberg::Field> fields_;
   std::map<std::string, std::shared_ptr<const FieldLeaves>> by_schema_;
   std::vector<bool> encoded_;
-  std::vector<Known> known_;  // by input
+  bool is_read_again_ = false;  // beside the copied pages: some columns are encoded
+  std::vector<Known> known_;    // by input
   int64_t known_bytes_ = 0;
   std::vector<int64_t> field_bytes_;
   int64_t total_bytes_ = 0;

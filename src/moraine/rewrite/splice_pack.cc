@@ -130,7 +130,8 @@ Status SplicePacking::Survey(Call& call) {
     if (is_first) encoded.push_back(fields[field]);
     encoded_leaves_[leaf] = leaf_of_encoded++;
   }
-  if (!encoded.empty()) encoded_ = std::make_unique<EncodedColumns>(run_, std::move(encoded));
+  if (!encoded.empty())
+    encoded_ = std::make_unique<EncodedColumns>(run_, inputs_.files(), std::move(encoded));
   const int64_t target = run_->task().target_size_bytes;
   target_bytes_ = inputs_.total_bytes() < target ? 0 : target;
   row_group_bytes_ = shape_.row_group_bytes;
@@ -229,6 +230,8 @@ Status SplicePacking::AddFile(Call& call, size_t input) {
     MORAINE_TRY(AddRowGroup(call, shared, i, first_position, dead));
     first_position += shared->metadata.row_groups[i].num_rows;
   }
+  // Of a file without a row that lives, nothing is read any more.
+  if (pending_.empty() || pending_.back().file != shared) inputs_.Forget(input);
   run_->output().rows_read += file.file.record_count;
   run_->output().bytes_read += file.file.file_size_in_bytes;
   run_->progress().rows_read += file.file.record_count;
@@ -407,6 +410,7 @@ Status SplicePacking::WriteRowGroup(Call& call) {
   run_->output().rows_written += rows;
   run_->progress().rows_written += rows;
   pending_.clear();
+  inputs_.Forget();
   pending_bytes_ = 0;
   pending_files_ = 0;
   pending_memory_ = 0;

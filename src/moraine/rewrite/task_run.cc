@@ -8,8 +8,6 @@
 namespace moraine::rewrite {
 namespace {
 
-constexpr char kMappingProperty[] = "schema.name-mapping.default";
-
 Budget Divide(int64_t bytes) { return {bytes / 4, bytes / 8, bytes / 2}; }
 
 }  // namespace
@@ -49,10 +47,7 @@ Status TaskRun::Prepare(Call& call) {
                                          static_cast<size_t>(options_.threads - 1),
                                          /*queue_limit=*/64});
   }
-  const auto mapping = task_.properties.find(kMappingProperty);
-  if (mapping != task_.properties.end()) {
-    MORAINE_ASSIGN(mapping_, iceberg::NameMapping::FromJson(mapping->second));
-  }
+  MORAINE_ASSIGN(mapping_, iceberg::NameMapping::OfTable(task_.properties));
   return LoadDeletes(call);
 }
 
@@ -66,10 +61,11 @@ Status TaskRun::LoadDeletes(Call& call) {
   options.mapping = mapping_ ? &*mapping_ : nullptr;
   options.memory_bytes = budget_.deletes;
   options.pool = &pool_;
-  for (const tasks::InputFile& input : task_.rewrite)
-    options.data_files.insert(input.file.file_path);
-  for (const tasks::InputFile& input : task_.rewrite_positions) {
-    options.data_files.insert(input.file.file_path);
+  if (!deletes.empty()) {  // inputs can be very many
+    for (const tasks::InputFile& input : task_.rewrite)
+      options.data_files.insert(input.file.file_path);
+    for (const tasks::InputFile& input : task_.rewrite_positions)
+      options.data_files.insert(input.file.file_path);
   }
   MORAINE_ASSIGN(filter_, iceberg::DeleteFilter::Load(call, files_, deletes, options));
   return {};

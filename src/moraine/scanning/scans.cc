@@ -33,11 +33,12 @@ void WriteTasks(const std::vector<std::string>& plan_tasks, const TaskPage& page
 }
 
 std::string CompletedAnswer(const std::string& plan_id, const std::vector<std::string>& plan_tasks,
-                            const TaskPage& page) {
+                            const TaskPage& page, std::string_view storage_credentials) {
   std::string answer;
   JsonWriter out(&answer);
   out.BeginObject().Field("status", "completed");
   if (!plan_id.empty()) out.Field("plan-id", plan_id);
+  if (!storage_credentials.empty()) out.Key("storage-credentials").Raw(storage_credentials);
   WriteTasks(plan_tasks, page, &out);
   out.EndObject();
   return answer;
@@ -67,21 +68,22 @@ bool IsLasting(Code code) {
 }  // namespace
 
 Result<std::string> Scans::Plan(Call& call, const catalog::LoadedTable& table,
-                                const ScanRequest& request) {
+                                const ScanRequest& request, std::string_view storage_credentials) {
   MORAINE_ASSIGN(auto scan, ResolveScan(*table.metadata, request));
-  if (!scan) return CompletedAnswer("", {}, {});
+  if (!scan) return CompletedAnswer("", {}, {}, storage_credentials);
   KeptPlan plan{"", table.table_id, call.principal(), std::move(*scan), 0};
   MORAINE_ASSIGN(int64_t cost, lists_.CostOf(call, *table.metadata, plan.scan));
-  if (cost < options_.submit_from_bytes) return Complete(call, table, std::move(plan));
+  if (cost < options_.submit_from_bytes)
+    return Complete(call, table, std::move(plan), storage_credentials);
   plan.plan_id = MakeOrderedUuid(call.random(), call.clock().Wall());
   MORAINE_TRY(plans_.Keep(call, plan, options_.plan_lifetime));
   return SubmittedAnswer(plan.plan_id);
 }
 
 Result<std::string> Scans::Fetch(Call& call, const catalog::LoadedTable& table,
-                                 const std::string& plan_id) {
+                                 const std::string& plan_id, std::string_view storage_credentials) {
   MORAINE_ASSIGN(KeptPlan plan, plans_.Find(call, plan_id, table.table_id));
-  auto answer = Complete(call, table, std::move(plan));
+  auto answer = Complete(call, table, std::move(plan), storage_credentials);
   if (!answer.ok() && IsLasting(answer.status().code())) return FailedAnswer(answer.status());
   return answer;
 }
@@ -96,7 +98,8 @@ Result<TableScan> Scans::Prepare(Call& call, const catalog::LoadedTable& table,
   return TableScan::Make(files_, table.metadata, scan, std::move(manifests), options_.page);
 }
 
-Result<std::string> Scans::Complete(Call& call, const catalog::LoadedTable& table, KeptPlan plan) {
+Result<std::string> Scans::Complete(Call& call, const catalog::LoadedTable& table, KeptPlan plan,
+                                    std::string_view storage_credentials) {
   MORAINE_ASSIGN(TableScan scan, Prepare(call, table, plan.scan));
   std::vector<ManifestRange> parts = scan.Split(scan.All());
   TaskPage page;
@@ -105,12 +108,12 @@ Result<std::string> Scans::Complete(Call& call, const catalog::LoadedTable& tabl
     MORAINE_ASSIGN(page, scan.Read(call, scan.All()));
     parts = page.rest ? scan.Split(*page.rest) : std::vector<ManifestRange>();
   }
-  if (parts.empty()) return CompletedAnswer(plan.plan_id, {}, page);
+  if (parts.empty()) return CompletedAnswer(plan.plan_id, {}, page, storage_credentials);
   plan.scan.min_rows.reset();
   MORAINE_TRY(KeepIfLarge(call, &plan));
   PlanTask task{plan.table_id, plan.principal, plan.expires_ms, plan.plan_id, plan.scan, {}};
   MORAINE_ASSIGN(auto plan_tasks, Seal(call, std::move(task), parts));
-  return CompletedAnswer(plan.plan_id, plan_tasks, page);
+  return CompletedAnswer(plan.plan_id, plan_tasks, page, storage_credentials);
 }
 
 /// Gives a plan that is not kept an end, too.

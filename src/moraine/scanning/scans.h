@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "moraine/base/call.h"
 #include "moraine/base/status.h"
@@ -40,13 +41,14 @@ class Scans {
   /// Makes the tables of the store; called once at start.
   Status Open(Call& call) { return plans_.Open(call); }
 
-  /// Errors: InvalidArgument naming the member; as TableScan::Read.
+  /// storage_credentials: what the client is told of the storage with a completed plan (a JSON
+  /// array); empty: nothing. Errors: InvalidArgument naming the member; as TableScan::Read.
   Result<std::string> Plan(Call& call, const catalog::LoadedTable& table,
-                           const ScanRequest& request);
+                           const ScanRequest& request, std::string_view storage_credentials);
   /// The result of a submitted plan. NotFound for one that is unknown here, over, or whose snapshot
   /// has expired.
   Result<std::string> Fetch(Call& call, const catalog::LoadedTable& table,
-                            const std::string& plan_id);
+                            const std::string& plan_id, std::string_view storage_credentials);
   /// Its plan tasks end with it. NotFound as Fetch.
   Status Cancel(Call& call, const catalog::LoadedTable& table, const std::string& plan_id);
   /// A page of scan tasks, and more plan tasks. NotFound as Fetch.
@@ -54,7 +56,8 @@ class Scans {
                             const std::string& plan_task);
 
  private:
-  Result<std::string> Complete(Call& call, const catalog::LoadedTable& table, KeptPlan plan);
+  Result<std::string> Complete(Call& call, const catalog::LoadedTable& table, KeptPlan plan,
+                               std::string_view storage_credentials);
   Result<TableScan> Prepare(Call& call, const catalog::LoadedTable& table, const ScanSpec& scan);
   /// Texts of plan tasks for the parts; not too many, so some may stand for several.
   Result<std::vector<std::string>> Seal(Call& call, PlanTask task,

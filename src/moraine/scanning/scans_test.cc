@@ -149,18 +149,20 @@ TEST_F(ScansTest, LongListsAreSubmittedAndFetchedFromAnyReplica) {
   std::string id = submitted.Find("plan-id")->as_string();
   EXPECT_EQ(submitted.as_object().size(), 2u);
   auto other = world_.Another(options);
-  Json answer = Parse(other->Fetch(world_.call(), world_.Loaded(), id).value());
+  const std::string told = R"([{"config":{"k":"v"},"prefix":"s3://b/"}])";
+  Json answer = Parse(other->Fetch(world_.call(), world_.Loaded(), id, told).value());
   EXPECT_EQ(answer.Find("status")->as_string(), "completed");
+  EXPECT_EQ(answer.Find("storage-credentials")->ToString(), told);
   EXPECT_EQ(answer.Find("plan-id")->as_string(), id);
   std::vector<std::string> tasks = PlanTasksOf(answer);
   ASSERT_THAT(tasks, SizeIs(10));
   EXPECT_EQ(CodeOfTask(*scans, tasks[3]), Code::kOk);
   EXPECT_THAT(world_.PlanAll(*scans, "{}").files, SizeIs(40));
   // Of another table, cancelled, expired: not there.
-  EXPECT_EQ(scans->Fetch(world_.call(), world_.Loaded(8), id).status().code(), Code::kNotFound);
+  EXPECT_EQ(scans->Fetch(world_.call(), world_.Loaded(8), id, "").status().code(), Code::kNotFound);
   EXPECT_TRUE(other->Cancel(world_.call(), world_.Loaded(), id).ok());
   EXPECT_EQ(scans->Cancel(world_.call(), world_.Loaded(), id).code(), Code::kNotFound);
-  EXPECT_EQ(scans->Fetch(world_.call(), world_.Loaded(), id).status().code(), Code::kNotFound);
+  EXPECT_EQ(scans->Fetch(world_.call(), world_.Loaded(), id, "").status().code(), Code::kNotFound);
   EXPECT_EQ(CodeOfTask(*scans, tasks[3]), Code::kNotFound);
 }
 
@@ -170,8 +172,9 @@ TEST_F(ScansTest, SubmittedPlansThatCannotBeReadHaveFailed) {
   auto scans = world_.Another(options);
   std::string id = Parse(world_.Plan(*scans, "{}").value()).Find("plan-id")->as_string();
   world_.files().Put(world_.table().current().manifest_list, "not avro", 0);
-  Json answer = Parse(scans->Fetch(world_.call(), world_.Loaded(), id).value());
+  Json answer = Parse(scans->Fetch(world_.call(), world_.Loaded(), id, "[1]").value());
   EXPECT_EQ(answer.Find("status")->as_string(), "failed");
+  EXPECT_EQ(answer.Find("storage-credentials"), nullptr);
   EXPECT_THAT(answer.Find("error")->Find("message")->as_string(), HasSubstr("snap-"));
 }
 

@@ -11,8 +11,6 @@
 
 #include "moraine/api/service.h"
 #include "moraine/base/text.h"
-#include "moraine/io/cloud_location.h"
-#include "moraine/io/location.h"
 #include "moraine/io/scratch_file.h"
 #include "moraine/net/uri.h"
 #include "moraine/rest/errors.h"
@@ -61,18 +59,6 @@ Result<std::string> ReadToken(const std::string& path) {
   if (token.empty())
     return InvalidArgument(fmt::format("server.token-file: the first line of {} is empty", path));
   return token;
-}
-
-/// Files are kept on this machine, on what is mounted there, or in an S3 store.
-Status CheckLocation(std::string_view key, const std::string& location) {
-  auto normal = io::NormalizeLocation(location);
-  const bool is_known = normal.ok() && (normal->starts_with("file:///") ||
-                                        normal->starts_with("s3://") || io::CloudStoreOf(*normal));
-  if (is_known) return {};
-  return InvalidArgument(fmt::format(
-      "{}: no files can be kept at '{}': expected file:///absolute/path, "
-      "/absolute/path or s3://bucket/prefix{}",
-      key, location, normal.ok() ? "" : fmt::format(" ({})", normal.status().message())));
 }
 
 /// "key=value" items of a list. Errors: InvalidArgument naming the setting.
@@ -170,9 +156,9 @@ Result<catalog::Warehouse> WarehouseOf(const Config& config) {
   warehouse.from_settings = true;
   warehouse.root = config.Text("warehouse.root");
   warehouse.allowed_locations = config.List("warehouse.allowed-locations");
-  MORAINE_TRY(CheckLocation("warehouse.root", warehouse.root));
+  MORAINE_TRY(catalog::CheckedLocation("warehouse.root", warehouse.root).status());
   for (const auto& location : warehouse.allowed_locations) {
-    MORAINE_TRY(CheckLocation("warehouse.allowed-locations", location));
+    MORAINE_TRY(catalog::CheckedLocation("warehouse.allowed-locations", location).status());
   }
   MORAINE_ASSIGN(warehouse.storage, StorageOf(config));
   warehouse.clients = ClientAccessOf(config);
@@ -215,6 +201,58 @@ optimizing::Options OptimizingOptions(const Config& config) {
   options.max_input_per_thread_bytes = config.Number("optimizing.max-input-per-thread");
   options.process_retention = config.Duration("optimizing.process-retention");
   options.feed_retention = config.Duration("events.retention");
+  options.job_share = static_cast<double>(config.Number("maintenance.thread-share")) / 100;
+  return options;
+}
+
+maintenance::Options MaintenanceOptions(const Config& config) {
+  maintenance::Options options;
+  options.lease_length = config.Duration("optimizing.lease");
+  options.task_timeout = config.Duration("optimizing.task-timeout");
+  options.backoff_first = config.Duration("maintenance.retry-first");
+  options.backoff_last = config.Duration("maintenance.retry-last");
+  options.history_retention = config.Duration("maintenance.history-retention");
+  options.threads = static_cast<size_t>(config.Number("maintenance.threads"));
+  return options;
+}
+
+Result<maintenance::ControlOptions> MaintenanceControls(const Config& config) {
+  maintenance::ControlOptions options;
+  options.task_timeout = config.Duration("optimizing.task-timeout");
+  options.holds.default_length = config.Duration("maintenance.hold-length");
+  options.holds.most_length = config.Duration("maintenance.hold-most");
+  options.holds.warn_after = config.Duration("maintenance.hold-warn-after");
+  if (options.holds.default_length > options.holds.most_length)
+    return InvalidArgument("maintenance.hold-length: expected at most maintenance.hold-most");
+  TimeZones zones;
+  auto zone = zones.Find(config.Text("maintenance.time-zone"));
+  if (!zone.ok())
+    return std::move(zone)
+        .status()
+        .WithCode(Code::kInvalidArgument)
+        .Annotate("maintenance.time-zone");
+  options.properties["maintenance.time-zone"] = config.Text("maintenance.time-zone");
+  const std::string window = config.Text("maintenance.window");
+  if (Status status = maintenance::ParseWindows(window, *zone, zones).status();
+      !window.empty() && !status.ok())
+    return std::move(status).Annotate("maintenance.window");
+  if (!window.empty()) options.properties["maintenance.window"] = window;
+  for (upkeep::Action action : upkeep::kActions) {
+    if (action == upkeep::Action::kPurgeTable) continue;
+    const std::string key = fmt::format("maintenance.{}", upkeep::ActionName(action));
+    const std::string text = config.Text(key);
+    if (Status status = maintenance::Timetable::Parse(text, *zone, zones).status(); !status.ok())
+      return std::move(status).Annotate(key);
+    options.properties[maintenance::ScheduleProperty(action)] = text;
+  }
+  for (const std::string& entry : config.List("maintenance.properties")) {
+    const size_t equals = entry.find('=');
+    const std::string name(Trim(std::string_view(entry).substr(0, equals)));
+    if (equals == std::string::npos || !maintenance::IsPolicyProperty(name))
+      return InvalidArgument(
+          fmt::format("maintenance.properties: '{}' is no NAME=VALUE of maintenance", entry));
+    options.properties[name] = std::string(Trim(std::string_view(entry).substr(equals + 1)));
+  }
   return options;
 }
 

@@ -6,6 +6,8 @@
 #include "moraine/base/status.h"
 #include "moraine/catalog/catalog.h"
 #include "moraine/events/options.h"
+#include "moraine/maintenance/controls.h"
+#include "moraine/maintenance/options.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/options.h"
 #include "moraine/scanning/scans.h"
@@ -31,6 +33,9 @@ Result<catalog::Warehouse> WarehouseOf(const Config& config);
 Status CheckSpillFolder(const Config& config);
 
 optimizing::Options OptimizingOptions(const Config& config);
+maintenance::Options MaintenanceOptions(const Config& config);
+/// What the settings say of all tables. Errors: InvalidArgument that names the setting.
+Result<maintenance::ControlOptions> MaintenanceControls(const Config& config);
 scanning::ScanOptions ScanOptionsOf(const Config& config);
 
 /// Errors: InvalidArgument.

@@ -71,38 +71,32 @@ std::string PropertyOf(const std::string& key) {
   return found == names.end() ? key : found->second;
 }
 
-iceberg::StringMap S3Storage(const Config& config) {
-  iceberg::StringMap storage = S3Properties(config, S3Keys::kWith);
-  const std::string& ca_file = config.Text("s3.ca-file");
-  if (!ca_file.empty()) storage["s3.ca-file"] = ca_file;
-  return storage;
-}
-
 }  // namespace
 
-Result<iceberg::StringMap> StorageOf(const Config& config) {
-  iceberg::StringMap storage = S3Storage(config);
+iceberg::StringMap StorageAsSet(const Config& config) {
+  iceberg::StringMap storage = S3Properties(config);
   for (const Setting& setting : CloudSettings()) {
     const std::string& value = config.Text(setting.key);
     if (!value.empty()) storage[PropertyOf(setting.key)] = value;
   }
+  return storage;
+}
+
+Result<iceberg::StringMap> StorageOf(const Config& config) {
+  iceberg::StringMap storage = StorageAsSet(config);
   MORAINE_TRY(io::S3OptionsOf(storage).status());
   return storage;
 }
 
 Result<io::S3Options> S3OptionsOf(const Config& config) {
-  return io::S3OptionsOf(S3Storage(config));
+  return io::S3OptionsOf(S3Properties(config));
 }
 
-iceberg::StringMap S3Properties(const Config& config, S3Keys keys) {
+iceberg::StringMap S3Properties(const Config& config) {
   iceberg::StringMap properties;
   for (const Setting& setting : S3Settings()) {
     const std::string& value = config.Text(setting.key);
-    bool is_key = setting.key == "s3.access-key-id" || setting.key == "s3.secret-access-key" ||
-                  setting.key == "s3.session-token";
-    if (value == setting.default_value || setting.key == "s3.ca-file") continue;
-    if (is_key && keys == S3Keys::kWithout) continue;
-    properties[setting.key] = value;
+    if (value != setting.default_value) properties[setting.key] = value;
   }
   return properties;
 }

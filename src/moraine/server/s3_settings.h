@@ -16,14 +16,14 @@ std::vector<Setting> S3Settings();
 /// Those of the stores that Arrow reaches (io/cloud_options.h).
 std::vector<Setting> CloudSettings();
 
-/// The settings of all stores that are set, by Iceberg's names. The config declares S3Settings()
+/// The settings of all stores that are set, by Iceberg's names, unchecked.
+iceberg::StringMap StorageAsSet(const Config& config);
+/// The same, checked. The config declares S3Settings()
 /// and CloudSettings(). Errors: InvalidArgument that names the setting.
 Result<iceberg::StringMap> StorageOf(const Config& config);
 Result<io::S3Options> S3OptionsOf(const Config& config);
 
-/// The settings that are set, by Iceberg's names; without those that name files of this machine.
-/// kWithout: no keys among them.
-enum class S3Keys { kWith, kWithout };
-iceberg::StringMap S3Properties(const Config& config, S3Keys keys);
+/// Those of S3 alone that are set, by Iceberg's names. The config declares S3Settings().
+iceberg::StringMap S3Properties(const Config& config);
 
 }  // namespace moraine::server

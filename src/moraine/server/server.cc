@@ -10,6 +10,8 @@
 #include "moraine/catalog/catalog.h"
 #include "moraine/catalog/warehouse_files.h"
 #include "moraine/events/service.h"
+#include "moraine/maintenance/controls.h"
+#include "moraine/maintenance/service.h"
 #include "moraine/net/http_client.h"
 #include "moraine/net/http_server.h"
 #include "moraine/optimizing/service.h"
@@ -30,6 +32,7 @@ constexpr Millis kStartLimit{120'000};
 constexpr Millis kKeyGrace{5 * 60'000};
 constexpr Millis kTrimInterval{60'000};
 constexpr Millis kTrimLimit{60'000};
+constexpr Millis kLastWritesLimit{5'000};
 /// Of what receivers of events answer nothing is read but the status.
 constexpr size_t kReceiverAnswerBytes = 1 << 20;
 
@@ -53,10 +56,12 @@ struct Server::Parts {
   }
 
   Status OpenAll(Call& call, const catalog::Warehouse& warehouse);
+  Status OpenMaintenance(Call& call, const std::string& run_name);
   Status OpenEvents(Call& call);
   Status Serve(net::ServerOptions options, catalog::StorageKeys keys);
   void StartEvents();
   void StartOptimizing();
+  void StartMaintenance();
   void StartTrimming();
 
   const Env env;
@@ -69,6 +74,8 @@ struct Server::Parts {
   io::FileSystem* const files = &warehouse_files.view();
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<optimizing::Service> optimizing;
+  std::unique_ptr<maintenance::Controls> controls;
+  std::unique_ptr<maintenance::Service> maintenance;
   std::unique_ptr<net::HttpTransport> event_http;
   std::unique_ptr<events::Service> events;
   std::unique_ptr<scanning::Scans> scans;
@@ -120,7 +127,22 @@ Status Server::Parts::OpenAll(Call& call, const catalog::Warehouse& warehouse) {
   scans = std::make_unique<scanning::Scans>(*files, *database, ScanOptionsOf(config));
   MORAINE_TRY(scans->Open(call));
   MORAINE_TRY(optimizing->Open(call));
+  MORAINE_TRY(OpenMaintenance(call, optimizing_options.server));
   return OpenEvents(call);
+}
+
+Status Server::Parts::OpenMaintenance(Call& call, const std::string& run_name) {
+  MORAINE_ASSIGN(auto control_options, MaintenanceControls(config));
+  control_options.metrics = &metrics;
+  controls = std::make_unique<maintenance::Controls>(*catalog, *database, control_options);
+  maintenance::Options options = MaintenanceOptions(config);
+  options.metrics = &metrics;
+  options.server = run_name;
+  maintenance = std::make_unique<maintenance::Service>(
+      *catalog, *files, *database, optimizing->queue(), options, controls->MakeSeams(),
+      maintenance::MakeActions());
+  controls->OnAsked([this] { maintenance->Wake(); });
+  return maintenance->Open(call);
 }
 
 Status Server::Parts::OpenEvents(Call& call) {
@@ -148,10 +170,12 @@ Status Server::Parts::Serve(net::ServerOptions options, catalog::StorageKeys key
     return catalog::ProbeWarehouse(asking, *own_files, warehouse);
   });
   api->ServeEvents(*events);
+  api->ServeMaintenance(*controls);
   api->Register(router);
   optimizing->queue().OnWork([this] { api->WakePolls(); });
   catalog->OnChange([this] {
     optimizing->Wake();
+    maintenance->Wake();
     events->Announce();
   });
   router.Add(net::Method::kGet, "/health",
@@ -199,6 +223,11 @@ void Server::Parts::StartTrimming() {
       }
       before_ms = ToMillis(env.clock.Wall()) - config.Duration("catalog.report-retention").count();
       trimmed = catalog->TrimReports(call, before_ms);
+      if (trimmed.ok()) {
+        before_ms =
+            ToMillis(env.clock.Wall()) - config.Duration("catalog.scan-usage-retention").count();
+        trimmed = catalog->TrimScanUsage(call, before_ms);
+      }
       if (!trimmed.ok() && !stop.stop_requested()) {
         env.log.Warn("old reports stay", {{"error", trimmed.ToString()}});
       }
@@ -229,6 +258,12 @@ void Server::Parts::StartOptimizing() {
   });
 }
 
+void Server::Parts::StartMaintenance() {
+  if (!config.Switch("maintenance.enabled")) return;
+  threads.emplace_back("maintenance",
+                       [this](std::stop_token) { maintenance->Run(env, stop.get_token()); });
+}
+
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { Stop(); }
 
@@ -238,6 +273,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& conf
   MORAINE_ASSIGN(auto warehouse, WarehouseOf(config));
   MORAINE_TRY(CheckSpillFolder(config));
   MORAINE_TRY(EventOptions(config));
+  MORAINE_TRY(MaintenanceControls(config));
   MORAINE_ASSIGN(auto keys, KeysForOptimizers(config));
   auto parts = std::make_unique<Parts>(env, config);
   Call call(env, kStartLimit);
@@ -246,6 +282,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Env& env, const Config& conf
   parts->StartEvents();
   parts->StartTrimming();
   parts->StartOptimizing();
+  parts->StartMaintenance();
   env.log.Info("serving", {{"url", parts->http->base_url()},
                            {"version", MORAINE_VERSION},
                            {"store", store::RedactUrl(config.Text("store.url"))},
@@ -262,10 +299,14 @@ void Server::Stop() {
   // Others take over the work at once, while requests are still served here.
   parts_->stop.request_stop();
   parts_->optimizing->Wake();
+  parts_->maintenance->Wake();
   parts_->events->Announce();
   parts_->env.clock.SleepFor(parts_->config.Duration("server.drain-delay"), {});
   parts_->http->Stop(parts_->config.Duration("server.shutdown-grace"));
   for (auto& thread : parts_->threads) thread.Join();
+  // What scans asked for in the last seconds waits in the catalog; nothing is older than the epoch.
+  Call last(parts_->env, kLastWritesLimit);
+  static_cast<void>(parts_->catalog->TrimScanUsage(last, 0));
   parts_->env.log.Info("stopped", {});
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "moraine/splice/column_splice_internal.h"
+#include "moraine/splice/page_parts.h"
 #include "moraine/splice/page_stats.h"
 
 namespace moraine::splice {
@@ -72,11 +73,16 @@ Status ColumnSplice::TakeInPages(Call& call, const Segment& segment, bool* all_f
     MORAINE_ASSIGN(const std::optional<RawPage> page, pages.Next(call));
     if (!page) return {};
     if (page->header.type == PageType::kDictionary || IsDictionary(page->header.encoding)) continue;
-    MORAINE_ASSIGN(PageValues values,
-                   DecodePage(type_, page->header, input.chunk->codec, page->body, codecs_));
-    MORAINE_ASSIGN(const DictionaryValues plain,
-                   DictionaryValues::Make(type_.value, std::move(values.plain), values.num_values));
-    *all_fit = merge_->AddValues(plain);
+    const auto take_in = [&](PageValues values) -> Status {
+      if (!*all_fit) return {};
+      MORAINE_ASSIGN(
+          const DictionaryValues plain,
+          DictionaryValues::Make(type_.value, std::move(values.plain), values.num_values));
+      *all_fit = merge_->AddValues(plain);
+      return {};
+    };
+    MORAINE_TRY(VisitPage(type_, page->header, input.chunk->codec, page->body, codecs_,
+                          PartLimits(), take_in));
   }
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include "moraine/splice/column_splice_internal.h"
 #include "moraine/splice/footer.h"
+#include "moraine/splice/page_parts.h"
 #include "moraine/splice/page_stats.h"
 
 namespace moraine::splice {
@@ -113,20 +114,25 @@ Status ColumnSplice::TakePage(Call& call, const OutPage& page, std::string_view 
 
 // Takes counts and bounds of a page from its values.
 Status ColumnSplice::Inspect(const Edit& edit, PageStats* stats) const {
-  MORAINE_ASSIGN(const PageValues values,
-                 DecodePage(type_, edit.page.header, edit.segment->input.chunk->codec,
-                            edit.page.body, codecs_));
-  stats->null_count = values.num_levels - static_cast<int64_t>(values.num_values);
+  stats->null_count = 0;
   stats->is_exact = true;
-  if (!values.is_dictionary) {
-    stats->range = RangeOf(type_.value, values.plain, values.num_values);
-    return {};
-  }
+  stats->range.emplace();
+  return VisitPage(type_, edit.page.header, edit.segment->input.chunk->codec, edit.page.body,
+                   codecs_, PartLimits(), [this, stats](const PageValues& values) -> Status {
+                     *stats->null_count +=
+                         values.num_levels - static_cast<int64_t>(values.num_values);
+                     MORAINE_ASSIGN(const ValueRange range, RangeOfPart(values));
+                     stats->range->Add(type_.value, range);
+                     return {};
+                   });
+}
+
+Result<ValueRange> ColumnSplice::RangeOfPart(const PageValues& values) const {
+  if (!values.is_dictionary) return RangeOf(type_.value, values.plain, values.num_values);
   for (uint32_t index : values.indices) {
     if (index >= dictionary_->size()) return Corruption("an index is not in the dictionary");
   }
-  stats->range = dictionary_->RangeOf(values.indices);
-  return {};
+  return dictionary_->RangeOf(values.indices);
 }
 
 Status ColumnSplice::CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline,
@@ -204,29 +210,43 @@ Status ColumnSplice::RunGroup(Group* group) const {
   PageOptions options = options_.pages;
   options.trials = trials_.get();
   PageBuilder builder(type_, options, group->is_dictionary ? dictionary_.get() : nullptr, codecs_);
-  for (Edit& edit : group->edits) {
-    const Segment& segment = *edit.segment;
-    MORAINE_ASSIGN(
-        PageValues values,
-        DecodePage(type_, edit.page.header, segment.input.chunk->codec, edit.page.body, codecs_));
-    if (values.num_rows != edit.num_rows) return Corruption("a page has other rows than told");
-    PageBuilder::Source source;
-    source.mapping = segment.mapping.numbers();
-    source.dictionary_size = segment.dictionary_size;
-    source.values = edit.values.get();
-    if (group->is_dictionary && !values.is_dictionary) {
-      MORAINE_TRY(ToIndices(&values));
-      source.mapping = {};
-      source.dictionary_size = dictionary_->size();
-    }
-    source.alive = std::move(edit.alive);
-    source.range = edit.range ? &*edit.range : nullptr;
-    MORAINE_TRY(builder.Add(values, source));
-  }
+  for (const Edit& edit : group->edits) MORAINE_TRY(AddEdit(edit, group->is_dictionary, &builder));
   group->edits.clear();  // the pages that were taken apart
   MORAINE_TRY(builder.Finish());
   group->pages = builder.TakePages();
   return {};
+}
+
+Status ColumnSplice::AddEdit(const Edit& edit, bool to_dictionary, PageBuilder* builder) const {
+  const PartLimits limits = {options_.pages.page_bytes, options_.pages.page_rows};
+  int64_t seen = 0;
+  MORAINE_TRY(VisitPage(type_, edit.page.header, edit.segment->input.chunk->codec, edit.page.body,
+                        codecs_, limits, [&](PageValues values) -> Status {
+                          const int64_t first = seen;
+                          seen += values.num_rows;
+                          return AddPart(edit, first, to_dictionary, std::move(values), builder);
+                        }));
+  return seen == edit.num_rows ? Status() : Corruption("a page has other rows than told");
+}
+
+Status ColumnSplice::AddPart(const Edit& edit, int64_t first_row, bool to_dictionary,
+                             PageValues values, PageBuilder* builder) const {
+  const Segment& segment = *edit.segment;
+  PageBuilder::Source source;
+  if (edit.alive) {
+    source.alive = AliveOf(*edit.alive, first_row, values.num_rows);
+    if (source.alive && source.alive->empty()) return {};
+  }
+  source.mapping = segment.mapping.numbers();
+  source.dictionary_size = segment.dictionary_size;
+  source.values = edit.values.get();
+  if (to_dictionary && !values.is_dictionary) {
+    MORAINE_TRY(ToIndices(&values));
+    source.mapping = {};
+    source.dictionary_size = dictionary_->size();
+  }
+  source.range = edit.range ? &*edit.range : nullptr;
+  return builder->Add(values, source);
 }
 
 Status ColumnSplice::FlushGroup(Call& call, Pipeline* pipeline, FileOutput* output) {

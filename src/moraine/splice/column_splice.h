@@ -89,12 +89,16 @@ class ColumnSplice {
   Result<int64_t> RowsOfPage(const Segment& segment, const Edit& edit, size_t page_number) const;
   bool MustInspect(const Segment& segment, const PageStats& stats) const;
   Status Inspect(const Edit& edit, PageStats* stats) const;
+  Result<ValueRange> RangeOfPart(const PageValues& values) const;
   Status CopyPage(Call& call, Edit edit, PageStats stats, Pipeline* pipeline, FileOutput* output);
   Status TranslateIndices(Call& call, Edit edit, PageStats stats, Pipeline* pipeline,
                           FileOutput* output);
   Status FlushGroup(Call& call, Pipeline* pipeline, FileOutput* output);
   Status ToIndices(PageValues* values) const;
   Status RunGroup(Group* group) const;
+  Status AddEdit(const Edit& edit, bool to_dictionary, PageBuilder* builder) const;
+  Status AddPart(const Edit& edit, int64_t first_row, bool to_dictionary, PageValues values,
+                 PageBuilder* builder) const;
   Status TakePage(Call& call, const OutPage& page, std::string_view header, std::string_view body,
                   FileOutput* output);
   Status Finish(FileOutput* output, ColumnCounts* counts);

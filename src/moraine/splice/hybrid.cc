@@ -191,6 +191,62 @@ Status DecodeHybrid(std::string_view bytes, int bit_width, std::span<uint32_t> v
   return {};
 }
 
+struct HybridDecoder::State {
+  HybridRuns runs;
+  const int bit_width;
+  HybridRuns::Run run;
+  size_t used = 0;  // numbers of the run
+
+  // Numbers of a packed run from used on, which need not be the start of a group.
+  void Unpack(uint32_t* to, size_t count) const {
+    const auto width = static_cast<size_t>(bit_width);
+    const size_t group = used / kGroup;
+    const size_t skipped = used % kGroup;
+    const std::string_view from = run.packed.substr(group * width);
+    if (skipped == 0) return UnpackNumbers(from, bit_width, to, count);
+    std::array<uint32_t, kGroup> begun = {};
+    const size_t in_group = std::min(kGroup, run.count - group * kGroup);
+    UnpackNumbers(from, bit_width, begun.data(), in_group);
+    const size_t some = std::min(count, in_group - skipped);
+    std::copy_n(begun.data() + skipped, some, to);
+    if (some == count) return;
+    UnpackNumbers(from.substr(width), bit_width, to + some, count - some);
+  }
+};
+
+HybridDecoder::HybridDecoder(std::string_view bytes, int bit_width, size_t count)
+    : state_(std::make_unique<State>(
+          State{HybridRuns(bytes, bit_width, count), bit_width, HybridRuns::Run(), 0})) {}
+HybridDecoder::~HybridDecoder() = default;
+HybridDecoder::HybridDecoder(HybridDecoder&&) noexcept = default;
+
+Status HybridDecoder::Read(std::span<uint32_t> values) {
+  State& state = *state_;
+  if (state.bit_width < 0 || state.bit_width > 32) {
+    return Corruption("indices of an impossible width");
+  }
+  if (state.bit_width == 0) {
+    std::fill(values.begin(), values.end(), 0);
+    return {};
+  }
+  while (!values.empty()) {
+    if (state.used == state.run.count) {
+      if (state.runs.IsDone()) return Corruption("levels or indices end too early");
+      MORAINE_ASSIGN(state.run, state.runs.Next());
+      state.used = 0;
+    }
+    const size_t count = std::min(values.size(), state.run.count - state.used);
+    if (state.run.is_packed) {
+      state.Unpack(values.data(), count);
+    } else {
+      std::fill_n(values.data(), count, state.run.value);
+    }
+    state.used += count;
+    values = values.subspan(count);
+  }
+  return {};
+}
+
 Status TranslateHybrid(std::string_view bytes, int bit_width, size_t count,
                        std::span<const uint32_t> numbers, int to_width, std::string* out) {
   if (bit_width < 0 || bit_width > 32) return Corruption("indices of an impossible width");

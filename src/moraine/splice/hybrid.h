@@ -3,6 +3,7 @@
 // with (parquet-format, "RLE / Bit-Packing Hybrid").
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,22 @@ int BitsFor(uint32_t most);
 /// Fills values from bytes, which may hold more. Errors: Corruption when they hold less, or for
 /// runs that are none.
 Status DecodeHybrid(std::string_view bytes, int bit_width, std::span<uint32_t> values);
+
+/// The same numbers, some at a time.
+class HybridDecoder {
+ public:
+  /// Of count numbers; bytes outlive this.
+  HybridDecoder(std::string_view bytes, int bit_width, size_t count);
+  ~HybridDecoder();
+  HybridDecoder(HybridDecoder&&) noexcept;
+
+  /// The next values.size() numbers. Errors: Corruption, also behind the last one.
+  Status Read(std::span<uint32_t> values);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Whether all count numbers are this one, told by a single run without unpacking.
 bool IsOneRun(std::string_view bytes, int bit_width, int64_t count, uint32_t value);

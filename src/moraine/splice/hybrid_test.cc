@@ -1,6 +1,8 @@
 #include "moraine/splice/hybrid.h"
 
+#include <algorithm>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,28 @@ TEST(Hybrid, GivesBackWhatItWasGiven) {
     const Status status = DecodeHybrid(bytes, bit_width, read);
     ASSERT_TRUE(status.ok()) << status.ToString();
     EXPECT_EQ(read, values) << "width " << bit_width;
+  }
+}
+
+TEST(Hybrid, GivesTheSameInParts) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 400; ++round) {
+    const int bit_width = round % 33;
+    const std::vector<uint32_t> values = RandomValues(&random, bit_width);
+    std::string bytes;
+    EncodeHybrid(values, bit_width, &bytes);
+    HybridDecoder decoder(bytes, bit_width, values.size());
+    std::vector<uint32_t> read(values.size(), 99);
+    for (size_t at = 0; at < read.size();) {
+      const size_t count = std::min<size_t>(random() % 50, read.size() - at);
+      const Status status = decoder.Read(std::span(read).subspan(at, count));
+      ASSERT_TRUE(status.ok()) << status.ToString();
+      at += count;
+    }
+    EXPECT_EQ(read, values) << "width " << bit_width;
+    if (bit_width == 0) continue;
+    uint32_t behind = 0;
+    EXPECT_EQ(decoder.Read(std::span(&behind, 1)).code(), Code::kCorruption);
   }
 }
 

@@ -1,7 +1,9 @@
 #include "moraine/splice/page_values.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "moraine/splice/hybrid.h"
@@ -104,10 +106,18 @@ Result<size_t> CountValues(const ColumnType& type, const PageHeader& header,
   if (most == 0 || IsOneRun(sections.definition, BitsFor(most), header.num_values, most)) {
     return count;
   }
-  if (header.num_values > kMostLevels) return Unsupported("a page of too many values");
-  std::vector<uint32_t> levels(count);
-  MORAINE_TRY(DecodeLevels(sections.definition, type.max_definition, &levels));
-  return static_cast<size_t>(std::count(levels.begin(), levels.end(), most));
+  HybridDecoder decoder(sections.definition, BitsFor(most), count);
+  std::array<uint32_t, 4096> block;
+  size_t values = 0;
+  for (size_t done = 0; done < count; done += block.size()) {
+    const auto levels = std::span(block).first(std::min(block.size(), count - done));
+    MORAINE_TRY(decoder.Read(levels));
+    for (uint32_t level : levels) {
+      if (level > most) return Corruption("a level is out of range");
+      if (level == most) ++values;
+    }
+  }
+  return values;
 }
 
 Result<PageValues> DecodePage(const ColumnType& type, const PageHeader& header, int32_t codec,

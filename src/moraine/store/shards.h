@@ -64,6 +64,8 @@ class Shards {
   Status WriteAsLeader(Call& call, const std::function<Status(Transaction&)>& body);
   /// The guard alone, for transactions that others run.
   Status Check(Transaction& t, int64_t number) const;
+  /// One check of a transaction goes for all pieces of the same shard.
+  int64_t ShardOf(int64_t number) const { return number % options_.shards; }
 
   Database& database() { return database_; }
   /// The store's time as far as it is known without asking.

@@ -17,7 +17,10 @@
 namespace moraine::tasks {
 
 /// 2: polls say which version they speak, and tasks come with the storage's settings and keys.
-inline constexpr int kProtocolVersion = 2;
+/// 3: maintenance tasks beside rewrites (kind of the task's JSON).
+inline constexpr int kProtocolVersion = 3;
+/// From this version on optimizers know maintenance tasks.
+inline constexpr int kProtocolOfJobs = 3;
 inline constexpr int64_t kMaxReportBytes = int64_t{64} << 20;
 
 struct TaskKey {
@@ -48,7 +51,8 @@ struct RegisterReply {
 
 struct HandedTask {
   TaskKey key;
-  std::string task_json;   ///< RewriteTaskToJson, attempt included
+  /// RewriteTaskToJson or MaintenanceTaskToJson (KindOfTask tells), attempt included.
+  std::string task_json;
   int64_t timeout_ms = 0;  ///< of this attempt
   /// How to reach the files ("s3.endpoint", ...), fresh each time, never stored and never logged:
   /// there may be keys in it. Empty for local files, and for optimizers of protocol 1.
@@ -75,8 +79,9 @@ struct HeartbeatReply {
 struct TaskReport {
   std::string token;
   TaskKey key;
-  std::optional<std::string> output_json;  ///< RewriteOutputToJson, when it succeeded
-  std::string error_code;                  ///< CodeName, when it failed
+  /// RewriteOutputToJson or MaintenanceOutputToJson, when it succeeded.
+  std::optional<std::string> output_json;
+  std::string error_code;  ///< CodeName, when it failed
   std::string error;
 };
 

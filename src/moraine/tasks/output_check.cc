@@ -18,6 +18,11 @@ namespace {
 using iceberg::DataFile;
 using iceberg::FileContent;
 
+/// Of one report. A worker makes one for a file that stays.
+constexpr size_t kMaxDeleteFiles = 10'000;
+/// Of them, those that name no data file: each may be about any, and is compared with all.
+constexpr size_t kMaxDeletesOfAny = 1'000;
+
 Status Refuse(std::string_view why, const DataFile& file) {
   return InvalidArgument(fmt::format("{}: {}", why, file.file_path));
 }
@@ -88,11 +93,32 @@ Status CheckDeletes(const RewriteTask& task, const DataFile& file,
   return {};
 }
 
+/// Rows of deletes that were made, by the data file.
+struct NewDeletes {
+  std::map<std::string, int64_t> rows;
+  int64_t rows_of_any = 0;  ///< of files that name no data file, which may be about any
+};
+
+Result<NewDeletes> CountDeletes(const RewriteTask& task, const std::vector<DataFile>& outputs) {
+  if (outputs.size() > std::max(kMaxDeleteFiles, task.rewrite_positions.size()))
+    return InvalidArgument(fmt::format("{} files of deletes are too many", outputs.size()));
+  NewDeletes made;
+  size_t about_any = 0;
+  for (const DataFile& file : outputs) {
+    about_any += file.referenced_data_file ? 0 : 1;
+    int64_t& rows =
+        file.referenced_data_file ? made.rows[*file.referenced_data_file] : made.rows_of_any;
+    rows = iceberg::AddCapped(rows, file.record_count);
+  }
+  if (about_any <= kMaxDeletesOfAny) return made;
+  return InvalidArgument(
+      fmt::format("{} files of deletes that name no data file are too many", about_any));
+}
+
 /// The rows of a file that stays which were deleted before, by deletes that are about it alone, are
-/// deleted by the new ones, too: those before go. As far as numbers tell; planning/vector_check.h
-/// looks into the vectors.
-Status CheckKept(const RewriteTask& task, const InputFile& input,
-                 const std::vector<DataFile>& outputs) {
+/// deleted by the new ones, too: those before go. As far as numbers tell;
+/// planning/replaced_deletes.h looks into the files.
+Status CheckKept(const RewriteTask& task, const InputFile& input, const NewDeletes& made) {
   const std::string& path = input.file.file_path;
   int64_t least = 0;
   for (const int32_t index : input.deletes) {
@@ -105,12 +131,9 @@ Status CheckKept(const RewriteTask& task, const InputFile& input,
     least = std::max(least, counts ? before.record_count : int64_t{before.record_count > 0});
   }
   if (least == 0) return {};
-  int64_t now = 0;
-  for (const DataFile& file : outputs) {
-    // One that names no data file may be about any.
-    if (file.referenced_data_file.value_or(path) == path)
-      now = iceberg::AddCapped(now, file.record_count);
-  }
+  const auto own = made.rows.find(path);
+  const int64_t now =
+      iceberg::AddCapped(made.rows_of_any, own != made.rows.end() ? own->second : 0);
   if (now >= least) return {};
   return InvalidArgument(
       fmt::format("rows that were deleted would come back: {} of {} at least, {}"
@@ -183,8 +206,8 @@ Status CheckOutput(const RewriteTask& task, const RewriteOutput& output) {
     MORAINE_TRY(CheckFile(task, file, FileContent::kPositionDeletes, &seen));
     MORAINE_TRY(CheckDeletes(task, file, rows_of_targets));
   }
-  for (const InputFile& input : task.rewrite_positions)
-    MORAINE_TRY(CheckKept(task, input, output.delete_files));
+  MORAINE_ASSIGN(const NewDeletes made, CountDeletes(task, output.delete_files));
+  for (const InputFile& input : task.rewrite_positions) MORAINE_TRY(CheckKept(task, input, made));
   MORAINE_TRY(CheckRows(task, output));
   return output.positions ? CheckMap(task, output) : Status();
 }

@@ -1,10 +1,16 @@
 #include "moraine/tasks/rewrite_task.h"
 
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "moraine/base/text.h"
 #include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/tasks/partition_json.h"
+#include "moraine/tasks/task_pieces.h"
 
 namespace moraine::tasks {
 namespace {
@@ -45,22 +51,77 @@ Result<std::vector<int32_t>> ReadDeleteIndices(const JsonCursor& json, size_t de
   return indices;
 }
 
-Result<std::vector<InputFile>> ReadInputs(const JsonCursor& json, std::string_view key,
-                                          const PartitionTypes& types, size_t delete_count) {
-  std::vector<InputFile> inputs;
-  MORAINE_ASSIGN(auto array, json.Find(key));
-  if (!array) return inputs;
-  MORAINE_TRY(array->ExpectArray());
-  for (size_t i = 0; i < array->size(); ++i) {
-    const JsonCursor element = array->At(i);
-    InputFile input;
-    MORAINE_ASSIGN(JsonCursor file, element.Get("file"));
-    MORAINE_ASSIGN(input.file, DataFileFromJson(file, types));
-    MORAINE_ASSIGN(input.sequence_number, element.Int64("sequence-number"));
-    MORAINE_ASSIGN(input.deletes, ReadDeleteIndices(element, delete_count));
-    inputs.push_back(std::move(input));
+/// Arrays of files, which may be very long, in pieces of this size.
+constexpr size_t kPieceBytes = size_t{256} << 10;
+constexpr std::array<std::string_view, 3> kFileArrays = {"deletes", "rewrite", "rewrite-positions"};
+/// No file is described in less.
+constexpr size_t kLeastFileBytes = 64;
+
+/// A task's document, of which long arrays of files are parsed piece by piece.
+struct TaskDocument {
+  Json rest;
+  std::map<std::string, ArrayPieces, std::less<>> arrays;
+};
+
+Result<TaskDocument> ParseDocument(std::string_view text) {
+  TaskDocument document;
+  std::optional<TaskPieces> cut = CutArrays(text, kFileArrays, kPieceBytes);
+  if (!cut) {
+    MORAINE_ASSIGN(document.rest, Json::Parse(text));
+    return document;
   }
-  return inputs;
+  MORAINE_ASSIGN(document.rest, Json::Parse(cut->rest));
+  document.arrays = std::move(cut->arrays);
+  return document;
+}
+
+/// Calls read with each element of an array of files.
+template <typename File, typename Read>
+Result<std::vector<File>> ReadElements(const TaskDocument& document, std::string_view key,
+                                       const Read& read) {
+  std::vector<File> files;
+  const auto add = [&](const JsonCursor& array) -> Status {
+    MORAINE_TRY(array.ExpectArray());
+    for (size_t i = 0; i < array.size(); ++i) {
+      MORAINE_ASSIGN(File file, read(array.At(i)));
+      files.push_back(std::move(file));
+    }
+    return {};
+  };
+  const auto known = document.arrays.find(key);
+  if (known == document.arrays.end()) {
+    const JsonCursor root(document.rest);
+    MORAINE_ASSIGN(const auto array, root.Find(key));
+    if (array) MORAINE_TRY(add(*array));
+    return files;
+  }
+  size_t bytes = 0;
+  for (std::string_view piece : known->second.pieces) bytes += piece.size();
+  files.reserve(std::min(known->second.elements, bytes / kLeastFileBytes));
+  for (std::string_view piece : known->second.pieces) {
+    const size_t first = files.size();
+    const Result<Json> elements = ParsePiece(piece);
+    Status status = elements.status();
+    if (status.ok()) status = add(JsonCursor(*elements));
+    if (!status.ok()) {
+      return std::move(status).Annotate(std::string(key) + ", from element " +
+                                        std::to_string(first) + " on");
+    }
+  }
+  return files;
+}
+
+Result<std::vector<InputFile>> ReadInputs(const TaskDocument& document, std::string_view key,
+                                          const PartitionTypes& types, size_t delete_count) {
+  return ReadElements<InputFile>(
+      document, key, [&](const JsonCursor& element) -> Result<InputFile> {
+        InputFile input;
+        MORAINE_ASSIGN(JsonCursor file, element.Get("file"));
+        MORAINE_ASSIGN(input.file, DataFileFromJson(file, types));
+        MORAINE_ASSIGN(input.sequence_number, element.Int64("sequence-number"));
+        MORAINE_ASSIGN(input.deletes, ReadDeleteIndices(element, delete_count));
+        return input;
+      });
 }
 
 // Global equality deletes belong to another, unpartitioned spec; its void fields have no type here.
@@ -82,24 +143,20 @@ void WriteDeletes(const RewriteTask& task, const PartitionTypes& types, JsonWrit
   out->EndArray();
 }
 
-Result<std::vector<DeleteInput>> ReadDeletes(const JsonCursor& json, const RewriteTask& task,
+Result<std::vector<DeleteInput>> ReadDeletes(const TaskDocument& document, const RewriteTask& task,
                                              const PartitionTypes& types) {
-  std::vector<DeleteInput> deletes;
-  MORAINE_ASSIGN(auto array, json.Find("deletes"));
-  if (!array) return deletes;
-  MORAINE_TRY(array->ExpectArray());
-  for (size_t i = 0; i < array->size(); ++i) {
-    const JsonCursor element = array->At(i);
-    DeleteInput input;
-    MORAINE_ASSIGN(JsonCursor file, element.Get("file"));
-    MORAINE_ASSIGN(auto partition, file.Find("partition"));
-    MORAINE_ASSIGN(int32_t spec_id, file.Int32("spec-id"));
-    const size_t fields = partition ? partition->size() : 0;
-    MORAINE_ASSIGN(input.file, DataFileFromJson(file, TypesOfDelete(spec_id, fields, task, types)));
-    MORAINE_ASSIGN(input.sequence_number, element.Int64("sequence-number"));
-    deletes.push_back(std::move(input));
-  }
-  return deletes;
+  return ReadElements<DeleteInput>(
+      document, "deletes", [&](const JsonCursor& element) -> Result<DeleteInput> {
+        DeleteInput input;
+        MORAINE_ASSIGN(JsonCursor file, element.Get("file"));
+        MORAINE_ASSIGN(auto partition, file.Find("partition"));
+        MORAINE_ASSIGN(int32_t spec_id, file.Int32("spec-id"));
+        const size_t fields = partition ? partition->size() : 0;
+        MORAINE_ASSIGN(input.file,
+                       DataFileFromJson(file, TypesOfDelete(spec_id, fields, task, types)));
+        MORAINE_ASSIGN(input.sequence_number, element.Int64("sequence-number"));
+        return input;
+      });
 }
 
 Status CheckFormatAndKind(const JsonCursor& json) {
@@ -258,8 +315,8 @@ std::string RewriteTaskToJson(const RewriteTask& task) {
 }
 
 Result<RewriteTask> RewriteTaskFromJson(std::string_view text) {
-  MORAINE_ASSIGN(const Json document, Json::Parse(text));
-  const JsonCursor json(document);
+  MORAINE_ASSIGN(const TaskDocument document, ParseDocument(text));
+  const JsonCursor json(document.rest);
   MORAINE_TRY(json.ExpectObject());
   MORAINE_TRY(CheckFormatAndKind(json));
   RewriteTask task;
@@ -274,10 +331,10 @@ Result<RewriteTask> RewriteTaskFromJson(std::string_view text) {
   MORAINE_ASSIGN(JsonCursor partition, json.Get("partition"));
   MORAINE_ASSIGN(task.partition, ReadPartition(partition, types));
   MORAINE_TRY(ReadArrangement(json, &task));
-  MORAINE_ASSIGN(task.deletes, ReadDeletes(json, task, types));
-  MORAINE_ASSIGN(task.rewrite, ReadInputs(json, "rewrite", types, task.deletes.size()));
+  MORAINE_ASSIGN(task.deletes, ReadDeletes(document, task, types));
+  MORAINE_ASSIGN(task.rewrite, ReadInputs(document, "rewrite", types, task.deletes.size()));
   MORAINE_ASSIGN(task.rewrite_positions,
-                 ReadInputs(json, "rewrite-positions", types, task.deletes.size()));
+                 ReadInputs(document, "rewrite-positions", types, task.deletes.size()));
   MORAINE_ASSIGN(const auto range, json.Find("range"));
   if (range) {
     MORAINE_ASSIGN(task.range, TaskRangeFromJson(*range, *task.schema, task.rewrite.size()));

@@ -179,6 +179,33 @@ TEST(RewriteTask, SurvivesJson) {
   ExpectSameTask(*read, task);
 }
 
+// Long arrays of files are parsed piece by piece.
+TEST(RewriteTask, OfVeryManyFilesSurvivesJson) {
+  RewriteTask task = MakeTask();
+  for (int i = 0; i < 2000; ++i) {
+    task.rewrite.push_back({MakeFile(task.partition), i, {}});
+    task.rewrite.back().file.file_path = "file:///t/\"],[{/" + std::to_string(i);
+    task.rewrite_positions.push_back(task.rewrite.back());
+    task.deletes.push_back({task.deletes[0].file, i});
+    task.rewrite.back().deletes = {static_cast<int32_t>(task.deletes.size()) - 1};
+  }
+  const std::string text = RewriteTaskToJson(task);
+  Result<RewriteTask> read = RewriteTaskFromJson(text);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  ExpectSameTask(*read, task);
+  // What is wrong deep inside is found, and named.
+  std::string bad = text;
+  const std::string_view name = "\"format\":\"parquet\"";
+  bad.replace(bad.rfind(name), name.size(), "\"format\":\"csv\"");
+  const Status status = RewriteTaskFromJson(bad).status();
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_NE(status.message().find("rewrite-positions"), std::string::npos) << status.ToString();
+  EXPECT_NE(status.message().find("csv"), std::string::npos) << status.ToString();
+  for (const size_t at : {text.size() / 4, text.size() / 2, text.size() - 2}) {
+    EXPECT_FALSE(RewriteTaskFromJson(std::string_view(text).substr(0, at)).ok()) << at;
+  }
+}
+
 TEST(RewriteTask, SurvivesPacking) {
   const RewriteTask task = MakeTask();
   Result<std::string> packed = PackTask(task);
@@ -321,6 +348,21 @@ TEST(RewriteTask, DeletesOfAFileThatStaysDoNotGetLost) {
     two.delete_files.push_back(two.delete_files[0]);
     two.delete_files[1].file_path = task.OutputPrefix() + "more";
     EXPECT_EQ(CheckOutput(task, two).ok(), version < 3);
+    // No worker makes so many.
+    for (const bool names : {true, false}) {
+      RewriteOutput many = output;
+      for (int i = 0; i < (names ? 10'000 : 1'001); ++i) {
+        iceberg::DataFile more = output.delete_files[0];
+        more.file_path = task.OutputPrefix() + "more-" + std::to_string(i);
+        if (!names) more.referenced_data_file.reset();
+        many.delete_files.push_back(std::move(more));
+      }
+      const Status status = CheckOutput(task, many);
+      EXPECT_EQ(status.code(), Code::kInvalidArgument);
+      if (version < 3) {
+        EXPECT_NE(status.message().find("too many"), std::string::npos) << status.ToString();
+      }
+    }
     // Deletes that are not about the file alone, or by key, may have hit none of its rows.
     task.deletes[0].file.referenced_data_file.reset();
     EXPECT_TRUE(CheckOutput(task, RewriteOutput()).ok());

@@ -1,6 +1,4 @@
-// Tasks as text columns: JSON, zstd, base64.
-
-#include <string>
+#include "moraine/tasks/task_packing.h"
 
 #include <zstd.h>
 
@@ -15,8 +13,7 @@ constexpr uint64_t kMaxUnpackedBytes = uint64_t{512} << 20;
 
 }  // namespace
 
-Result<std::string> PackTask(const RewriteTask& task, int64_t max_bytes) {
-  const std::string text = RewriteTaskToJson(task);
+Result<std::string> PackText(std::string_view text, int64_t max_bytes) {
   std::string packed(ZSTD_compressBound(text.size()), '\0');
   const size_t size =
       ZSTD_compress(packed.data(), packed.size(), text.data(), text.size(), /*level=*/3);
@@ -30,7 +27,7 @@ Result<std::string> PackTask(const RewriteTask& task, int64_t max_bytes) {
   return encoded;
 }
 
-Result<RewriteTask> UnpackTask(std::string_view packed) {
+Result<std::string> UnpackText(std::string_view packed) {
   MORAINE_ASSIGN(const std::string bytes, Base64Decode(packed));
   const unsigned long long size = ZSTD_getFrameContentSize(bytes.data(), bytes.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN ||
@@ -42,6 +39,15 @@ Result<RewriteTask> UnpackTask(std::string_view packed) {
   if (ZSTD_isError(got) || got != text.size()) {
     return InvalidArgument("a packed task: the zstd frame is broken");
   }
+  return text;
+}
+
+Result<std::string> PackTask(const RewriteTask& task, int64_t max_bytes) {
+  return PackText(RewriteTaskToJson(task), max_bytes);
+}
+
+Result<RewriteTask> UnpackTask(std::string_view packed) {
+  MORAINE_ASSIGN(const std::string text, UnpackText(packed));
   return RewriteTaskFromJson(text);
 }
 

@@ -1,15 +1,22 @@
 #include "moraine/worker/optimizer.h"
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "moraine/base/executor.h"
 #include "moraine/rewrite/rewrite.h"
+#include "moraine/tasks/maintenance_task.h"
+#include "moraine/upkeep/run_task.h"
 
 namespace moraine::worker {
 namespace {
@@ -35,6 +42,19 @@ class Pause {
  private:
   Millis next_ = kFirstPause;
 };
+
+/// What an exception is to the caller: it would end the process, and a server with it that runs
+/// optimizers of its own.
+template <typename T, typename Body>
+Result<T> Guarded(const Body& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {  // as it is now
+    return Exhausted("there is no memory left for the task");
+  } catch (const std::exception& e) {
+    return Internal(fmt::format("the task ended by an exception: {}", e.what()));
+  }
+}
 
 class Optimizer {
  public:
@@ -65,7 +85,9 @@ class Optimizer {
  private:
   struct Running {
     TaskKey key;
+    std::string token;  ///< that it was given to
     rewrite::RewriteProgress progress;
+    upkeep::JobProgress job_progress;
     std::stop_source cancel;
   };
 
@@ -118,7 +140,8 @@ class Optimizer {
         timeout = poll_timeout_;
       }
       Call call(env_, timeout, stop_);
-      auto task = transport_.Poll(call, token, thread);
+      auto task =
+          Guarded<std::optional<HandedTask>>([&] { return transport_.Poll(call, token, thread); });
       if (!task.ok()) {
         if (task.status().code() == Code::kNotFound) {
           RenewToken(token);
@@ -128,17 +151,18 @@ class Optimizer {
         continue;
       }
       pause.Reset();
-      if (*task) RunTask(token, **task);
+      if (*task) RunTask(token, std::move(**task));
     }
   }
 
-  void RunTask(const std::string& token, const HandedTask& handed) {
+  void RunTask(const std::string& token, HandedTask handed) {
     {
       Call call(env_, kRequestLimit, stop_);
       if (!transport_.Acknowledge(call, token, handed.key).ok()) return;
     }
     auto running = std::make_shared<Running>();
     running->key = handed.key;
+    running->token = token;
     {
       std::lock_guard lock(mutex_);
       running_.push_back(running);
@@ -146,12 +170,12 @@ class Optimizer {
     std::stop_callback on_stop(stop_, [&] { running->cancel.request_stop(); });
     MonoTime begun = env_.clock.Mono();
     Call call(env_, Millis(handed.timeout_ms), running->cancel.get_token());
-    tasks::TaskReport report = Execute(call, handed, running.get());
+    tasks::TaskReport report = Execute(call, std::move(handed), running.get());
     report.token = token;
     env_.log.Info("task ended",
-                  {{"process", handed.key.process_id},
-                   {"task", handed.key.task_id},
-                   {"attempt", handed.key.attempt},
+                  {{"process", report.key.process_id},
+                   {"task", report.key.task_id},
+                   {"attempt", report.key.attempt},
                    {"error", report.error},
                    {"ms", std::chrono::duration_cast<Millis>(env_.clock.Mono() - begun).count()}});
     // Still beating while it reports, so that the server does not take the task away.
@@ -160,25 +184,49 @@ class Optimizer {
     std::erase(running_, running);
   }
 
-  tasks::TaskReport Execute(Call& call, const HandedTask& handed, Running* running) {
+  tasks::TaskReport Execute(Call& call, HandedTask handed, Running* running) {
     tasks::TaskReport report;
     report.key = handed.key;
-    auto failed = [&](const Status& why) {
-      report.error_code = CodeName(why.code());
-      report.error = why.message();
-      return report;
-    };
-    auto task = tasks::RewriteTaskFromJson(handed.task_json);
-    if (!task.ok()) return failed(task.status());
+    auto output = Guarded<std::string>([&] { return RunByKind(call, std::move(handed), running); });
+    if (output.ok()) {
+      report.output_json = *std::move(output);
+    } else {
+      report.error_code = CodeName(output.status().code());
+      report.error = output.status().message();
+    }
+    return report;
+  }
+
+  /// The output's JSON. Of the task's, which may be large, nothing is kept while it runs.
+  Result<std::string> RunByKind(Call& call, HandedTask handed, Running* running) {
+    MORAINE_ASSIGN(const std::string kind, tasks::KindOfTask(handed.task_json));
+    if (kind == "rewrite") return Rewrite(call, std::move(handed), running);
+    return Maintain(call, std::move(handed), running);
+  }
+
+  Result<std::string> Rewrite(Call& call, HandedTask handed, Running* running) {
+    MORAINE_ASSIGN(const auto task, tasks::RewriteTaskFromJson(handed.task_json));
+    handed.task_json = std::string();
     rewrite::RewriteOptions options;
     options.memory_bytes = options_.memory_bytes;
     options.spill_folder = options_.spill_folder;
-    MonoTime begun = env_.clock.Mono();
-    auto output = rewrite::RunRewrite(call, files_, *task, options, &running->progress);
-    if (!output.ok()) return failed(output.status());
-    output->duration_ms = std::chrono::duration_cast<Millis>(env_.clock.Mono() - begun).count();
-    report.output_json = tasks::RewriteOutputToJson(*output, *task);
-    return report;
+    const MonoTime begun = env_.clock.Mono();
+    MORAINE_ASSIGN(auto output,
+                   rewrite::RunRewrite(call, files_, task, options, &running->progress));
+    output.duration_ms = std::chrono::duration_cast<Millis>(env_.clock.Mono() - begun).count();
+    return tasks::RewriteOutputToJson(output, task);
+  }
+
+  Result<std::string> Maintain(Call& call, HandedTask handed, Running* running) {
+    MORAINE_ASSIGN(const auto task, tasks::MaintenanceTaskFromJson(handed.task_json));
+    handed.task_json = std::string();
+    const MonoTime begun = env_.clock.Mono();
+    MORAINE_ASSIGN(auto output,
+                   upkeep::RunMaintenanceTask(call, files_, task,
+                                              {options_.memory_bytes, options_.spill_folder},
+                                              &running->job_progress));
+    output.duration_ms = std::chrono::duration_cast<Millis>(env_.clock.Mono() - begun).count();
+    return tasks::MaintenanceOutputToJson(output);
   }
 
   void Report(const tasks::TaskReport& report) {
@@ -204,8 +252,9 @@ class Optimizer {
         interval = heartbeat_interval_;
         request.token = token_;
         for (const auto& running : running_) {
-          request.running.push_back({running->key, running->progress.bytes_read,
-                                     running->progress.rows_read, running->progress.rows_written});
+          const int64_t bytes = running->progress.bytes_read + running->job_progress.bytes_read;
+          request.running.push_back(
+              {running->key, bytes, running->progress.rows_read, running->progress.rows_written});
         }
       }
       Call call(env_, kRequestLimit, stop_);
@@ -213,8 +262,8 @@ class Optimizer {
       if (reply.ok()) {
         CancelRunning(reply->cancel);
       } else if (reply.status().code() == Code::kNotFound) {
-        // The server has given the tasks to others.
-        CancelAll();
+        // The server has given the tasks to others; a thread that heard so first may have new ones.
+        CancelThoseOf(request.token);
         RenewToken(request.token);
       }
       env_.clock.SleepFor(interval, stop_);
@@ -229,9 +278,11 @@ class Optimizer {
     }
   }
 
-  void CancelAll() {
+  void CancelThoseOf(const std::string& token) {
     std::lock_guard lock(mutex_);
-    for (auto& running : running_) running->cancel.request_stop();
+    for (auto& running : running_) {
+      if (running->token == token) running->cancel.request_stop();
+    }
   }
 
   const Env env_;

@@ -26,7 +26,7 @@ ApiWorld::ApiWorld()
       schema_(document_) {
   optimizing_ = std::make_unique<optimizing::Service>(world_.engine(), world_.disk(),
                                                       world_.store(), world_.options());
-  service_ = std::make_unique<Service>(world_.engine(), world_.disk(), *optimizing_,
+  service_ = std::make_unique<Service>(world_.engine(), files_, *optimizing_,
                                        world_.call().clock().Wall());
   events_ = std::make_unique<events::Service>(world_.engine(), world_.store(), deliveries_,
                                               events::Options());
@@ -34,7 +34,12 @@ ApiWorld::ApiWorld()
   Status opened = events_->Open(call);
   EXPECT_TRUE(opened.ok()) << opened.ToString();
   world_.engine().OnChange([this] { events_->Announce(); });
+  maintenance_ = std::make_unique<maintenance::Controls>(world_.engine(), world_.store(),
+                                                         maintenance::ControlOptions());
+  opened = maintenance_->Open(call);
+  EXPECT_TRUE(opened.ok()) << opened.ToString();
   service_->ServeEvents(*events_);
+  service_->ServeMaintenance(*maintenance_);
   service_->Register(router_);
 }
 

@@ -7,6 +7,8 @@
 
 #include "moraine/api/service.h"
 #include "moraine/api/testing/schema_check.h"
+#include "moraine/io/testing/hooked_files.h"
+#include "moraine/maintenance/controls.h"
 #include "moraine/net/testing/handler_transport.h"
 #include "moraine/optimizing/testing/optimizing_world.h"
 
@@ -21,8 +23,11 @@ class ApiWorld {
   optimizing::Service& optimizing() { return *optimizing_; }
   Service& service() { return *service_; }
   events::Service& events() { return *events_; }
+  maintenance::Controls& maintenance() { return *maintenance_; }
   /// What the receivers of webhooks answer; 204 unless told.
   void OnDelivery(net::Handler handler) { receiver_ = std::move(handler); }
+  /// The files as the service sees them.
+  io::HookedFiles& files() { return files_; }
   net::Router& router() { return router_; }
   const Json& document() const { return document_; }
   const SchemaCheck& schema() const { return schema_; }
@@ -44,10 +49,12 @@ class ApiWorld {
                        const std::string& target);
 
   optimizing::OptimizingWorld world_;
+  io::HookedFiles files_{world_.disk()};
   std::unique_ptr<optimizing::Service> optimizing_;
   net::Handler receiver_;
   net::HandlerTransport deliveries_;
   std::unique_ptr<events::Service> events_;
+  std::unique_ptr<maintenance::Controls> maintenance_;
   std::unique_ptr<Service> service_;
   net::Router router_;
   Json document_;

@@ -10,7 +10,7 @@
 #include "moraine/base/json.h"
 #include "moraine/base/text.h"
 #include "moraine/catalog/rest/rest_session.h"
-#include "moraine/io/s3_options.h"
+#include "moraine/io/cloud_options.h"
 #include "moraine/net/uri.h"
 
 namespace moraine::catalog {
@@ -169,6 +169,8 @@ const iceberg::Snapshot* AddedSnapshot(const iceberg::CommitRequest& request) {
 }
 
 constexpr char kNamespaces[] = "GET /v1/{prefix}/namespaces";
+constexpr char kViews[] = "GET /v1/{prefix}/namespaces/{namespace}/views";
+constexpr char kRegisterView[] = "POST /v1/{prefix}/namespaces/{namespace}/register-view";
 constexpr char kTables[] = "GET /v1/{prefix}/namespaces/{namespace}/tables";
 
 Status NotOffered(const std::string& uri, std::string_view endpoint) {
@@ -194,6 +196,30 @@ Status ReadPages(Call& call, RestSession& session, RestRequest request,
     token = **next;
   }
   return Exhausted(fmt::format("{} gives more than {} pages", what, kMostPages));
+}
+
+Status ReadNames(Call& call, RestSession& session, const RestRequest& request,
+                 std::vector<TableName>* names) {
+  return ReadPages(call, session, request, [&](const JsonCursor& page) -> Status {
+    MORAINE_ASSIGN(auto list, page.Get("identifiers"));
+    MORAINE_TRY(list.ExpectArray());
+    for (size_t i = 0; i < list.size(); ++i) {
+      JsonCursor item = list.At(i);
+      TableName name;
+      MORAINE_ASSIGN(auto levels, item.Get("namespace"));
+      MORAINE_ASSIGN(name.ns, NameFromJson(levels));
+      MORAINE_ASSIGN(name.name, item.String("name"));
+      names->push_back(std::move(name));
+    }
+    return {};
+  });
+}
+
+Result<iceberg::StringMap> PropertiesOf(const Json& json) {
+  JsonCursor answer(json);
+  MORAINE_ASSIGN(auto properties, answer.Find("properties"));
+  if (!properties) return iceberg::StringMap();
+  return iceberg::StringMapFromJson(*properties);
 }
 
 }  // namespace
@@ -222,6 +248,10 @@ std::string RestCatalog::NamespacePath(const NamespaceName& ns) const {
 
 std::string RestCatalog::TablePath(const TableName& name) const {
   return fmt::format("{}/tables/{}", NamespacePath(name.ns), net::EncodePart(name.name));
+}
+
+std::string RestCatalog::ViewPath(const TableName& name) const {
+  return fmt::format("{}/views/{}", NamespacePath(name.ns), net::EncodePart(name.name));
 }
 
 Result<RestTablePtr> RestCatalog::LoadTable(Call& call, const TableName& name,
@@ -262,20 +292,53 @@ Result<std::vector<TableName>> RestCatalog::ListTables(Call& call, const Namespa
   MORAINE_TRY(CheckLevels(ns, session_->separator()));
   std::vector<TableName> names;
   RestRequest request{.path = NamespacePath(ns) + "/tables"};
-  MORAINE_TRY(ReadPages(call, *session_, request, [&](const JsonCursor& page) -> Status {
-    MORAINE_ASSIGN(auto list, page.Get("identifiers"));
-    MORAINE_TRY(list.ExpectArray());
-    for (size_t i = 0; i < list.size(); ++i) {
-      JsonCursor item = list.At(i);
-      TableName name;
-      MORAINE_ASSIGN(auto levels, item.Get("namespace"));
-      MORAINE_ASSIGN(name.ns, NameFromJson(levels));
-      MORAINE_ASSIGN(name.name, item.String("name"));
-      names.push_back(std::move(name));
-    }
-    return {};
-  }));
+  MORAINE_TRY(ReadNames(call, *session_, request, &names));
   return names;
+}
+
+Result<std::vector<TableName>> RestCatalog::ListViews(Call& call, const NamespaceName& ns) {
+  std::vector<TableName> names;
+  if (!session_->Offers(kViews)) return names;
+  MORAINE_TRY(CheckLevels(ns, session_->separator()));
+  RestRequest request{.path = NamespacePath(ns) + "/views"};
+  MORAINE_TRY(ReadNames(call, *session_, request, &names));
+  return names;
+}
+
+Result<iceberg::StringMap> RestCatalog::LoadNamespace(Call& call, const NamespaceName& ns) {
+  MORAINE_TRY(CheckLevels(ns, session_->separator()));
+  RestRequest request{.path = NamespacePath(ns)};
+  const std::string what = "GET " + session_->uri() + request.path;
+  MORAINE_ASSIGN(auto answer, session_->Send(call, request));
+  MORAINE_ASSIGN(auto json, JsonOf(answer, what));
+  auto properties = PropertiesOf(json);
+  if (!properties.ok()) return Unreadable(properties.status(), what);
+  return properties;
+}
+
+Result<std::string> RestCatalog::ViewMetadataLocation(Call& call, const TableName& name) {
+  MORAINE_TRY(CheckLevels(name.ns, session_->separator()));
+  RestRequest request{.path = ViewPath(name)};
+  const std::string what = "GET " + session_->uri() + request.path;
+  MORAINE_ASSIGN(auto answer, session_->Send(call, request));
+  MORAINE_ASSIGN(auto json, JsonOf(answer, what));
+  auto location = JsonCursor(json).String("metadata-location");
+  if (!location.ok()) return Unreadable(location.status(), what);
+  return location;
+}
+
+Status RestCatalog::RegisterView(Call& call, const TableName& name,
+                                 const std::string& metadata_location) {
+  if (!session_->Offers(kRegisterView)) return NotOffered(session_->uri(), kRegisterView);
+  MORAINE_TRY(CheckLevels(name.ns, session_->separator()));
+  RestRequest request{.ask = RestAsk::kCreate, .method = net::Method::kPost};
+  request.path = NamespacePath(name.ns) + "/register-view";
+  JsonWriter(&request.body)
+      .BeginObject()
+      .Field("name", name.name)
+      .Field("metadata-location", metadata_location)
+      .EndObject();
+  return session_->Send(call, request).status();
 }
 
 Result<RestTablePtr> RestCatalog::Commit(Call& call, const RestTable& table,
@@ -378,15 +441,15 @@ Status RestCatalog::DropTable(Call& call, const TableName& name, Purge purge) {
 
 iceberg::StringMap FileProperties(const iceberg::StringMap& catalog, const RestTable& table,
                                   std::string_view location) {
-  iceberg::StringMap properties = catalog;
-  io::OverlayS3Properties(table.config, &properties);
+  iceberg::StringMap lent = table.config;
   const StorageCredential* nearest = nullptr;
   for (const auto& credential : table.credentials) {
     bool longer = nearest == nullptr || credential.prefix.size() > nearest->prefix.size();
     if (location.starts_with(credential.prefix) && longer) nearest = &credential;
   }
-  if (nearest == nullptr) return properties;
-  io::OverlayS3Properties(nearest->config, &properties);
+  if (nearest != nullptr) io::OverlayStorageProperties(nearest->config, &lent);
+  iceberg::StringMap properties = catalog;
+  io::OverlayStorageProperties(io::LentProperties(std::move(lent), catalog, false), &properties);
   return properties;
 }
 

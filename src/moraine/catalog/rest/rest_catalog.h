@@ -62,6 +62,12 @@ class RestCatalog {
   /// All pages. Errors: Unsupported when the server does not offer it.
   Result<std::vector<NamespaceName>> ListNamespaces(Call& call, const NamespaceName& parent);
   Result<std::vector<TableName>> ListTables(Call& call, const NamespaceName& ns);
+  /// None where the server does not offer views.
+  Result<std::vector<TableName>> ListViews(Call& call, const NamespaceName& ns);
+  /// Its properties. Errors: NotFound.
+  Result<iceberg::StringMap> LoadNamespace(Call& call, const NamespaceName& ns);
+  /// Where the view's current metadata is. Errors: NotFound.
+  Result<std::string> ViewMetadataLocation(Call& call, const TableName& name);
 
   /// Asks the server to apply the request to the table. An outcome that is not known is looked up:
   /// when the request adds a snapshot, the table is read again, and finding it is success; that has
@@ -79,6 +85,8 @@ class RestCatalog {
   /// taken.
   Result<RestTablePtr> RegisterTable(Call& call, const TableName& name,
                                      const std::string& metadata_location);
+  /// The same of a view. Errors: also Unsupported, when the server does not offer it.
+  Status RegisterView(Call& call, const TableName& name, const std::string& metadata_location);
   enum class Purge { kNo, kYes };
   Status DropTable(Call& call, const TableName& name, Purge purge);
 
@@ -86,6 +94,7 @@ class RestCatalog {
   explicit RestCatalog(std::unique_ptr<RestSession> session);
   std::string NamespacePath(const NamespaceName& ns) const;
   std::string TablePath(const TableName& name) const;
+  std::string ViewPath(const TableName& name) const;
   Result<RestTablePtr> Confirm(Call& call, const RestTable& table,
                                const iceberg::CommitRequest& request, Status unknown);
 
@@ -94,7 +103,8 @@ class RestCatalog {
 
 /// What a file system needs to reach a location of the table: the catalog's properties, the table's
 /// config over them, and over both the credentials with the longest prefix of the location. Keys of
-/// a store are never mixed: those of one of these count as a whole.
+/// a store are never mixed: those of one of these count as a whole; what the table's answer may say
+/// is bounded by io::LentProperties.
 iceberg::StringMap FileProperties(const iceberg::StringMap& catalog, const RestTable& table,
                                   std::string_view location);
 

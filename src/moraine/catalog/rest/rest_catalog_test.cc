@@ -219,6 +219,40 @@ TEST_F(RestCatalogTest, ListsEveryPage) {
   EXPECT_THAT(*tables, ElementsAre(TableName{{"a"}, "x.y"}));
 }
 
+TEST_F(RestCatalogTest, ViewsAndPropertiesOfNamespacesAreRead) {
+  OnConfig(
+      R"({"endpoints":["GET /v1/{prefix}/namespaces/{namespace}/views",
+          "POST /v1/{prefix}/namespaces/{namespace}/register-view"]})");
+  server_.On("GET /v1/namespaces/a", R"({"namespace":["a"],"properties":{"k":"v"}})");
+  server_.On("GET /v1/namespaces/plain", R"({"namespace":["plain"]})");
+  server_.On("GET /v1/namespaces/bad", R"({"properties":{"k":1}})");
+  server_.On("GET /v1/namespaces/a/views", R"({"identifiers":[{"namespace":["a"],"name":"v"}]})");
+  server_.On("GET /v1/namespaces/a/views/v", R"({"metadata-location":"/m","metadata":{}})");
+  server_.On("GET /v1/namespaces/a/views/none", R"({"metadata":{}})");
+  server_.On("POST /v1/namespaces/a/register-view", "{}");
+  auto catalog = *Open();
+  Call call = MakeCall();
+  EXPECT_EQ(catalog->LoadNamespace(call, {"a"}).value(), (iceberg::StringMap{{"k", "v"}}));
+  EXPECT_EQ(catalog->LoadNamespace(call, {"plain"}).value(), iceberg::StringMap());
+  EXPECT_EQ(catalog->LoadNamespace(call, {"bad"}).status().code(), Code::kCorruption);
+  EXPECT_EQ(catalog->LoadNamespace(call, {"gone"}).status().code(), Code::kNotFound);
+  EXPECT_THAT(catalog->ListViews(call, {"a"}).value(), ElementsAre(TableName{{"a"}, "v"}));
+  EXPECT_EQ(catalog->ViewMetadataLocation(call, {{"a"}, "v"}).value(), "/m");
+  EXPECT_EQ(catalog->ViewMetadataLocation(call, {{"a"}, "none"}).status().code(),
+            Code::kCorruption);
+  EXPECT_TRUE(catalog->RegisterView(call, {{"a"}, "v"}, "/m").ok());
+  EXPECT_EQ(server_.last.body, R"({"name":"v","metadata-location":"/m"})");
+}
+
+TEST_F(RestCatalogTest, ACatalogWithoutViewsHasNone) {
+  OnConfig();
+  auto catalog = *Open();
+  Call call = MakeCall();
+  EXPECT_THAT(catalog->ListViews(call, {"a"}).value(), IsEmpty());
+  EXPECT_EQ(catalog->RegisterView(call, {{"a"}, "v"}, "/m").code(), Code::kUnsupported);
+  EXPECT_EQ(server_.log.size(), 1u);
+}
+
 TEST_F(RestCatalogTest, WhatTheServerDoesNotOfferIsNotAsked) {
   OnConfig(
       R"({"defaults":{},"overrides":{},"endpoints":["GET /v1/{prefix}/namespaces/{namespace}/tables/{table}"]})");
@@ -297,6 +331,76 @@ TEST_F(RestCatalogTest, AMistypedAddressFailsAtOnce) {
   server_.On("GET /v1/config", [](const net::Request&) { return Unavailable("refused"); });
   EXPECT_EQ(Open().status().code(), Code::kUnavailable);
   EXPECT_EQ(server_.log.size(), 1u);
+}
+
+TEST_F(RestCatalogTest, AnAnswerSendsTheCallersKeysNowhere) {
+  using Map = iceberg::StringMap;
+  const Map token{{"gcs.oauth2.token", "own"}};
+  const Map secret{{"adls.client-id", "i"}, {"adls.tenant-id", "t"}, {"adls.client-secret", "own"}};
+  const Map host{{"gcs.service.host", "http://evil"}};
+  const Map authority{{"adls.dfs-storage-authority", "evil"}};
+  struct Case {
+    Map own, config, credentials, expected;
+  };
+  for (const Case& c : std::vector<Case>{
+           {token, host, {}, token},
+           {{}, host, {}, {}},  // the machine's own keys would be sent
+           {secret, authority, {}, secret},
+           {{}, authority, {}, {}},
+           {token, {{"gcs.credentials-file", "/k"}, {"hdfs.kerberos_ticket", "/k"}}, {}, token},
+           // Not even where it names a way that is none.
+           {token,
+            {{"gcs.service.host", "http://evil"}, {"gcs.oauth2.token-expires-at", "1"}},
+            {},
+            {{"gcs.oauth2.token-expires-at", "1"}}},
+           {{{"gcs.no-auth", "true"}},
+            {{"gcs.service.host", "http://evil"}, {"gcs.no-auth", "false"}},
+            {},
+            {{"gcs.no-auth", "false"}}},
+           // What it lends may go where it says, and so may who signs in nowhere.
+           {token,
+            host,
+            {{"gcs.oauth2.token", "lent"}},
+            {{"gcs.service.host", "http://evil"}, {"gcs.oauth2.token", "lent"}}},
+           {{{"gcs.no-auth", "true"}},
+            host,
+            {},
+            {{"gcs.service.host", "http://evil"}, {"gcs.no-auth", "true"}}},
+           {secret,
+            authority,
+            {{"adls.sas-token", "lent"}},
+            {{"adls.dfs-storage-authority", "evil"}, {"adls.sas-token", "lent"}}},
+           {{{"gcs.service.host", "http://own"}, {"gcs.oauth2.token", "own"}},
+            host,
+            {},
+            {{"gcs.service.host", "http://own"}, {"gcs.oauth2.token", "own"}}},
+       }) {
+    RestTable table;
+    table.config = c.config;
+    if (!c.credentials.empty()) table.credentials = {{"gs://b/", c.credentials}};
+    EXPECT_EQ(FileProperties(c.own, table, "gs://b/t"), c.expected);
+  }
+}
+
+TEST_F(RestCatalogTest, AConfigSendsTheCallersKeysNowhere) {
+  const auto opened = [&](std::string config, iceberg::StringMap own) {
+    server_ = ScriptedServer();
+    OnConfig(std::move(config));
+    return (*Open(std::move(own)))->properties();
+  };
+  const iceberg::StringMap own{{"gcs.oauth2.token", "own"}};
+  for (const char* config :
+       {R"({"defaults":{"gcs.service.host":"http://evil"},"overrides":{}})",
+        R"({"defaults":{"gcs.service.host":"http://evil","gcs.oauth2.token":"x"},"overrides":{}})",
+        R"({"defaults":{"gcs.service.host":"http://evil","gcs.no-auth":"true"},"overrides":{}})",
+        R"({"defaults":{},"overrides":{"gcs.service.host":"http://evil"}})",
+        R"({"defaults":{},"overrides":{"gcs.credentials-file":"/k"}})"}) {
+    EXPECT_EQ(opened(config, own), own) << config;
+  }
+  EXPECT_EQ(opened(R"({"defaults":{},"overrides":{"gcs.service.host":"http://x",
+                       "gcs.oauth2.token":"lent"}})",
+                   own),
+            (iceberg::StringMap{{"gcs.service.host", "http://x"}, {"gcs.oauth2.token", "lent"}}));
 }
 
 TEST_F(RestCatalogTest, KeysThatAreLentAreNotMixedWithOthers) {

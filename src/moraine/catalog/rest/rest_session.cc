@@ -8,6 +8,7 @@
 
 #include "moraine/base/text.h"
 #include "moraine/catalog/rest/rest_retry.h"
+#include "moraine/io/cloud_options.h"
 #include "moraine/net/uri.h"
 
 namespace moraine::catalog {
@@ -97,14 +98,16 @@ Result<std::unique_ptr<RestSession>> RestSession::Open(Call& call, net::HttpTran
 
 Status RestSession::TakeConfig(const Json& json, const iceberg::StringMap& own) {
   JsonCursor config(json);
-  MORAINE_ASSIGN(properties_, MapOf(config, "defaults"));
-  for (const auto& [key, value] : own) properties_[key] = value;
+  MORAINE_ASSIGN(auto defaults, MapOf(config, "defaults"));
+  properties_ = io::LentProperties(std::move(defaults), own, true);
+  io::OverlayStorageProperties(own, &properties_);
   MORAINE_ASSIGN(auto overrides, MapOf(config, "overrides"));
-  for (const auto& [key, value] : overrides) {
-    // A secret goes where its owner says, whatever the catalog would like.
-    bool owners = key == "oauth2-server-uri" || key == "credential" || key == "token";
-    if (!(owners && own.contains(key))) properties_[key] = value;
+  iceberg::StringMap over = io::LentProperties(overrides, properties_, false);
+  // A secret goes where its owner says, whatever the catalog would like.
+  for (const char* owners : {"oauth2-server-uri", "credential", "token"}) {
+    if (own.contains(owners)) over.erase(owners);
   }
+  io::OverlayStorageProperties(over, &properties_);
   MORAINE_TRY(TakeEndpoints(config));
   MORAINE_ASSIGN(auto lifetime, config.OptString("idempotency-key-lifetime"));
   keeps_idempotency_keys_ = lifetime && !lifetime->empty();

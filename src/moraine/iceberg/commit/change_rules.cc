@@ -32,6 +32,10 @@ Status CheckShape(const SnapshotChanges& changes) {
   if (changes.operation == Kind::kRewriteManifests && (removes || !changes.added.empty())) {
     return InvalidArgument("a rewrite of manifests adds and removes no files");
   }
+  if (!changes.replacements.empty() &&
+      (changes.operation != Kind::kRewriteManifests || changes.rewrite_manifests.empty())) {
+    return InvalidArgument("only a rewrite of manifests that it names takes manifests");
+  }
   if (changes.row_filter && changes.operation != Kind::kDelete &&
       changes.operation != Kind::kOverwrite) {
     return InvalidArgument("only a delete or an overwrite takes a row filter");

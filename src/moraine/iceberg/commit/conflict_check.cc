@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -145,6 +146,21 @@ class Validator {
     return {};
   }
 
+  /// Data files that came to these partitions (nullptr: to any) with a data sequence number up to
+  /// this.
+  Status NoAddedData(const PartitionSet* partitions, int64_t up_to_sequence) {
+    return history_.Visit(call_, {}, ManifestContent::kData, BranchHistory::Decode::kNoMetrics,
+                          [&](ManifestEntry& entry) -> Status {
+                            if (entry.status != EntryStatus::kAdded) return {};
+                            if (entry.sequence_number.value_or(0) > up_to_sequence) return {};
+                            if (partitions != nullptr &&
+                                !partitions->contains({entry.file.spec_id, entry.file.partition}))
+                              return {};
+                            return Conflict(fmt::format("Found a data file that came meanwhile: {}",
+                                                        entry.file.file_path));
+                          });
+  }
+
   Status DataFilesExist(const Paths& required, bool after_deletes) {
     if (required.empty()) return {};
     std::vector<std::string_view> operations = {"overwrite", "replace"};
@@ -278,6 +294,25 @@ Status ValidateRewrite(Validator& validator, const SnapshotChanges& changes) {
   return validator.NoAddedVectors(VectorTargets(changes.added), ignored);
 }
 
+/// The checks that any operation may ask for.
+Status ValidateNewcomers(Validator& validator, const TableMetadata& base,
+                         const SnapshotChanges& changes) {
+  const ConflictChecks& checks = changes.checks;
+  if (!checks.closed_partitions.empty()) {
+    const PartitionSet closed(checks.closed_partitions.begin(), checks.closed_partitions.end());
+    MORAINE_TRY(validator.NoAddedData(&closed, std::numeric_limits<int64_t>::max()));
+  }
+  if (!checks.unused_deletes_up_to) return {};
+  PartitionSet partitions;
+  for (const RemovedFile& file : changes.removed_deletes) {
+    PartitionSpecPtr spec = file.partition ? base.FindSpec(file.partition->spec_id) : nullptr;
+    if (!spec || spec->is_unpartitioned())
+      return validator.NoAddedData(nullptr, *checks.unused_deletes_up_to);
+    partitions.insert(*file.partition);
+  }
+  return validator.NoAddedData(&partitions, *checks.unused_deletes_up_to);
+}
+
 }  // namespace
 
 std::string DeleteKey(const DataFile& file) {
@@ -298,6 +333,7 @@ Status ValidateChanges(Call& call, io::FileSystem& files, const TableMetadata& b
   if (parent == nullptr) return {};
   BranchHistory history(files, base, *parent, changes.checks.starting_snapshot_id);
   Validator validator(call, history, base);
+  MORAINE_TRY(ValidateNewcomers(validator, base, changes));
   switch (changes.operation) {
     case SnapshotOperation::kOverwrite:
     case SnapshotOperation::kDelete:

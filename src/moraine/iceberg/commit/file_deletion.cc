@@ -1,6 +1,7 @@
 #include "moraine/iceberg/commit/file_deletion.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,7 +10,8 @@ namespace moraine::iceberg {
 
 namespace {
 constexpr size_t kBatch = 1000;
-}
+constexpr std::string_view kQuarantineFolder = "/.quarantine/";
+}  // namespace
 
 Result<DeletionProof> DeletionProof::CommitRefused(const Status& refusal) {
   if (refusal.ok() || refusal.code() == Code::kCommitUnknown) {
@@ -48,6 +50,19 @@ DeletionProof DeletionProof::NotReachable(std::string table_uuid, int64_t table_
   return proof;
 }
 
+DeletionProof DeletionProof::Quarantined(std::string folder) {
+  DeletionProof proof(Kind::kQuarantined);
+  proof.prefix_ = std::move(folder);
+  return proof;
+}
+
+DeletionProof DeletionProof::TableGone(std::string table_uuid, int64_t table_version) {
+  DeletionProof proof(Kind::kTableGone);
+  proof.location_ = std::move(table_uuid);
+  proof.version_ = table_version;
+  return proof;
+}
+
 Status DeletionProof::Covers(const std::string& path) const {
   if (kind_ == Kind::kAttemptRefused) {
     // An empty or folder-like prefix would cover files of others.
@@ -57,6 +72,14 @@ Status DeletionProof::Covers(const std::string& path) const {
     }
     if (!keep_.empty() && path.starts_with(keep_))
       return PermissionDenied(fmt::format("of the try that was committed: {}", path));
+  }
+  if (kind_ == Kind::kQuarantined) {
+    const size_t at = prefix_.find(kQuarantineFolder);
+    const bool is_one = at != prefix_.npos && prefix_.size() > at + kQuarantineFolder.size() &&
+                        prefix_.back() != '/';
+    if (!is_one || !path.starts_with(prefix_ + "/")) {
+      return PermissionDenied(fmt::format("not in the quarantine {}: {}", prefix_, path));
+    }
   }
   if (kind_ == Kind::kMetadataLogTrimmed) {
     const auto& log = table_->metadata_log;
@@ -81,6 +104,10 @@ std::string DeletionProof::ToString() const {
     case Kind::kNotReachable:
       return fmt::format("not reachable: table {} at version {}, listed before {}", location_,
                          version_, time_ms_);
+    case Kind::kQuarantined:
+      return fmt::format("quarantined: {}", prefix_);
+    case Kind::kTableGone:
+      return fmt::format("table gone: {} at version {}", location_, version_);
   }
   return "";
 }

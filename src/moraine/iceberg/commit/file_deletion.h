@@ -19,7 +19,14 @@ namespace moraine::iceberg {
 /// Why files may go. Only the makers below make one; each says what must be true.
 class DeletionProof {
  public:
-  enum class Kind { kCommitRefused, kAttemptRefused, kMetadataLogTrimmed, kNotReachable };
+  enum class Kind {
+    kCommitRefused,
+    kAttemptRefused,
+    kMetadataLogTrimmed,
+    kNotReachable,
+    kQuarantined,
+    kTableGone,
+  };
 
   /// The catalog answered a commit with this status: nothing was committed. The files are those
   /// that the commit would have added. Errors: Internal for OK and CommitUnknown, which prove
@@ -39,6 +46,12 @@ class DeletionProof {
   /// given.
   static DeletionProof NotReachable(std::string table_uuid, int64_t table_version,
                                     int64_t listed_before_ms);
+  /// Copies of such files, in a folder that holds nothing else and that no table names:
+  /// ".../.quarantine/<run>". Only files below it may go.
+  static DeletionProof Quarantined(std::string folder);
+  /// A table that was dropped to be purged, and can't come back: the files that its last version
+  /// reached.
+  static DeletionProof TableGone(std::string table_uuid, int64_t table_version);
 
   Kind kind() const { return kind_; }
   /// OK, or PermissionDenied with the reason.

@@ -64,6 +64,12 @@ struct ConflictChecks {
   /// Rewrites: position deletes and deletion vectors (DeleteKey) that came since, which the change
   /// carries over to its own files. Those that came and are gone again do not matter either.
   std::set<std::string> carried_deletes;
+  /// Any operation that removes deletes because they apply to nothing: the highest data sequence
+  /// number of those. Since then no data file may have come to their partitions with this number or
+  /// a lower one (of removed deletes without a partition, or in a spec without one: to any).
+  std::optional<int64_t> unused_deletes_up_to;
+  /// Partitions that must not have got data files since, by any operation.
+  std::vector<PartitionKey> closed_partitions;
 };
 
 struct SnapshotChanges {
@@ -86,6 +92,9 @@ struct SnapshotChanges {
   ConflictChecks checks;
   /// kRewriteManifests: which data manifests; empty: all.
   std::vector<std::string> rewrite_manifests;
+  /// kRewriteManifests: what takes their place, written already: the same live entries, all
+  /// EXISTING. Empty: written here, in the order of the entries.
+  std::vector<ManifestFile> replacements;
   /// More entries of the snapshot summary ("snapshot.producer", ...).
   StringMap summary;
   std::string branch = kMainBranch;

@@ -245,7 +245,8 @@ class SnapshotProducer::Attempt {
     }
     auto at = state_.rewritten.find(key);
     if (at == state_.rewritten.end()) {
-      MORAINE_ASSIGN(std::vector<ManifestFile> written, WriteAgain(chosen));
+      MORAINE_ASSIGN(std::vector<ManifestFile> written,
+                     changes_.replacements.empty() ? WriteAgain(chosen) : Replacements(chosen));
       at = state_.rewritten.emplace(std::move(key), std::move(written)).first;
     }
     list_ = at->second;
@@ -253,6 +254,39 @@ class SnapshotProducer::Attempt {
       entries_processed_ += manifest.existing_files_count.value_or(0);
     list_.insert(list_.end(), kept.begin(), kept.end());
     return {};
+  }
+
+  /// Manifests that others wrote, as lines of this snapshot.
+  Result<std::vector<ManifestFile>> Replacements(const std::vector<ManifestFile>& chosen) const {
+    int64_t files = 0, rows = 0;
+    bool counted = true;
+    for (const ManifestFile& one : chosen) {
+      counted = counted && HasCounts(one);
+      files += one.added_files_count.value_or(0) + one.existing_files_count.value_or(0);
+      rows += one.added_rows_count.value_or(0) + one.existing_rows_count.value_or(0);
+    }
+    std::vector<ManifestFile> lines = changes_.replacements;
+    for (ManifestFile& line : lines) {
+      auto refuse = [&](std::string_view why) {
+        return InvalidArgument(fmt::format("{}: {}", why, line.manifest_path));
+      };
+      if (!base_.FindSpec(line.partition_spec_id)) return refuse("a manifest of an unknown spec");
+      if (!HasCounts(line) || line.added_files_count != 0 || line.deleted_files_count != 0)
+        return refuse("a manifest that replaces others may only have existing entries");
+      if (base_.format_version < 2) line.min_sequence_number = 0;
+      if (line.content != ManifestContent::kData || line.min_sequence_number < 0)
+        return refuse("a manifest that replaces others must be of data, with sequence numbers");
+      files -= *line.existing_files_count;
+      rows -= *line.existing_rows_count;
+      line.added_snapshot_id = state_.out.snapshot_id;
+      line.sequence_number = base_.format_version >= 2 ? kUnassignedSequenceNumber : 0;
+      line.first_row_id.reset();
+    }
+    if (counted && (files != 0 || rows != 0)) {
+      return InvalidArgument(
+          fmt::format("the manifests that replace others lack {} files and {} rows", files, rows));
+    }
+    return lines;
   }
 
   Result<std::vector<ManifestFile>> WriteAgain(const std::vector<ManifestFile>& chosen) {

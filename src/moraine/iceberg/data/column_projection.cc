@@ -153,6 +153,15 @@ struct ColumnProjection::Context {
   Context WithLength(int64_t other) const { return {other, origin, Dictionaries::kDecode, pool}; }
 };
 
+ColumnConstants PartitionConstants(const PartitionSpec& spec, const PartitionTuple& partition) {
+  ColumnConstants constants;
+  for (size_t i = 0; i < spec.fields.size() && i < partition.size(); ++i) {
+    if (spec.fields[i].transform.kind() == Transform::Kind::kIdentity)
+      constants.emplace_back(spec.fields[i].source_id(), partition[i]);
+  }
+  return constants;
+}
+
 bool HasFieldIds(const std::vector<FileColumn>& columns) {
   return std::any_of(columns.begin(), columns.end(), [](const FileColumn& column) {
     return column.id.has_value() || HasFieldIds(column.children);

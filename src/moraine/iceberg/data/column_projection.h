@@ -13,6 +13,7 @@
 #include "moraine/base/json.h"
 #include "moraine/base/status.h"
 #include "moraine/iceberg/metadata/name_mapping.h"
+#include "moraine/iceberg/types/partition_spec.h"
 #include "moraine/iceberg/types/type.h"
 
 namespace arrow {
@@ -41,6 +42,8 @@ void ApplyNameMapping(const NameMapping& mapping, std::vector<FileColumn>* colum
 
 /// Values of columns by id, for those that a file does not hold (identity partition fields).
 using ColumnConstants = std::vector<std::pair<int32_t, Value>>;
+/// Those of files in this partition.
+ColumnConstants PartitionConstants(const PartitionSpec& spec, const PartitionTuple& partition);
 
 /// What rows of a data file have as _row_id and _last_updated_sequence_number where it stores none
 /// (table spec, "Row lineage"). Without first_row_id (the file is older than the table's upgrade to

@@ -43,6 +43,9 @@ class OrcRows {
   /// The next rows of the stripe, which has them, as a batch of the wanted columns in the file's
   /// order. Errors: as io; Corruption; Exhausted.
   Result<std::shared_ptr<arrow::RecordBatch>> Next(int64_t rows);
+  /// Of the next rows of the stripe, which has them, how many take about max_bytes together; 1 at
+  /// least. Sizes of rows can differ much, and what a batch takes is not known before.
+  int64_t Fitting(int64_t rows, int64_t max_bytes);
   /// Bytes of a row once decoded, as far as statistics tell; 0: they don't.
   int64_t row_bytes() const { return row_bytes_; }
 

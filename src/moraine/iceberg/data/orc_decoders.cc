@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include <arrow/array/data.h>
 #include <arrow/buffer_builder.h>
@@ -10,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "moraine/iceberg/data/orc_decoders_internal.h"
+#include "moraine/iceberg/manifest/capped_sum.h"
 #include "moraine/io/arrow_status.h"
 
 namespace moraine::iceberg {
@@ -23,6 +26,11 @@ using DecoderPtr = std::unique_ptr<OrcDecoder>;
 // Broken streams give zeros: how many of them before anybody looks.
 constexpr int64_t kRowsBetweenChecks = 4096;
 constexpr int64_t kMostDictionaryBytes = int64_t{1} << 30;
+// Elements of lists that are looked at one by one before they are decoded, in one call and at once;
+// what others take at least.
+constexpr int64_t kMostMeasuredElements = int64_t{1} << 20;
+constexpr int64_t kElementsAtOnce = 1024;
+constexpr int64_t kLeastElementBytes = 4;
 // 2015-01-01, from which ORC counts seconds.
 constexpr int64_t kEpochSeconds = 1420070400;
 
@@ -47,6 +55,10 @@ Status ForRows(int64_t rows, const GetStatus& status, const Each& each) {
   }
   return {};
 }
+
+using IntsAhead = OrcAhead<OrcInts, int64_t>;
+
+void AddTo(int64_t* sum, int64_t bytes) { *sum = AddCapped(*sum, bytes); }
 
 OrcInts Ints(const OrcStreams& streams, uint32_t column, OrcStream::Kind kind, OrcSign sign) {
   return OrcInts(streams.Open(column, kind), sign, streams.encoding(column).is_v2());
@@ -271,12 +283,13 @@ class TextDecoder final : public OrcDecoder {
   Status OpenValues(const OrcStreams& streams) override {
     const OrcEncoding& encoding = streams.encoding(column_);
     is_dictionary_ = encoding.is_dictionary();
-    lengths_.emplace(Ints(streams, column_, OrcStream::kLength, OrcSign::kUnsigned));
+    lengths_.emplace(Ints(streams, column_, OrcStream::kLength, OrcSign::kUnsigned), pool_);
+    indices_.reset();
     if (!is_dictionary_) {
       data_ = streams.Open(column_, OrcStream::kData);
       return {};
     }
-    indices_.emplace(Ints(streams, column_, OrcStream::kData, OrcSign::kUnsigned));
+    indices_.emplace(Ints(streams, column_, OrcStream::kData, OrcSign::kUnsigned), pool_);
     // Both from the pool: what a dictionary claims to need is bounded by what there is.
     arrow::BufferBuilder entries(pool_);
     OrcBytes bytes = streams.Open(column_, OrcStream::kDictionaryData);
@@ -314,6 +327,22 @@ class TextDecoder final : public OrcDecoder {
     out->buffers.push_back(std::move(offsets));
     out->buffers.push_back(std::move(bytes));
     return {};
+  }
+  void MeasureValues(std::span<int64_t> bytes) override {
+    for (int64_t& value : bytes) {
+      const int64_t text = is_dictionary_ ? EntryBytes(indices_->Look())
+                                          : std::clamp<int64_t>(lengths_->Look(), 0, INT32_MAX);
+      AddTo(&value, int64_t{sizeof(int32_t)} + text);
+    }
+  }
+  void RewindValues() override {
+    lengths_->Rewind();
+    if (indices_) indices_->Rewind();
+  }
+  int64_t EntryBytes(int64_t index) const {
+    if (index < 0 || index >= ends_->size() / int64_t{sizeof(int64_t)}) return 0;
+    const auto* ends = reinterpret_cast<const int64_t*>(ends_->data());
+    return ends[index] - (index > 0 ? ends[index - 1] : 0);
   }
   static Status TooMuch() { return Exhausted("more bytes of strings than a batch can hold"); }
 
@@ -403,8 +432,8 @@ class TextDecoder final : public OrcDecoder {
   }
 
   bool is_dictionary_ = false;
-  std::optional<OrcInts> lengths_;
-  std::optional<OrcInts> indices_;
+  std::optional<IntsAhead> lengths_;
+  std::optional<IntsAhead> indices_;
   OrcBytes data_;
   BufferPtr dictionary_;
   BufferPtr ends_;  // of its entries, int64
@@ -443,6 +472,12 @@ class StructDecoder final : public OrcDecoder {
     }
     return {};
   }
+  void MeasureValues(std::span<int64_t> bytes) override {
+    for (const DecoderPtr& child : children_) child->Measure(bytes);
+  }
+  void RewindValues() override {
+    for (const DecoderPtr& child : children_) child->Rewind();
+  }
   const std::vector<DecoderPtr> children_;
 };
 
@@ -454,7 +489,7 @@ class RepeatedDecoder final : public OrcDecoder {
 
  private:
   Status OpenValues(const OrcStreams& streams) override {
-    lengths_.emplace(Ints(streams, column_, OrcStream::kLength, OrcSign::kUnsigned));
+    lengths_.emplace(Ints(streams, column_, OrcStream::kLength, OrcSign::kUnsigned), pool_);
     for (const DecoderPtr& child : children_) MORAINE_TRY(child->Open(streams));
     return {};
   }
@@ -484,8 +519,37 @@ class RepeatedDecoder final : public OrcDecoder {
     }
     return {};
   }
+  void MeasureValues(std::span<int64_t> bytes) override {
+    std::vector<int64_t> lengths(bytes.size());
+    int64_t elements = 0;
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      lengths[i] = std::clamp<int64_t>(lengths_->Look(), 0, INT32_MAX);
+      AddTo(&bytes[i], int64_t{sizeof(int32_t)} + lengths[i] * kLeastElementBytes);
+      elements += lengths[i];
+    }
+    // What comes behind elements that were not looked at can't be looked at either.
+    is_beyond_ = is_beyond_ || elements > kMostMeasuredElements;
+    if (is_beyond_) return;
+    std::vector<int64_t> sizes;
+    size_t at = 0;
+    for (int64_t left = elements; left > 0; left -= static_cast<int64_t>(sizes.size())) {
+      sizes.assign(static_cast<size_t>(std::min(left, kElementsAtOnce)), 0);
+      for (const DecoderPtr& child : children_) child->Measure(sizes);
+      for (int64_t size : sizes) {
+        while (lengths[at] == 0) ++at;
+        --lengths[at];
+        AddTo(&bytes[at], size);
+      }
+    }
+  }
+  void RewindValues() override {
+    is_beyond_ = false;
+    lengths_->Rewind();
+    for (const DecoderPtr& child : children_) child->Rewind();
+  }
   const std::vector<DecoderPtr> children_;
-  std::optional<OrcInts> lengths_;
+  std::optional<IntsAhead> lengths_;
+  bool is_beyond_ = false;  // elements were not looked at
 };
 
 }  // namespace
@@ -506,9 +570,31 @@ OrcBytes OrcStreams::Open(uint32_t column, OrcStream::Kind kind) const {
 Status OrcDecoder::Open(const OrcStreams& streams) {
   present_.reset();
   if (streams.Has(column_, OrcStream::kPresent)) {
-    present_.emplace(streams.Open(column_, OrcStream::kPresent));
+    present_.emplace(OrcBits(streams.Open(column_, OrcStream::kPresent)), pool_);
   }
   return OpenValues(streams);
+}
+
+void OrcDecoder::MeasureValues(std::span<int64_t> bytes) {
+  for (int64_t& row : bytes) AddTo(&row, int64_t{sizeof(int64_t)});
+}
+
+void OrcDecoder::Measure(std::span<int64_t> bytes) {
+  if (!present_) return MeasureValues(bytes);
+  std::vector<size_t> there;
+  for (size_t row = 0; row < bytes.size(); ++row) {
+    // Whether it is there takes a byte, too: of nulls alone there may be very many.
+    AddTo(&bytes[row], 1);
+    if (present_->Look() != 0) there.push_back(row);
+  }
+  std::vector<int64_t> values(there.size(), 0);
+  MeasureValues(values);
+  for (size_t i = 0; i < there.size(); ++i) AddTo(&bytes[there[i]], values[i]);
+}
+
+void OrcDecoder::Rewind() {
+  if (present_) present_->Rewind();
+  RewindValues();
 }
 
 Result<OrcDecoder::Presence> OrcDecoder::ReadPresence(int64_t rows, const uint8_t* parent) {
@@ -520,7 +606,7 @@ Result<OrcDecoder::Presence> OrcDecoder::ReadPresence(int64_t rows, const uint8_
       rows, [&] { return present_ ? present_->status() : Status(); },
       [&](int64_t row) {
         bool is_there = parent == nullptr || parent[row] != 0;
-        if (is_there && present_) is_there = present_->Next();
+        if (is_there && present_) is_there = present_->Next() != 0;
         bytes[row] = is_there ? 1 : 0;
         presence.nulls += is_there ? 0 : 1;
       }));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +49,12 @@ class OrcDecoder {
   /// The next rows of the stripe. parent: a byte for each, 0 where the struct that holds the column
   /// is null; nullptr: it is there everywhere.
   Result<std::shared_ptr<arrow::ArrayData>> Decode(int64_t rows, const uint8_t* parent);
+  /// Adds what each of the rows that come will take, about, of those that its parent has; takes
+  /// none of them. Goes on where the last call ended. What is broken is found when they are
+  /// decoded.
+  void Measure(std::span<int64_t> bytes);
+  /// Measure begins with the next rows again.
+  void Rewind();
 
  protected:
   /// Which of the rows have a value.
@@ -61,6 +68,9 @@ class OrcDecoder {
   virtual Status OpenValues(const OrcStreams& streams) = 0;
   /// Sets all but the type, the length and the bitmap (which is buffers[0]).
   virtual Status DecodeValues(int64_t rows, const Presence& present, arrow::ArrayData* out) = 0;
+  /// As Measure, of those that are not null.
+  virtual void MeasureValues(std::span<int64_t> bytes);
+  virtual void RewindValues() {}
 
   const uint32_t column_;
   const std::shared_ptr<arrow::DataType> type_;
@@ -68,7 +78,7 @@ class OrcDecoder {
 
  private:
   Result<Presence> ReadPresence(int64_t rows, const uint8_t* parent);
-  std::optional<OrcBits> present_;
+  std::optional<OrcAhead<OrcBits, uint8_t>> present_;
 };
 
 /// Of a column without children. type: as ToFileColumns gives it.

@@ -164,13 +164,14 @@ std::string_view OrcType::attribute(std::string_view key) const {
   return {};
 }
 
-OrcFile::OrcFile(const Call& call, std::unique_ptr<io::RandomReader> file)
-    : call_(call), file_(std::move(file)) {}
+OrcFile::OrcFile(const Call& call, std::unique_ptr<io::RandomReader> file, arrow::MemoryPool* pool)
+    : call_(call), file_(std::move(file)), pool_(pool) {}
 OrcFile::~OrcFile() = default;
 
 Result<std::unique_ptr<OrcFile>> OrcFile::Open(const Call& call,
-                                               std::unique_ptr<io::RandomReader> file) {
-  std::unique_ptr<OrcFile> opened(new OrcFile(call, std::move(file)));
+                                               std::unique_ptr<io::RandomReader> file,
+                                               arrow::MemoryPool* pool) {
+  std::unique_ptr<OrcFile> opened(new OrcFile(call, std::move(file), pool));
   MORAINE_TRY(opened->ReadTail());
   return opened;
 }

@@ -16,9 +16,12 @@
 #include "moraine/iceberg/avro/avro_codec.h"
 #include "moraine/io/file_system.h"
 
-namespace arrow::util {
+namespace arrow {
+class MemoryPool;
+namespace util {
 class Codec;
 }
+}  // namespace arrow
 
 namespace moraine::iceberg {
 
@@ -101,9 +104,11 @@ struct OrcStripeFooter {
 /// An open file. Used by one thread.
 class OrcFile {
  public:
-  /// Errors: as io; Corruption; Unsupported for encrypted files and LZO.
+  /// pool: counts what streams hold. Errors: as io; Corruption; Unsupported for encrypted files and
+  /// LZO.
   static Result<std::unique_ptr<OrcFile>> Open(const Call& call,
-                                               std::unique_ptr<io::RandomReader> file);
+                                               std::unique_ptr<io::RandomReader> file,
+                                               arrow::MemoryPool* pool);
   ~OrcFile();
 
   const std::vector<OrcType>& types() const { return types_; }
@@ -116,13 +121,14 @@ class OrcFile {
   /// What streams are made of.
   io::RandomReader& reader() { return *file_; }
   Call& call() { return call_; }
+  arrow::MemoryPool* pool() { return pool_; }
   bool is_compressed() const { return unpacker_ || codec_ != nullptr; }
   int64_t block_bytes() const { return block_bytes_; }
   /// The unpacked bytes of one chunk; valid until the next call.
   Result<std::string_view> Unpack(std::string_view chunk);
 
  private:
-  OrcFile(const Call& call, std::unique_ptr<io::RandomReader> file);
+  OrcFile(const Call& call, std::unique_ptr<io::RandomReader> file, arrow::MemoryPool* pool);
   Status ReadTail();
   Status MakeCodec(uint32_t compression);
   Status ReadPostscript(std::string_view postscript, int64_t* footer_length);
@@ -133,6 +139,7 @@ class OrcFile {
 
   Call call_;
   std::unique_ptr<io::RandomReader> file_;
+  arrow::MemoryPool* pool_;
   std::optional<AvroDecompressor> unpacker_;   // of deflate and zstd
   std::unique_ptr<arrow::util::Codec> codec_;  // of the others
   int64_t block_bytes_ = 0;                    // the most that a chunk unpacks to

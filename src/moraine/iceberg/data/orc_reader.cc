@@ -73,7 +73,7 @@ class Reader final : public DataFileReader {
 };
 
 Status Reader::OpenUnguarded(Call& call, std::unique_ptr<io::RandomReader> file) {
-  MORAINE_ASSIGN(file_, OrcFile::Open(call, std::move(file)));
+  MORAINE_ASSIGN(file_, OrcFile::Open(call, std::move(file), pool_));
   MORAINE_ASSIGN(columns_, ToFileColumns(file_->types()));
   MORAINE_TRY(GiveIds(location_, options_, &columns_));
   SetTimeUnits(options_.fields, &columns_);
@@ -100,7 +100,8 @@ Status Reader::ReadRows(BatchPtr* batch) {
     stripe_rows_left_ = stripe.rows;
     if (stripe.rows > 0) MORAINE_TRY(rows_->Open(stripe, options_.whole_row_group_bytes / 2));
   }
-  const int64_t rows = std::min(BatchRows(), stripe_rows_left_);
+  const int64_t rows =
+      rows_->Fitting(std::min(BatchRows(), stripe_rows_left_), options_.batch_bytes);
   MORAINE_ASSIGN(*batch, rows_->Next(rows));
   stripe_rows_left_ -= rows;
   if (rows >= kTellingRows) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
@@ -16,6 +17,8 @@ using DecoderPtr = std::unique_ptr<OrcDecoder>;
 
 constexpr int64_t kLeastWindow = int64_t{64} << 10;
 constexpr int64_t kMostWindow = int64_t{4} << 20;
+constexpr int64_t kFirstSlice = 16;
+constexpr int64_t kMostSlice = 1024;
 
 // Walks columns and types side by side.
 class DecoderMaker {
@@ -92,6 +95,24 @@ Status OrcRows::Open(const OrcStripe& stripe, int64_t memory_bytes) {
   const auto streams = static_cast<int64_t>(footer_.streams.size()) + 1;
   const int64_t window = std::clamp(memory_bytes / streams, kLeastWindow, kMostWindow);
   return root_->Open(OrcStreams(file_, footer_, window));
+}
+
+// In slices, few rows first: what is looked at takes memory.
+int64_t OrcRows::Fitting(int64_t rows, int64_t max_bytes) {
+  root_->Rewind();
+  std::vector<int64_t> bytes;
+  int64_t sum = 0;
+  int64_t slice = kFirstSlice;
+  for (int64_t begin = 0; begin < rows; begin += static_cast<int64_t>(bytes.size())) {
+    bytes.assign(static_cast<size_t>(std::min(slice, rows - begin)), 0);
+    root_->Measure(bytes);
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      sum = AddCapped(sum, bytes[i]);
+      if (sum > max_bytes) return std::max<int64_t>(begin + static_cast<int64_t>(i), 1);
+    }
+    slice = std::min(2 * slice, kMostSlice);
+  }
+  return rows;
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> OrcRows::Next(int64_t rows) {

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -5,6 +6,7 @@
 
 #include "moraine/iceberg/data/orc_file_internal.h"
 #include "moraine/iceberg/data/orc_runs_internal.h"
+#include "moraine/io/arrow_status.h"
 
 namespace moraine::iceberg {
 namespace {
@@ -29,16 +31,26 @@ int64_t Add(int64_t a, uint64_t b) { return static_cast<int64_t>(static_cast<uin
 
 }  // namespace
 
+Status OrcBuffer::Resize(size_t size, arrow::MemoryPool* pool) {
+  const auto wanted = static_cast<int64_t>(size);
+  if (buffer_ == nullptr) {
+    MORAINE_ASSIGN(buffer_, arrow::AllocateResizableBuffer(wanted, pool));
+    return {};
+  }
+  MORAINE_TRY(buffer_->Resize(wanted, /*shrink_to_fit=*/false));
+  return {};
+}
+
 Status OrcBytes::Load(int64_t bytes) {
   const auto loaded = static_cast<int64_t>(raw_.size() - raw_at_);
   if (loaded >= bytes) return {};
-  raw_.erase(0, raw_at_);
+  if (loaded > 0) std::memmove(raw_.data(), raw_.data() + raw_at_, static_cast<size_t>(loaded));
   raw_at_ = 0;
   const int64_t more = std::min(std::max(bytes, window_) - loaded, end_ - offset_);
   if (more < bytes - loaded) return Corruption("a stream ends within a chunk");
-  raw_.resize(static_cast<size_t>(loaded + more));
-  MORAINE_TRY(file_->reader().ReadAt(file_->call(), offset_,
-                                     std::span<char>(raw_).subspan(static_cast<size_t>(loaded))));
+  MORAINE_TRY(raw_.Resize(static_cast<size_t>(loaded + more), file_->pool()));
+  MORAINE_TRY(file_->reader().ReadAt(
+      file_->call(), offset_, std::span<char>(raw_.data() + loaded, static_cast<size_t>(more))));
   offset_ += more;
   return {};
 }
@@ -48,13 +60,13 @@ Result<bool> OrcBytes::NextChunk() {
   if (left == 0) return false;
   if (!file_->is_compressed()) {
     MORAINE_TRY(Load(1));
-    chunk_ = std::string_view(raw_).substr(raw_at_);
+    chunk_ = raw_.view().substr(raw_at_);
     raw_at_ = raw_.size();
     return true;
   }
   MORAINE_TRY(Load(kChunkHeadBytes));
   const auto byte = [&](size_t i) {
-    return static_cast<uint32_t>(static_cast<uint8_t>(raw_[raw_at_ + i]));
+    return static_cast<uint32_t>(static_cast<uint8_t>(raw_.view()[raw_at_ + i]));
   };
   const uint32_t head = byte(0) | byte(1) << 8 | byte(2) << 16;
   const auto length = static_cast<int64_t>(head >> 1);
@@ -64,15 +76,16 @@ Result<bool> OrcBytes::NextChunk() {
   }
   MORAINE_TRY(Load(kChunkHeadBytes + length));
   const std::string_view packed =
-      std::string_view(raw_).substr(raw_at_ + kChunkHeadBytes, static_cast<size_t>(length));
+      raw_.view().substr(raw_at_ + kChunkHeadBytes, static_cast<size_t>(length));
   raw_at_ += static_cast<size_t>(kChunkHeadBytes + length);
   if ((head & 1) != 0) {
     chunk_ = packed;
     return true;
   }
   MORAINE_ASSIGN(const std::string_view unpacked, file_->Unpack(packed));
-  unpacked_.assign(unpacked);
-  chunk_ = unpacked_;
+  MORAINE_TRY(unpacked_.Resize(unpacked.size(), file_->pool()));
+  std::copy(unpacked.begin(), unpacked.end(), unpacked_.data());
+  chunk_ = unpacked_.view();
   return true;
 }
 

@@ -8,14 +8,34 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include <arrow/buffer.h>
+#include <arrow/type_fwd.h>
 
 #include "moraine/base/status.h"
 
 namespace moraine::iceberg {
 
 class OrcFile;
+
+/// Bytes that the pool counts. Without any, it takes none.
+class OrcBuffer {
+ public:
+  /// Errors: Exhausted.
+  Status Resize(size_t size, arrow::MemoryPool* pool);
+  size_t size() const { return buffer_ == nullptr ? 0 : static_cast<size_t>(buffer_->size()); }
+  char* data() { return buffer_ == nullptr ? nullptr : as_chars(buffer_->mutable_data()); }
+  std::string_view view() { return {data(), size()}; }
+
+ private:
+  static char* as_chars(uint8_t* bytes) { return reinterpret_cast<char*>(bytes); }
+  std::unique_ptr<arrow::ResizableBuffer> buffer_;
+};
 
 /// The unpacked bytes of a stream, in order.
 class OrcBytes {
@@ -74,9 +94,9 @@ class OrcBytes {
   int64_t offset_ = 0;  // of what is not in raw_ yet
   int64_t end_ = 0;
   int64_t window_ = 0;
-  std::string raw_;
+  OrcBuffer raw_;
   size_t raw_at_ = 0;
-  std::string unpacked_;
+  OrcBuffer unpacked_;
   std::string_view chunk_;  // what is left of the chunk
   Status status_;
 };
@@ -111,6 +131,61 @@ class OrcBits {
   OrcByteRuns bytes_;
   uint8_t byte_ = 0;
   int left_ = 0;
+};
+
+/// Values of runs that can be looked at before they are taken. What was looked at is kept in memory
+/// that the pool counts; where there is none, status() says so.
+template <typename Runs, typename T>
+class OrcAhead {
+ public:
+  OrcAhead(Runs runs, arrow::MemoryPool* pool) : runs_(std::move(runs)), pool_(pool) {}
+  T Next() {
+    if (at_ == end_) return static_cast<T>(runs_.Next());
+    const T value = values_[at_++];
+    if (at_ == end_) at_ = end_ = looked_ = 0;
+    return value;
+  }
+  /// Looking begins again with the value that Next gives.
+  void Rewind() { looked_ = at_; }
+  /// The value behind the one that was looked at last.
+  T Look() {
+    if (looked_ == end_ && !Add()) return T();
+    return values_[looked_++];
+  }
+  const Status& status() const { return status_.ok() ? runs_.status() : status_; }
+
+ private:
+  bool Add() {
+    if (end_ == room_ && !MakeRoom()) return false;
+    values_[end_++] = static_cast<T>(runs_.Next());
+    return true;
+  }
+  bool MakeRoom() {
+    if (!status_.ok()) return false;
+    if (at_ > 0 && at_ >= end_ / 2) {
+      std::copy(values_ + at_, values_ + end_, values_);
+      end_ -= at_;
+      looked_ -= at_;
+      at_ = 0;
+      return true;
+    }
+    const size_t room = std::max<size_t>(2 * room_, 64);
+    status_ = buffer_.Resize(room * sizeof(T), pool_);
+    if (!status_.ok()) return false;
+    room_ = room;
+    values_ = reinterpret_cast<T*>(buffer_.data());
+    return true;
+  }
+
+  Runs runs_;
+  arrow::MemoryPool* pool_;
+  OrcBuffer buffer_;
+  T* values_ = nullptr;  // in the buffer: at_ .. end_ are not taken yet, looked_ is among them
+  size_t room_ = 0;
+  size_t at_ = 0;
+  size_t looked_ = 0;
+  size_t end_ = 0;
+  Status status_;
 };
 
 enum class OrcSign : uint8_t { kSigned, kUnsigned };

@@ -3,14 +3,19 @@
 
 #include "moraine/iceberg/testing/other_formats.h"
 
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include <arrow/array.h>
+#include <arrow/builder.h>
+#include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
 #include <gtest/gtest.h>
 
 #include "moraine/iceberg/data/data_file_reader.h"
+#include "moraine/iceberg/data/orc_columns_internal.h"
+#include "moraine/iceberg/data/orc_file_internal.h"
 #include "moraine/iceberg/testing/rows.h"
 #include "moraine/io/testing/memory_file_system.h"
 
@@ -199,6 +204,105 @@ TEST(OtherFormats, RowsOfNoColumnOfTheFileAreCounted) {
               "0\n1\n2\n");
     EXPECT_EQ(ReadAll(format, Bytes(format, fields, "[]"), fields), "");
   }
+}
+
+// Large rows behind many small ones: their mean tells nothing of either.
+TEST(OtherFormats, BatchesOfUnevenRowsAreBoundedByBytes) {
+  const TypePtr text = Of(TypeKind::kString);
+  const std::vector<Field> fields = {Optional(1, "s", text),
+                                     Optional(2, "li", Type::List(Optional(3, "element", text))),
+                                     Optional(4, "st", Type::Struct({Optional(5, "q", text)}))};
+  const std::string large = "\"" + std::string(50'000, 'x') + "\"";
+  std::string json = "[";
+  for (int i = 0; i < 6000; ++i) {
+    const bool is_large = i > 5900;
+    const std::string value = is_large ? large : "\"" + std::to_string(i) + "\"";
+    const char* kinds[] = {"[%, [], null]", "[null, [%, null], [%]]", "[%, null, [null]]"};
+    std::string row = kinds[i % 3];
+    for (size_t at = row.find('%'); at != row.npos; at = row.find('%')) row.replace(at, 1, value);
+    json += (i > 0 ? "," : "") + row;
+  }
+  json += "]";
+  const BatchPtr rows = MakeRows(fields, json);
+  Call call = TestCall();
+  io::MemoryFileSystem files;
+  files.Put("/f", OrcBytes(fields, rows), 0);
+  ReadOptions options;
+  options.fields = fields;
+  options.batch_bytes = 300'000;
+  options.whole_row_group_bytes = 1 << 20;
+  arrow::ProxyMemoryPool pool(arrow::default_memory_pool());
+  options.pool = &pool;
+  auto reader =
+      DataFileReader::Open(call, files, "/f", FileFormat::kOrc, std::nullopt, std::move(options));
+  ASSERT_TRUE(reader.ok()) << reader.status().ToString();
+  int64_t read = 0;
+  while (const BatchPtr batch = (*reader)->Next(call).value()) {
+    EXPECT_EQ(RowsText(*batch), RowsText(*rows->Slice(read, batch->num_rows())));
+    read += batch->num_rows();
+  }
+  EXPECT_EQ(read, rows->num_rows());
+  // What streams hold is counted, too, and is most of it.
+  EXPECT_LT(pool.max_memory(), 2'500'000);
+  EXPECT_GT(pool.max_memory(), 300'000);
+}
+
+// Sizes of rows are looked at before they are decoded: in memory that is counted, and no more of it
+// than the rows that fit take.
+TEST(OtherFormats, LookingAtSizesTakesLittleMemory) {
+  constexpr int kColumns = 200;
+  constexpr int64_t kRows = 8192;
+  arrow::StringBuilder builder;
+  for (int64_t i = 0; i < kRows; ++i) ASSERT_TRUE(builder.Append(i % 2 == 0 ? "a" : "bb").ok());
+  const std::shared_ptr<arrow::Array> values = *builder.Finish();
+  std::vector<Field> fields;
+  for (int i = 1; i <= kColumns; ++i) {
+    fields.push_back(Optional(i, "s" + std::to_string(i), Of(TypeKind::kString)));
+  }
+  const BatchPtr rows = arrow::RecordBatch::Make(
+      MakeRows(fields, "[]")->schema(), kRows,
+      std::vector<std::shared_ptr<arrow::Array>>(static_cast<size_t>(kColumns), values));
+  io::MemoryFileSystem files;
+  files.Put("/f", OrcBytes(fields, rows, FieldIds::kWritten, kRows), 0);
+  std::vector<int> leaves(kColumns);
+  std::iota(leaves.begin(), leaves.end(), 1);
+  struct Case {
+    int64_t max_bytes;
+    int64_t fitting;
+    int64_t least_memory;
+    int64_t most_memory;
+  };
+  // 5 or 6 bytes for each value: offset and text.
+  const Case cases[] = {{110'000, 100, 8 * 100 * kColumns, 16 * 112 * kColumns},
+                        {INT64_MAX, kRows, 8 * kRows * kColumns, 16 * kRows * kColumns},
+                        {1, 1, 0, 64 * 8 * kColumns}};
+  for (const Case& c : cases) {
+    Call call = TestCall();
+    arrow::ProxyMemoryPool counted(arrow::default_memory_pool());
+    arrow::CappedMemoryPool pool(&counted, 40 << 20);
+    auto file = OrcFile::Open(call, files.Open(call, "/f", std::nullopt).value(), &pool).value();
+    ASSERT_EQ(file->stripes().size(), 1u);
+    const auto columns = ToFileColumns(file->types()).value();
+    OrcRows orc(file.get(), columns, leaves, &pool);
+    ASSERT_TRUE(orc.Open(file->stripes()[0], 1 << 20).ok());
+    // What streams hold comes with the first row.
+    EXPECT_EQ(orc.Fitting(1, INT64_MAX), 1);
+    const int64_t before = counted.bytes_allocated() - 64 * 8 * kColumns;
+    EXPECT_EQ(orc.Fitting(kRows, c.max_bytes), c.fitting);
+    EXPECT_EQ(orc.Fitting(kRows, c.max_bytes), c.fitting) << "looking takes nothing away";
+    EXPECT_GE(counted.bytes_allocated() - before, c.least_memory);
+    EXPECT_LE(counted.bytes_allocated() - before, c.most_memory);
+    const BatchPtr batch = orc.Next(c.fitting).value();
+    EXPECT_TRUE(batch->column(kColumns - 1)->Equals(*values->Slice(0, c.fitting)));
+  }
+  Call call = TestCall();
+  arrow::CappedMemoryPool pool(arrow::default_memory_pool(), 8 << 20);
+  auto file = OrcFile::Open(call, files.Open(call, "/f", std::nullopt).value(), &pool).value();
+  const auto columns = ToFileColumns(file->types()).value();
+  OrcRows orc(file.get(), columns, leaves, &pool);
+  ASSERT_TRUE(orc.Open(file->stripes()[0], 1 << 20).ok());
+  (void)orc.Fitting(kRows, INT64_MAX);
+  EXPECT_EQ(orc.Next(kRows).status().code(), Code::kExhausted);
 }
 
 TEST(OtherFormats, BatchesAreBoundedByBytes) {

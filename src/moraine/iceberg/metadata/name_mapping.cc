@@ -66,6 +66,14 @@ Result<NameMapping> NameMapping::FromJson(std::string_view text) {
   return NameMapping(std::move(fields));
 }
 
+Result<std::optional<NameMapping>> NameMapping::OfTable(const StringMap& properties) {
+  std::optional<NameMapping> mapping;
+  const auto text = properties.find(kNameMappingProperty);
+  if (text == properties.end() || text->second.empty()) return mapping;
+  MORAINE_ASSIGN(mapping, FromJson(text->second));
+  return mapping;
+}
+
 NameMapping NameMapping::FromSchema(const Schema& schema) {
   return NameMapping(MapType(*schema.root()));
 }

@@ -1,6 +1,6 @@
 #pragma once
 // Name mapping (table spec, "Column projection", "Name mapping serialization"): ids for files that
-// carry none. Property schema.name-mapping.default.
+// carry none.
 
 #include <optional>
 #include <string>
@@ -8,9 +8,13 @@
 #include <vector>
 
 #include "moraine/base/status.h"
+#include "moraine/iceberg/types/snapshot.h"
 #include "moraine/iceberg/types/type.h"
 
 namespace moraine::iceberg {
+
+/// Property of a table: its mapping as JSON.
+inline constexpr char kNameMappingProperty[] = "schema.name-mapping.default";
 
 struct MappedField {
   std::optional<int32_t> field_id;
@@ -26,6 +30,8 @@ class NameMapping {
   explicit NameMapping(std::vector<MappedField> fields) : fields_(std::move(fields)) {}
   /// Errors: InvalidArgument with the path.
   static Result<NameMapping> FromJson(std::string_view text);
+  /// That of a table with these properties; nullopt: it has none. Errors: as FromJson.
+  static Result<std::optional<NameMapping>> OfTable(const StringMap& properties);
   /// One name for each field of the schema.
   static NameMapping FromSchema(const Schema& schema);
 

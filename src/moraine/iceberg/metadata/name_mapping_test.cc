@@ -15,6 +15,17 @@ TEST(NameMapping, JsonGoesBothWays) {
   EXPECT_EQ(mapping->ToJson(), kSpecExample);
 }
 
+TEST(NameMapping, OfATableIsItsProperty) {
+  EXPECT_FALSE(NameMapping::OfTable({})->has_value());
+  EXPECT_FALSE(NameMapping::OfTable({{kNameMappingProperty, ""}})->has_value());
+  const auto mapping = NameMapping::OfTable({{kNameMappingProperty, kSpecExample}});
+  ASSERT_TRUE(mapping.ok());
+  ASSERT_TRUE(mapping->has_value());
+  EXPECT_EQ((*mapping)->fields(), NameMapping::FromJson(kSpecExample)->fields());
+  EXPECT_EQ(NameMapping::OfTable({{kNameMappingProperty, "no"}}).status().code(),
+            Code::kInvalidArgument);
+}
+
 TEST(NameMapping, FindsAnyOfTheNames) {
   NameMapping mapping = *NameMapping::FromJson(kSpecExample);
   EXPECT_EQ(mapping.Find(nullptr, "record_id")->field_id, 1);

@@ -38,6 +38,7 @@ Result<int64_t> PuffinWriter::Close(Call& call) {
   AppendLittleEndian32(0, &footer);
   footer += kPuffinMagic;
   MORAINE_TRY(file_->Append(call, footer));
+  footer_size_bytes_ = static_cast<int64_t>(footer.size());
   const int64_t size = file_->bytes_written();
   MORAINE_TRY(file_->Close(call));
   return size;

@@ -28,12 +28,15 @@ class PuffinWriter {
   Result<int64_t> Close(Call& call);
 
   const PuffinMetadata& metadata() const { return metadata_; }
+  /// After Close: file-footer-size-in-bytes of table metadata.
+  int64_t footer_size_bytes() const { return footer_size_bytes_; }
 
  private:
   explicit PuffinWriter(std::unique_ptr<io::Writer> file) : file_(std::move(file)) {}
 
   std::unique_ptr<io::Writer> file_;
   PuffinMetadata metadata_;
+  int64_t footer_size_bytes_ = 0;
 };
 
 }  // namespace moraine::iceberg

@@ -10,6 +10,7 @@
 #include "moraine/iceberg/metadata/table_update.h"
 #include "moraine/iceberg/scan/plan_files.h"
 #include "moraine/iceberg/scan/table_filter.h"
+#include "moraine/iceberg/testing/row_delta.h"
 #include "moraine/io/location.h"
 
 namespace moraine::iceberg {
@@ -86,6 +87,40 @@ CommitDoor TestTable::door() {
 Result<CommitOutcome> TestTable::Commit(Call& call, SnapshotChanges changes) {
   SnapshotProducer producer(files_, std::move(changes));
   return CommitWithRetry(call, files_, producer, door());
+}
+
+Status TestTable::Change(Call& call, SnapshotOperation operation,
+                         const std::vector<DataFile>& added, const std::vector<DataFile>& removed,
+                         std::optional<int64_t> sequence) {
+  SnapshotChanges changes;
+  changes.operation = operation;
+  for (const DataFile& file : added) changes.added.push_back({file, sequence});
+  for (const DataFile& file : removed) changes.removed_data.push_back(RemovedFile::Of(file));
+  if (const auto* head = metadata_->CurrentSnapshot())
+    changes.checks.starting_snapshot_id = head->snapshot_id;
+  return Commit(call, std::move(changes)).status();
+}
+
+RowDeltaPart TestTable::Rows(int32_t day, std::string rows) const {
+  RowDeltaPart part;
+  part.spec_id = metadata_->default_spec_id;
+  part.partition = {Value(day)};
+  part.rows = std::move(rows);
+  return part;
+}
+
+Status TestTable::CommitRows(Call& call, const std::vector<RowDeltaPart>& parts) {
+  std::optional<int64_t> head;
+  if (const auto* at = metadata_->CurrentSnapshot()) head = at->snapshot_id;
+  MORAINE_ASSIGN(auto changes, WriteRowDelta(call, files_, *metadata_, parts, head));
+  return Commit(call, std::move(changes)).status();
+}
+
+Result<std::string> TestTable::WriteMetadata(Call& call) {
+  std::string location =
+      fmt::format("{}/metadata/v{}.metadata.json", metadata_->location, ++metadata_files_);
+  MORAINE_TRY(io::WriteFile(call, files_, location, TableMetadataToJson(*metadata_)));
+  return location;
 }
 
 Status TestTable::Append(Call& call, const std::vector<std::string>& names, int32_t day,

@@ -3,7 +3,9 @@
 // system, the requirements and updates of each commit applied as a catalog does. Data files are
 // only named, never written.
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,8 @@
 #include "moraine/io/file_system.h"
 
 namespace moraine::iceberg {
+
+struct RowDeltaPart;
 
 struct TestTableOptions {
   int format_version = 2;
@@ -44,6 +48,16 @@ class TestTable {
   /// Commits data files of these names in this partition by the operation.
   Status Append(Call& call, const std::vector<std::string>& names, int32_t day = 0,
                 SnapshotOperation operation = SnapshotOperation::kAppend);
+  /// One snapshot on top of the current one. sequence: of the files that are added, the snapshot's
+  /// own if unset.
+  Status Change(Call& call, SnapshotOperation operation, const std::vector<DataFile>& added,
+                const std::vector<DataFile>& removed = {},
+                std::optional<int64_t> sequence = std::nullopt);
+  /// Real rows of one day (row_delta.h), for CommitRows.
+  RowDeltaPart Rows(int32_t day, std::string rows) const;
+  Status CommitRows(Call& call, const std::vector<RowDeltaPart>& parts);
+  /// Writes the metadata as it is now into a file of its own, as a catalog does; its location.
+  Result<std::string> WriteMetadata(Call& call);
 
   /// "<location>/data/<name>.parquet" with 100 rows of 1000 bytes; ids 0..99, day as the partition.
   DataFile Data(const std::string& name, int32_t day = 0) const;
@@ -70,6 +84,7 @@ class TestTable {
   io::FileSystem& files_;
   TablePtr metadata_;
   int commits_ = 0;
+  int metadata_files_ = 0;
 };
 
 /// "a" of ".../data/a.parquet".

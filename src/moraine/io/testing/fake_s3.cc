@@ -199,6 +199,7 @@ Response FakeS3::Handle(const Request& request) {
     default:
       break;
   }
+  if (request.headers.Get("x-amz-copy-source")) return Copy(request, path);
   if (auto id = request.Query("uploadId")) {
     auto upload = uploads_.find(std::string(*id));
     if (upload == uploads_.end()) return Error(404, "NoSuchUpload");
@@ -212,6 +213,35 @@ Response FakeS3::Handle(const Request& request) {
       request, path,
       {request.body, std::string(request.headers.Get("x-amz-meta-moraine-writer").value_or("")),
        kModified});
+}
+
+Response FakeS3::Copy(const Request& request, const std::string& path) {
+  if (!options_.knows_copies) return Error(501, "NotImplemented");
+  const auto from = PercentDecode(*request.headers.Get("x-amz-copy-source")).value().substr(1);
+  auto found = objects_.find(from);
+  if (found == objects_.end()) return Error(404, "NoSuchKey");
+  const Object& source = found->second;
+  const std::string etag = source.etag.empty() ? EtagOf(source.bytes) : source.etag;
+  if (request.headers.Get("x-amz-copy-source-if-match").value_or(etag) != etag) {
+    return Error(412, "PreconditionFailed");
+  }
+  auto id = request.Query("uploadId");
+  if (!id) {
+    Response made = Create(request, path, {source.bytes, source.writer_id, kModified});
+    if (made.status != 200) return made;
+    return Xml(200, fmt::format("<CopyObjectResult><ETag>{}</ETag></CopyObjectResult>", etag));
+  }
+  auto upload = uploads_.find(std::string(*id));
+  if (upload == uploads_.end()) return Error(404, "NoSuchUpload");
+  auto range = request.headers.Get("x-amz-copy-source-range").value().substr(6);
+  const size_t dash = range.find('-');
+  const auto first = static_cast<size_t>(ParseInt64(range.substr(0, dash)).value());
+  const auto last = static_cast<size_t>(ParseInt64(range.substr(dash + 1)).value());
+  if (last >= source.bytes.size()) return Error(400, "InvalidArgument");
+  const auto number = ParseInt64(request.Query("partNumber").value_or(""));
+  std::string& part = upload->second.parts[static_cast<size_t>(number.value())];
+  part = source.bytes.substr(first, last - first + 1);
+  return Xml(200, fmt::format("<CopyPartResult><ETag>{}</ETag></CopyPartResult>", EtagOf(part)));
 }
 
 Response FakeS3::Get(const Request& request, const std::string& path) {
@@ -242,6 +272,7 @@ Response FakeS3::Get(const Request& request, const std::string& path) {
   }
   response.headers.Set("Last-Modified", "Tue, 14 Nov 2023 22:13:20 GMT");
   response.headers.Set("x-amz-meta-moraine-writer", found->second.writer_id);
+  response.headers.Set("ETag", found->second.etag.empty() ? EtagOf(bytes) : found->second.etag);
   return response;
 }
 
@@ -315,7 +346,9 @@ Response FakeS3::Complete(const Request& request, const std::string& id) {
     bytes += found->second;
   }
   Response made =
-      Create(request, upload->second.path, {bytes, upload->second.writer_id, kModified});
+      Create(request, upload->second.path,
+             {bytes, upload->second.writer_id, kModified,
+              fmt::format("\"{}-{}\"", EtagOf(bytes).substr(1, 32), upload->second.parts.size())});
   if (made.status != 200) return made;
   uploads_.erase(upload);
   return Xml(200, "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>");

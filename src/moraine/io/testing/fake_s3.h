@@ -45,6 +45,7 @@ class FakeS3 {
     bool knows_delete_many = true;
     bool knows_ranges = true;
     bool knows_start_after = true;
+    bool knows_copies = true;
     size_t page_size = 1000;
     std::string access_key_id;  ///< empty: anonymous requests are taken
   };
@@ -55,6 +56,7 @@ class FakeS3 {
     std::string bytes;
     std::string writer_id;
     int64_t modified_ms = 0;
+    std::string etag{};  ///< with its quotes; empty: that of the bytes
   };
 
   /// A transport to this store, which it must not outlive.
@@ -76,13 +78,14 @@ class FakeS3 {
   struct Upload {
     std::string path;
     std::string writer_id;
-    std::map<size_t, std::string> parts;
+    std::map<size_t, std::string> parts{};
   };
 
   Result<net::Response> Send(Call& call, const net::Request& request);
   net::Response Handle(const net::Request& request);
   net::Response Get(const net::Request& request, const std::string& path);
   net::Response List(const net::Request& request, const std::string& bucket);
+  net::Response Copy(const net::Request& request, const std::string& path);
   net::Response Create(const net::Request& request, const std::string& path, Object object);
   net::Response Post(const net::Request& request, const std::string& path);
   net::Response Complete(const net::Request& request, const std::string& id);

@@ -23,6 +23,10 @@ class HookedFiles final : public FileSystem {
   std::function<void()> hook;
   /// Before any file is made.
   std::function<void(const std::string& location)> on_create;
+  /// Before any file is looked up; an error is the answer.
+  std::function<Status(const std::string& location)> on_stat;
+  /// Before any file is deleted; an error is the answer.
+  std::function<Status(const std::string& location)> on_delete;
 
   Result<std::unique_ptr<RandomReader>> Open(Call& call, const std::string& location,
                                              std::optional<int64_t> known_size) override {
@@ -37,6 +41,7 @@ class HookedFiles final : public FileSystem {
     return inner_.Create(call, location);
   }
   Result<FileInfo> Stat(Call& call, const std::string& location) override {
+    if (on_stat) MORAINE_TRY(on_stat(location));
     return inner_.Stat(call, location);
   }
   Result<FileListing> List(Call& call, const std::string& prefix, const std::string& after,
@@ -45,7 +50,14 @@ class HookedFiles final : public FileSystem {
     return inner_.List(call, prefix, after, limit);
   }
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
-    return inner_.DeleteMany(call, locations);
+    if (!on_delete) return inner_.DeleteMany(call, locations);
+    std::vector<Status> outcomes;
+    for (const std::string& location : locations) {
+      Status told = on_delete(location);
+      if (told.ok()) told = inner_.DeleteMany(call, std::span(&location, 1))[0];
+      outcomes.push_back(std::move(told));
+    }
+    return outcomes;
   }
 
   std::atomic<int> lists{0};  ///< calls of List

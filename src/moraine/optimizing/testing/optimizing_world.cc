@@ -23,6 +23,8 @@ using store::RunFor;
 using store::Transaction;
 
 constexpr char kWarehouse[] = "w";
+/// Behind the rows of a file, which is as long as it says.
+constexpr char kPadding = ' ';
 
 void MustBeOk(const Status& status) { MORAINE_CHECK(status.ok(), status.ToString()); }
 
@@ -30,7 +32,7 @@ catalog::TableName NameOf(const std::string& name) { return {{"ns"}, name}; }
 
 std::string ReadAll(Call& call, io::FileSystem& files, const std::string& path) {
   auto bytes = io::ReadFile(call, files, path, int64_t{1} << 20);
-  if (bytes.ok()) return std::move(*bytes);
+  if (bytes.ok()) return bytes->substr(0, bytes->find(kPadding));
   ADD_FAILURE() << "the table names a file that is not there: " << path;
   return "";
 }
@@ -194,6 +196,7 @@ std::optional<tasks::TaskReport> OptimizingWorld::RunOneTask() {
     file.file_size_in_bytes += input.file.file_size_in_bytes;
     names += (names.empty() ? "" : ",") + ReadAll(call, disk_, input.file.file_path);
   }
+  names.resize(static_cast<size_t>(file.file_size_in_bytes), kPadding);
   disk_.Put(file.file_path, names, 0);
   output.data_files = {file};
   tasks::TaskReport report;

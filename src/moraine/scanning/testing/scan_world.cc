@@ -79,7 +79,7 @@ Result<std::string> ScanWorld::Plan(const std::string& request) { return Plan(*s
 Result<std::string> ScanWorld::Plan(Scans& scans, const std::string& request) {
   Json json = Parse(request);
   MORAINE_ASSIGN(auto decoded, ScanRequestFromJson(JsonCursor(json)));
-  return scans.Plan(call_, Loaded(), decoded);
+  return scans.Plan(call_, Loaded(), decoded, "");
 }
 
 WholePlan ScanWorld::PlanAll(Scans& scans, const std::string& request) {
@@ -88,7 +88,7 @@ WholePlan ScanWorld::PlanAll(Scans& scans, const std::string& request) {
   MORAINE_CHECK(planned.ok(), request + ": " + planned.status().ToString());
   Json answer = Parse(*planned);
   if (answer.Find("status")->as_string() == "submitted") {
-    auto fetched = scans.Fetch(call_, Loaded(), answer.Find("plan-id")->as_string());
+    auto fetched = scans.Fetch(call_, Loaded(), answer.Find("plan-id")->as_string(), "");
     MORAINE_CHECK(fetched.ok(), fetched.status().ToString());
     answer = Parse(*fetched);
   }
