@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from harness import BINARY, Server
+from harness import BINARY, Server, until
 from interop import duck
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -137,11 +136,8 @@ def large_table(place, name: str):
     return table
 
 
-def wait_for(condition, timeout: float = 60):
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.001)
+def wait_for(condition):
+    until(condition, "it never came", 60, every=0.001)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

@@ -189,5 +189,5 @@ def test_files_keep_their_promises(store):
     won, lost = map(int, seen.pop("race-large").split())
     assert won >= 1 and won + lost == 6
     assert seen == {
-        "same": "yes", "names": "yes", "again": "AlreadyExists", "again-large": "AlreadyExists", "race-small": "1 5",
+        "same": "yes", "names": "yes", "copies": "yes", "again": "AlreadyExists", "again-large": "AlreadyExists", "race-small": "1 5",
         "missing": "NotFound", "missing-read": "NotFound", "listed": "21", "deleted": "0"}

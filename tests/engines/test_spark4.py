@@ -1,10 +1,17 @@
 """Spark 4 with the newest Iceberg client: what test_spark.py asks of Spark 3.5 in depth, here in breadth."""
 import sys
+import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from harness import Server
 from installed import installed
 from interop import duck
+from judged import folder_of, grow_old, plant_orphans, points, read_all
+from maintained import UNASKED_NOTHING, maintain
+from partition_judge import UPDATED, PartitionJudge, rows
+from pyiceberg.catalog.rest import RestCatalog
 from statements import StatementFailed, Statements
 
 HERE = Path(__file__).resolve().parent
@@ -106,3 +113,103 @@ def test_maintenance_procedures(namespace, sql):
     sql(f"CALL ice.system.expire_snapshots(table => '{namespace}.t', older_than => timestamp'2100-01-01 00:00:00')")
     assert sql("SELECT count(*) FROM {ns}.t.snapshots") == [(1,)]
     assert sql("SELECT count(*), sum(id) FROM t") == [(4, 6)]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_stays_after_maintenance_by_moraine(spark, tmp_path, version):
+    with Server(tmp_path, *UNASKED_NOTHING, optimizer_threads=1) as server:
+        catalog = RestCatalog("m", uri=server.uri, warehouse="default")
+        catalog.create_namespace("db")
+        for key, value in {"": "org.apache.iceberg.spark.SparkCatalog", ".type": "rest", ".uri": server.uri, ".warehouse": "default", ".cache-enabled": "false"}.items():
+            spark(f"SET `spark.sql.catalog.kept{version}{key}`=`{value}`")
+        table = f"kept{version}.db.t"
+        spark(f"CREATE TABLE {table} (id bigint, kind string) USING iceberg PARTITIONED BY (kind) TBLPROPERTIES ('format-version' = '{version}', {MERGE_ON_READ}, "
+              "'self-optimizing.enabled' = 'false', 'snapshot.keep.duration' = '1s', 'snapshot.keep.min-count' = '2')")
+        spark(f"INSERT INTO {table} SELECT id, concat('k', id % 2) FROM range(20)")
+        spark(f"DELETE FROM {table} WHERE id % 5 = 0")
+        spark(f"ALTER TABLE {table} CREATE TAG early")
+        spark(f"ALTER TABLE {table} CREATE BRANCH work")
+        spark(f"INSERT INTO {table}.branch_work VALUES (500, 'w')")
+        spark(f"UPDATE {table} SET kind = 'k1' WHERE id IN (2, 4)")
+        spark(f"DELETE FROM {table} WHERE id = 3")
+        spark(f"CALL kept{version}.system.rewrite_data_files(table => 'db.t', options => map('rewrite-all', 'true', 'use-starting-sequence-number', 'false'))")
+        spark(f"INSERT INTO {table} VALUES (600, 'k0')")
+        metadata = catalog.load_table("db.t").metadata
+        before = read_all(spark, table, metadata, "id, kind")
+        folder = folder_of(metadata)
+        planted = plant_orphans(folder, version)
+        grow_old(folder)
+        time.sleep(1.1)
+        runs = {action: maintain(server, "db.t", action) for action in ("expire-snapshots", "clean-dangling-delete-files", "rewrite-manifests", "clean-orphan-files")}
+        assert runs["expire-snapshots"]["files-removed"] > 0 and runs["clean-orphan-files"]["details"]["moved"] == len(planted), runs
+        after = catalog.load_table("db.t").metadata
+        assert len(after.snapshots) < len(metadata.snapshots)
+        head = before["'main'"]
+        assert read_all(spark, table, after, "id, kind") == {point: before.get(point, head) for point in points(after)}
+        older = (datetime.now(timezone.utc) - timedelta(days=3)).strftime("%Y-%m-%d %H:%M:%S")
+        assert spark(f"CALL kept{version}.system.remove_orphan_files(table => 'db.t', older_than => timestamp'{older}', dry_run => true)") == []
+
+
+ID_AND_KIND = "PARTITIONED BY (kind, bucket(2, id))"
+#: Version, how it is partitioned; statements before the first statistics and between those and the next; the partition that
+#: equality deletes come to between.
+PARTITIONED = {
+    "v1": (1, ID_AND_KIND, [], ["INSERT INTO {t} VALUES (90, 'k0'), (91, 'late')"], None),
+    "v2": (2, ID_AND_KIND, ["DELETE FROM {t} WHERE id = 3"], ["DELETE FROM {t} WHERE id IN (1, 5, 8)", "DELETE FROM {t} WHERE kind = 'k0'"], None),
+    "keys": (2, "PARTITIONED BY (kind)", ["DELETE FROM {t} WHERE id = 3"], ["INSERT INTO {t} VALUES (90, NULL)"], ["k1"]),
+    "v3": (3, ID_AND_KIND, ["DELETE FROM {t} WHERE id = 3"], ["DELETE FROM {t} WHERE id IN (1, 3, 5, 8)", "INSERT INTO {t} VALUES (91, 'late')"], None),
+    "evolved": (2, "PARTITIONED BY (kind)", ["ALTER TABLE {t} ADD PARTITION FIELD days(at)", "INSERT INTO {t} VALUES (50, 'k1', timestamp'2024-02-29 12:00:00')"],
+                ["ALTER TABLE {t} DROP PARTITION FIELD kind", "INSERT INTO {t} VALUES (51, 'k9', timestamp'1969-12-31 23:59:59')",
+                 "DELETE FROM {t} WHERE id IN (2, 50)"], None)}
+
+
+def test_partition_statistics(spark, tmp_path):
+    with Server(tmp_path, *UNASKED_NOTHING, optimizer_threads=1) as server:
+        RestCatalog("m", uri=server.uri, warehouse="default").create_namespace("db")
+        for key, value in {"": "org.apache.iceberg.spark.SparkCatalog", ".type": "rest", ".uri": server.uri, ".warehouse": "default", ".cache-enabled": "false"}.items():
+            spark(f"SET `spark.sql.catalog.counted{key}`={value}")
+        for name, (version, partitioning, before, between, keys_to) in PARTITIONED.items():
+            judge = PartitionJudge(server, spark, "counted", name)
+            table = f"counted.db.{name}"
+            time_column = ", at timestamp" if name == "evolved" else ""
+            spark(f"CREATE TABLE {table} (id bigint, kind string{time_column}) USING iceberg {partitioning} TBLPROPERTIES ('format-version' = '{version}', "
+                  f"{MERGE_ON_READ if version > 1 else ''}{',' if version > 1 else ''} 'self-optimizing.enabled' = 'false')")
+            value = ", timestamp'2024-01-01 00:00:00' + make_interval(0, 0, 0, int(id % 3))" if time_column else ""
+            # Many manifests: of few all would be read, not the changes of two snapshots.
+            for start in range(0, 96, 24):
+                spark(f"INSERT INTO {table} SELECT id, concat('k', id % 3){value} FROM range({start}, {start + 24})")
+            for statement in before:
+                spark(statement.replace("{t}", table))
+            mine, _ = judge.ours()
+            judge.only()
+            theirs = judge.theirs()
+            assert rows(mine) == rows(theirs) != [], name
+            for statement in between:
+                spark(statement.replace("{t}", table))
+            if keys_to:
+                judge.commit_delta({"partition": keys_to, "key-columns": ["id"], "keys": [[4], [7]]})
+            on_theirs, only_changes = judge.ours()
+            assert only_changes, name
+            judge.only(theirs)
+            assert rows(judge.theirs()) == rows(on_theirs), name
+            judge.only(mine)
+            on_mine = judge.theirs()
+            assert rows(on_mine) == rows(on_theirs), name
+            judge.only()
+            anew = judge.theirs()
+            # What emptied a partition's file is known to who looks at each commit, and forgotten by the manifests after the next.
+            but = () if version == 1 else UPDATED
+            assert rows(anew, but) == rows(on_mine, but), name
+            judge.only()
+            mine, only_changes = judge.ours()
+            assert not only_changes and rows(mine) == rows(anew), name
+            if keys_to:
+                assert sum(row["equality_delete_record_count"] for row in rows(mine)) == 2
+            if version == 3:
+                assert sum(row["dv_count"] for row in rows(mine)) > 0
+        spark("CREATE TABLE counted.db.flat (id bigint) USING iceberg")
+        spark("INSERT INTO counted.db.flat VALUES (1)")
+        with pytest.raises(StatementFailed, match="(?i)partitioned"):
+            spark("CALL counted.system.compute_partition_stats(table => 'db.flat')")
+        maintain(server, "db.flat", "compute-statistics")
+        assert PartitionJudge(server, spark, "counted", "flat").files() == {}
