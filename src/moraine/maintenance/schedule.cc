@@ -20,6 +20,14 @@ constexpr std::string_view kColumns =
     " s.last_state, s.last_reason, s.memory, s.failures, s.last_failure, s.retry_ms, s.paused_ms,"
     " s.paused_by, s.asked_run_id, s.asked_dry, s.asked_by, s.asked_options, s.row_version";
 
+constexpr size_t kColumnCount = 20;
+
+/// Not one of a newer version.
+Result<bool> HasKnownAction(const Row& row) {
+  MORAINE_ASSIGN(const std::string action, row.Text(1));
+  return upkeep::ActionFromName(action).ok();
+}
+
 Result<Schedule> FromRow(const Row& row) {
   Schedule s;
   MORAINE_ASSIGN(s.table_id, row.Int(0));
@@ -55,8 +63,8 @@ Result<std::vector<Schedule>> Select(Transaction& t, std::string_view rest,
       t.Query(fmt::format("SELECT {} FROM maintenance_schedule s {}", kColumns, rest), parameters));
   std::vector<Schedule> schedules;
   for (const auto& row : rows) {
-    MORAINE_ASSIGN(const std::string action, row.Text(1));
-    if (!upkeep::ActionFromName(action).ok()) continue;  // of a newer version
+    MORAINE_ASSIGN(const bool is_known, HasKnownAction(row));
+    if (!is_known) continue;
     MORAINE_ASSIGN(auto schedule, FromRow(row));
     schedules.push_back(std::move(schedule));
   }
@@ -122,28 +130,6 @@ Result<std::vector<TableLook>> SelectLooks(Transaction& t, std::string_view rest
   return looks;
 }
 
-}  // namespace
-
-Result<std::optional<Schedule>> FindSchedule(Transaction& t, int64_t table_id,
-                                             upkeep::Action action) {
-  MORAINE_ASSIGN(auto found, Select(t, "WHERE s.table_id = ? AND s.action = ?",
-                                    {table_id, std::string(upkeep::ActionName(action))}));
-  if (found.empty()) return std::optional<Schedule>();
-  return std::optional<Schedule>(std::move(found[0]));
-}
-
-Result<std::optional<Schedule>> ScheduleThatAsksFor(Transaction& t, const std::string& run_id) {
-  MORAINE_ASSIGN(auto found, Select(t, "WHERE s.asked_run_id = ?", {run_id}));
-  if (found.empty()) return std::optional<Schedule>();
-  return std::optional<Schedule>(std::move(found[0]));
-}
-
-Result<std::vector<Schedule>> SchedulesOf(Transaction& t, int64_t table_id) {
-  return Select(t, "WHERE s.table_id = ? ORDER BY s.action", {table_id});
-}
-
-namespace {
-
 constexpr std::string_view kFleetStates[] = {"any",   "late",   "waiting", "failing",
                                              "asked", "paused", "running"};
 constexpr std::string_view kIsActive =
@@ -174,6 +160,24 @@ std::string StateCondition(ScheduleState state, int64_t now_ms, std::vector<Valu
 }
 
 }  // namespace
+
+Result<std::optional<Schedule>> FindSchedule(Transaction& t, int64_t table_id,
+                                             upkeep::Action action) {
+  MORAINE_ASSIGN(auto found, Select(t, "WHERE s.table_id = ? AND s.action = ?",
+                                    {table_id, std::string(upkeep::ActionName(action))}));
+  if (found.empty()) return std::optional<Schedule>();
+  return std::optional<Schedule>(std::move(found[0]));
+}
+
+Result<std::optional<Schedule>> ScheduleThatAsksFor(Transaction& t, const std::string& run_id) {
+  MORAINE_ASSIGN(auto found, Select(t, "WHERE s.asked_run_id = ?", {run_id}));
+  if (found.empty()) return std::optional<Schedule>();
+  return std::optional<Schedule>(std::move(found[0]));
+}
+
+Result<std::vector<Schedule>> SchedulesOf(Transaction& t, int64_t table_id) {
+  return Select(t, "WHERE s.table_id = ? ORDER BY s.action", {table_id});
+}
 
 Result<ScheduleState> ScheduleStateFromName(std::string_view name) {
   std::string names;
@@ -212,18 +216,19 @@ Result<std::vector<FleetSchedule>> SchedulesOfFleet(Transaction& t, int64_t now_
   }
   values.emplace_back(static_cast<int64_t>(limit));
   MORAINE_ASSIGN(
-      auto found,
-      Select(t, fmt::format("{} ORDER BY {}, s.table_id, s.action LIMIT ?", where, due), values));
+      const auto rows,
+      t.Query(fmt::format("SELECT {}, COALESCE(r.run_id, '') FROM maintenance_schedule s LEFT JOIN"
+                          " maintenance_active r ON r.table_id = s.table_id AND r.action ="
+                          " s.action {} ORDER BY {}, s.table_id, s.action LIMIT ?",
+                          kColumns, where, due),
+              values));
   std::vector<FleetSchedule> schedules;
-  for (auto& schedule : found) {
-    MORAINE_ASSIGN(
-        auto active,
-        t.Query("SELECT run_id FROM maintenance_active WHERE table_id = ? AND action = ?",
-                {schedule.table_id, std::string(upkeep::ActionName(schedule.action))}));
-    FleetSchedule one{std::move(schedule), ""};
-    if (!active.empty()) {
-      MORAINE_ASSIGN(one.active_run_id, active[0].Text(0));
-    }
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(const bool is_known, HasKnownAction(row));
+    if (!is_known) continue;
+    FleetSchedule one;
+    MORAINE_ASSIGN(one.schedule, FromRow(row));
+    MORAINE_ASSIGN(one.active_run_id, row.Text(kColumnCount));
     schedules.push_back(std::move(one));
   }
   return schedules;
