@@ -233,8 +233,7 @@ Status SetTableProperties(Session& session, const SetOptions& options) {
   MORAINE_ASSIGN(auto body, UpdatesOf(options));
   MORAINE_ASSIGN(auto answer,
                  session.client.Post(IcebergTablePath(options.warehouse, table), std::move(body)));
-  for (const auto& warning : PropertyWarnings(options.properties))
-    session.console.err("moraine: warning: " + Printable(warning) + "\n");
+  WarnOfProperties(session.console, options.properties);
   if (session.PrintedJson(answer)) return {};
   for (const auto& property : options.properties)
     session.console.out(fmt::format("set {}\n", Printable(property)));

@@ -41,16 +41,6 @@ Colour ColourOfState(std::string_view state) {
   return state == "running" || state == "asked for" ? Colour::kCyan : Colour::kNone;
 }
 
-/// "in 2 h", "now", "-".
-std::string InOf(int64_t then_ms, int64_t now_ms) {
-  if (then_ms <= 0) return "-";
-  constexpr int64_t kMinuteMs = 60'000, kHourMs = 60 * kMinuteMs;
-  const int64_t left_ms = then_ms - now_ms;
-  if (left_ms < 1'000) return "now";
-  const int64_t unit_ms = left_ms >= 2 * kHourMs ? kHourMs : left_ms >= kHourMs ? kMinuteMs : 1'000;
-  return "in " + FormatDuration(Millis(left_ms / unit_ms * unit_ms));
-}
-
 /// In one word how it stands with an action.
 std::string StateOf(const Json& action) {
   if (ObjectOf(action, "active-run").is_object()) return "running";
@@ -101,7 +91,7 @@ std::string ActionsText(const Json& view, const Console& console) {
                {state, ColourOfState(state)},
                SaidOf(action, "schedule", "schedule-origin"),
                SaidOf(action, "window", "window-origin"),
-               runs ? InOf(IntOf(action, "due-ms"), now_ms) : "-",
+               runs ? FormatIn(IntOf(action, "due-ms"), now_ms) : "-",
                FormatAge(IntOf(action, "last-run-ms"), now_ms),
                {last.empty() ? "-" : last + (BoolOf(action, "last-dry-run") ? " (dry run)" : ""),
                 ColourOfState(last)},
@@ -140,7 +130,7 @@ std::string HoldsText(const Json& answer, int64_t now_ms, const Console& console
          {FormatAge(IntOf(hold, "snapshot-ms"), now_ms),
           warning.empty() ? Colour::kNone : Colour::kYellow},
          FormatAge(IntOf(hold, "moved-ms"), now_ms),
-         InOf(IntOf(hold, "expires-ms"), now_ms),
+         FormatIn(IntOf(hold, "expires-ms"), now_ms),
          by.empty() ? "-" : by,
          TextOf(hold, "reason")});
   }
@@ -165,7 +155,7 @@ std::string BlockersText(const Json& answer, int64_t now_ms, const Console& cons
   for (const auto& blocker : ListOf(answer, "blockers")) {
     table.Add({TextOf(blocker, "id"), TextOf(blocker, "owner"),
                FormatAge(IntOf(blocker, "taken-ms"), now_ms),
-               InOf(IntOf(blocker, "expires-ms"), now_ms),
+               FormatIn(IntOf(blocker, "expires-ms"), now_ms),
                BoolOf(blocker, "exclusive") ? "yes" : "no", OperationsOf(blocker)});
   }
   return table.empty() ? "" : table.Text(console);

@@ -80,4 +80,9 @@ std::vector<std::string> PropertyWarnings(const std::vector<std::string>& pairs)
   return PropertyWarnings(properties);
 }
 
+void WarnOfProperties(const Console& console, const std::vector<std::string>& pairs) {
+  for (const auto& warning : PropertyWarnings(pairs))
+    console.err("moraine: warning: " + Printable(warning) + "\n");
+}
+
 }  // namespace moraine::cli

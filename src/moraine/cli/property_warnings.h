@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "moraine/cli/console.h"
 #include "moraine/iceberg/types/snapshot.h"
 
 namespace moraine::cli {
@@ -15,5 +16,7 @@ namespace moraine::cli {
 std::vector<std::string> PropertyWarnings(const iceberg::StringMap& properties);
 /// Of NAME=VALUE as typed.
 std::vector<std::string> PropertyWarnings(const std::vector<std::string>& pairs);
+/// Prints them, each on a line of the error output.
+void WarnOfProperties(const Console& console, const std::vector<std::string>& pairs);
 
 }  // namespace moraine::cli

@@ -104,7 +104,7 @@ TextTable::Cell EndsCell(const Ref& ref, int64_t timestamp_ms, std::optional<int
   // Numbers of a foreign file: neither is as it should be for sure.
   const int64_t left_ms = *age_ms <= 0 ? 0 : std::min(timestamp_ms, now_ms) - (now_ms - *age_ms);
   if (left_ms <= 0) return {"next run", Colour::kYellow};
-  return "in " + FormatAge(now_ms - left_ms, now_ms);
+  return FormatIn(now_ms + left_ms, now_ms);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Cell StateCell(const Json& schedule) {
 Cell DueCell(const Json& schedule, int64_t now_ms) {
   const int64_t due_ms = IntOf(schedule, "due-ms");
   if (due_ms <= 0) return "-";
-  if (due_ms > now_ms) return "in " + FormatAge(now_ms - (due_ms - now_ms), now_ms);
+  if (due_ms > now_ms) return FormatIn(due_ms, now_ms);
   if (now_ms - due_ms < kLateMs || !TextOf(schedule, "active-run-id").empty()) return "now";
   return {FormatAge(due_ms, now_ms) + " late", Colour::kRed};
 }

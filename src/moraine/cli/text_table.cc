@@ -251,6 +251,15 @@ std::string FormatAge(int64_t then_ms, int64_t now_ms) {
   return fmt::format("{} d", seconds / 86400);
 }
 
+std::string FormatIn(int64_t then_ms, int64_t now_ms) {
+  if (then_ms <= 0) return "-";
+  constexpr int64_t kMinuteMs = 60'000, kHourMs = 60 * kMinuteMs;
+  const int64_t left_ms = then_ms - now_ms;
+  if (left_ms < 1'000) return "now";
+  const int64_t unit_ms = left_ms >= 2 * kHourMs ? kHourMs : left_ms >= kHourMs ? kMinuteMs : 1'000;
+  return "in " + FormatDuration(Millis(left_ms / unit_ms * unit_ms));
+}
+
 std::string FormatAgo(int64_t then_ms, int64_t now_ms) {
   if (then_ms <= 0) return "never";
   std::string age = FormatAge(then_ms, now_ms);

@@ -89,5 +89,7 @@ std::string FormatFiles(int64_t count);  ///< "1 file", "1,234 files"
 std::string FormatAge(int64_t then_ms, int64_t now_ms);
 /// FormatAge with " ago"; "never" for a time that is not set.
 std::string FormatAgo(int64_t then_ms, int64_t now_ms);
+/// Of what is to come: "in 2 h", "now"; "-" for a time that is not set.
+std::string FormatIn(int64_t then_ms, int64_t now_ms);
 
 }  // namespace moraine::cli

@@ -85,10 +85,8 @@ std::string ShowMap(const Json& map) {
 }
 
 void Warn(Session& session, const WarehouseOptions& options) {
-  for (const auto* pairs : {&options.defaults, &options.overrides}) {
-    for (const auto& warning : PropertyWarnings(*pairs))
-      session.console.err("moraine: warning: " + Printable(warning) + "\n");
-  }
+  WarnOfProperties(session.console, options.defaults);
+  WarnOfProperties(session.console, options.overrides);
 }
 
 void Print(Session& session, const Answer& answer) {
