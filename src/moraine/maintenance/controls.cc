@@ -208,7 +208,7 @@ Result<TableView> Controls::Look(Call& call, const catalog::LoadedTable& table) 
     }
     view.actions.push_back(std::move(one));
   }
-  view.problems = policy->problems;
+  view.problems = ProblemsOf(*policy, table);
   if (!look_problem.empty() &&
       std::find(view.problems.begin(), view.problems.end(), look_problem) == view.problems.end()) {
     view.problems.push_back(std::move(look_problem));

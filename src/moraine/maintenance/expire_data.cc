@@ -49,6 +49,13 @@ class ExpireData final : public FindAndCommit {
     Json note = Json::MakeObject();
     note.Set(std::string(kAsked), Question(context, expired.threshold_ms));
     found.note = note.ToString();
+    if (expired.files_without_time > 0) {
+      const bool is_one = expired.files_without_time == 1;
+      found.unseen =
+          fmt::format("{} data {}, as {} does not tell how old {} rows are",
+                      expired.files_without_time, is_one ? "file stays" : "files stay",
+                      context.config.data_expire_field.substr(0, 100), is_one ? "its" : "their");
+    }
     if (expired.data.empty() && expired.rows_deleted == 0) return found;
     found.changes = upkeep::RemoveExpiredData(expired);
     found.files_removed = static_cast<int64_t>(expired.data.size() + expired.deletes.size());

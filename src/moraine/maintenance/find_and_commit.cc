@@ -147,7 +147,9 @@ Result<Step> FindAndCommit::Continue(Call& call, const RunContext& context,
   if (!found.changes) {
     if (progress.rounds == 0) progress.details = std::move(found.details);
     progress.note = std::move(found.note);
-    return Step(Finished(context, progress, summary(), found.snapshot_id));
+    std::string said = summary();
+    if (!found.unseen.empty()) said += "; " + found.unseen;
+    return Step(Finished(context, progress, std::move(said), found.snapshot_id));
   }
   if (progress.wish && *progress.wish != Wish(context)) {
     return Step(Finished(

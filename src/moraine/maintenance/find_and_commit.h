@@ -24,6 +24,8 @@ struct Found {
   std::string what;  ///< "12 delete files in 3 partitions": after "removed", or "would remove"
   int64_t files_removed = 0;
   int64_t bytes_removed = 0;
+  /// Where nothing was found: what could not be looked at. "" else.
+  std::string unseen;
   bool more = false;                  ///< another look is worth it after the commit
   Json details = Json::MakeObject();  ///< of the run's figures; those of the last round are kept
   /// For the next run, beside the snapshot in which nothing was found.

@@ -101,6 +101,11 @@ TEST_F(AgeingRun, ExpiresData) {
   EXPECT_THAT(Run(*action).nothing, HasSubstr("nothing was committed"));
   config_.data_expire_level = upkeep::ExpireLevel::kFile;
   EXPECT_THAT(Run(*action).done.summary, HasSubstr("nothing was found"));
+  auto untimed = table_.Data("c", 3);
+  untimed.null_value_counts = {{1, 1}};  // a row without a time
+  ASSERT_TRUE(Commit(SnapshotOperation::kFastAppend, {untimed}).ok());
+  EXPECT_EQ(Run(*action).done.summary,
+            "nothing was found; 1 data file stays, as id does not tell how old its rows are");
   config_.data_expire_field = "none";
   EXPECT_EQ(action->Start(call_, Context("{}")).status().code(), Code::kInvalidArgument);
 }

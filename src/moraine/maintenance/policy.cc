@@ -228,6 +228,21 @@ class PolicyReader {
   std::string broken_switch_;  ///< likewise of kEnabled
 };
 
+/// Zones that data and tags go by, where they are used.
+void FindBadZones(TimeZones* zones, upkeep::MaintenanceConfig* config) {
+  const auto check = [&](bool is_used, std::string_view property, const std::string& zone) {
+    if (!is_used || zones->Find(zone).ok()) return;
+    config->problems.push_back(
+        {.property = std::string(property),
+         .where = {},
+         .what = fmt::format("is '{}', expected a time zone, such as Europe/Berlin",
+                             zone.substr(0, 60)),
+         .stops = upkeep::ReadersOf(property)});
+  };
+  check(config->expire_data, "data-expire.time-zone", config->data_expire_zone);
+  check(config->create_tags, "tag.auto-create.time-zone", config->tag_zone);
+}
+
 void FindUnknown(const EffectiveProperties& properties, std::vector<std::string>* problems) {
   std::vector<std::string> known;
   for (const auto& property : PolicyProperties()) known.push_back(property.name);
@@ -288,6 +303,7 @@ TablePolicy PolicyOf(EffectiveProperties properties, TimeZones& zones) {
   TablePolicy policy;
   policy.properties = std::move(properties);
   policy.config = upkeep::MaintenanceConfigOf(ValuesOf(policy.properties));
+  FindBadZones(&zones, &policy.config);
   for (auto& problem : policy.config.problems) {
     problem.where = SaidAt(&policy.properties.at(problem.property));
     policy.problems.push_back(problem.Text());

@@ -159,7 +159,9 @@ TEST(Policy, WhatCannotBeReadStopsNoMoreThanWhatGoesByIt) {
       {"maintenance.enabled", "perhaps", actions,
        "maintenance.enabled (namespace a): 'perhaps': expected true or false; nothing runs by "
        "itself until it is mended"},
-      {"maintenance.time-zone", "Mars/Base", {}, ""}};
+      {"maintenance.time-zone", "Mars/Base", {}, ""},
+      {"data-expire.time-zone", "Mars/Base", {}, ""},
+      {"tag.auto-create.time-zone", "Mars/Base", {}, ""}};
   for (const auto& c : cases) {
     Said said;
     said.outer[c.name] = c.value;
@@ -172,6 +174,18 @@ TEST(Policy, WhatCannotBeReadStopsNoMoreThanWhatGoesByIt) {
     EXPECT_EQ(off, c.off) << c.name;
     EXPECT_EQ(off.empty() ? "" : policy.Of(off[0]).reason, c.reason) << c.name;
   }
+}
+
+TEST(Policy, ZonesCountWhereSomethingGoesByThem) {
+  Said said;
+  said.outer["tag.auto-create.time-zone"] = "Mars/Base";
+  EXPECT_TRUE(said.Policy().problems.empty());
+  said.outer["tag.auto-create.enabled"] = "true";
+  const auto policy = said.Policy();
+  EXPECT_EQ(policy.Of(Action::kCreateTags).reason,
+            "tag.auto-create.time-zone (namespace a) is 'Mars/Base', expected a time zone, such as "
+            "Europe/Berlin; auto-create-tags is not done until it is mended");
+  EXPECT_EQ(policy.problems, std::vector{policy.Of(Action::kCreateTags).reason});
 }
 
 TEST(Policy, TheGuideListsEveryProperty) {

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <variant>
 
 #include <fmt/format.h>
 
 #include "moraine/maintenance/plain_rules.h"
+#include "moraine/upkeep/data_expiry.h"
 
 namespace moraine::maintenance {
 
@@ -65,6 +67,13 @@ Obstacle BlockedBy(const std::vector<catalog::Blocker>& blockers, upkeep::Action
     obstacle = {catalog::Explain(blocker), blocker.expires_ms};
   }
   return obstacle;
+}
+
+std::vector<std::string> ProblemsOf(const TablePolicy& policy, const catalog::LoadedTable& table) {
+  std::vector<std::string> problems = policy.problems;
+  std::string why = upkeep::WhyNothingCanExpire(*table.metadata, policy.config);
+  if (!why.empty()) problems.push_back(std::move(why));
+  return problems;
 }
 
 std::string WhyNotByItself(const TablePolicy& policy, upkeep::Action action) {

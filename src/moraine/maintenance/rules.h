@@ -26,6 +26,8 @@ Result<std::vector<catalog::Blocker>> BlockersOf(Call& call, const Seams& seams,
 /// The blocker of the action that lasts longest.
 Obstacle BlockedBy(const std::vector<catalog::Blocker>& blockers, upkeep::Action action);
 
+/// The policy's, and what can't be done on this very table: a column that is not there.
+std::vector<std::string> ProblemsOf(const TablePolicy& policy, const catalog::LoadedTable& table);
 /// Why the action does not begin by itself; "": it does.
 std::string WhyNotByItself(const TablePolicy& policy, upkeep::Action action);
 

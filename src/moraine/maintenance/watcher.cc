@@ -269,7 +269,8 @@ Status Watcher::LookAt(Call& call, TableLook look, int64_t begun_ms, Inherited& 
   look.name = subject.name;
   look.looked_ms = begun_ms;
   look.look_ms.reset();
-  look.problem = policy->problems.empty() ? "" : policy->problems[0];
+  const auto problems = ProblemsOf(*policy, *table);
+  look.problem = problems.empty() ? "" : problems[0];
   auto body = [=](Transaction& t) -> Status {
     MORAINE_ASSIGN(const auto known, FindLook(t, look.table_id));
     if (!known) return {};  // it was dropped meanwhile

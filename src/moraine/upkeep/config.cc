@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "moraine/base/text.h"
+#include "moraine/upkeep/time_pattern.h"
 
 namespace moraine::upkeep {
 namespace {
@@ -69,6 +70,17 @@ class PropertyReader {
 
   void Text(std::string_view name, std::string* out) {
     if (const std::string* text = Find(name); text != nullptr && !text->empty()) *out = *text;
+  }
+
+  /// Of dates and times.
+  void Pattern(std::string_view name, std::string* out) {
+    const std::string* text = Find(name);
+    if (text == nullptr || text->empty()) return;
+    if (TimePattern::Parse(*text).ok()) {
+      *out = *text;
+    } else {
+      Problem(name, *text, "a pattern of dates and times, such as yyyy-MM-dd");
+    }
   }
 
   template <typename T>
@@ -171,7 +183,7 @@ void ReadDataExpiry(PropertyReader& read, MaintenanceConfig* config) {
                             {"row", ExpireLevel::kRow}},
                            &config->data_expire_level);
   read.Text("data-expire.field", &config->data_expire_field);
-  read.Text("data-expire.datetime-string-pattern", &config->data_expire_string_pattern);
+  read.Pattern("data-expire.datetime-string-pattern", &config->data_expire_string_pattern);
   read.Choice<bool>("data-expire.datetime-number-format",
                     {{"TIMESTAMP_MS", false}, {"TIMESTAMP_S", true}}, &config->data_expire_seconds);
   read.Duration("data-expire.retention-time", &config->data_retention);
@@ -193,7 +205,7 @@ void ReadTagsAndStatistics(PropertyReader& read, MaintenanceConfig* config) {
                          &config->tag_period);
   read.Units("tag.auto-create.trigger.offset.minutes", 60'000, 0, &config->tag_offset);
   read.Units("tag.auto-create.trigger.max-delay.minutes", 60'000, 0, &config->tag_max_delay);
-  read.Text("tag.auto-create.tag-format", &config->tag_format);
+  read.Pattern("tag.auto-create.tag-format", &config->tag_format);
   read.Units("tag.auto-create.max-age-ms", 1, -1, &config->tag_max_age);
   read.Text("tag.auto-create.time-zone", &config->tag_zone);
   read.Choice<bool>("tag.auto-create.kind", {{"tag", false}, {"branch", true}},

@@ -1,5 +1,11 @@
 #include "moraine/upkeep/config.h"
 
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace moraine::upkeep {
@@ -107,9 +113,33 @@ TEST(MaintenanceConfigTest, WhatCannotBeReadStopsWhoGoesByIt) {
   }
 }
 
+TEST(MaintenanceConfigTest, PatternsAreReadAtOnce) {
+  const auto config = MaintenanceConfigOf({{"data-expire.datetime-string-pattern", "JJJJ"},
+                                           {"tag.auto-create.tag-format", "yyyy[MM]"}});
+  ASSERT_EQ(config.problems.size(), 2U);
+  EXPECT_EQ(config.problems[0].Text(),
+            "data-expire.datetime-string-pattern is 'JJJJ', expected a pattern of dates and times, "
+            "such as yyyy-MM-dd; expire-data is not done until it is mended");
+  EXPECT_EQ(config.problems[1].property, "tag.auto-create.tag-format");
+  EXPECT_EQ(config.data_expire_string_pattern, "yyyy-MM-dd");
+}
+
 TEST(MaintenanceConfigTest, EveryPropertyIsOfAnAction) {
   for (const auto& property : KnownProperties())
     EXPECT_FALSE(ReadersOf(property.name).empty()) << property.name;
+}
+
+TEST(MaintenanceConfigTest, EveryPropertyThatIsReadIsListed) {
+  std::ifstream file(MORAINE_TEST_DATA_DIR "/../src/moraine/upkeep/config.cc");
+  const std::string source((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
+  const std::regex reading(R"~(read\.\w+(<\w+>)?\(\s*"([^"]+)")~");
+  std::set<std::string> read, listed;
+  for (auto at = std::sregex_iterator(source.begin(), source.end(), reading);
+       at != std::sregex_iterator(); ++at)
+    read.insert((*at)[2]);
+  for (const auto& property : KnownProperties()) listed.emplace(property.name);
+  EXPECT_EQ(read, listed);
 }
 
 TEST(MaintenanceConfigTest, EveryActionHasAName) {

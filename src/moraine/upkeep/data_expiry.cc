@@ -303,6 +303,19 @@ Result<DataExpiryTask> TaskOf(const JsonCursor& body) {
   return task;
 }
 
+constexpr std::string_view kNoRetention = "data-expire.retention-time is not set";
+
+/// Whether the column, at that level, has times to go by.
+Status CheckField(const iceberg::TableMetadata& metadata, const MaintenanceConfig& config) {
+  MORAINE_ASSIGN(const auto times, ExpiryTimes::Make(metadata, ExpiryFieldOf(config)));
+  if (config.data_expire_level != ExpireLevel::kRow) return {};
+  if (metadata.format_version < 2)
+    return InvalidArgument("data-expire.level is row, but tables of version 1 have no deletes");
+  if (metadata.CurrentSchema().ParentOf(times.column()))
+    return InvalidArgument("data-expire.level is row, but data-expire.field is a nested column");
+  return {};
+}
+
 }  // namespace
 
 ExpiryField ExpiryFieldOf(const MaintenanceConfig& config) {
@@ -325,6 +338,19 @@ std::optional<int64_t> LastCommitMs(const iceberg::TableMetadata& metadata) {
   return last_replace;
 }
 
+std::string WhyNothingCanExpire(const iceberg::TableMetadata& metadata,
+                                const MaintenanceConfig& config) {
+  if (!config.expire_data || config.legal_hold || !config.gc_enabled) return "";
+  if (WhatStops(config, Action::kExpireData) != nullptr) return "";
+  std::string why(kNoRetention);
+  if (config.data_retention.count() > 0) {
+    const Status field = CheckField(metadata, config);
+    if (field.ok()) return "";
+    why = field.message();
+  }
+  return why + "; expire-data is not done until it is mended";
+}
+
 Result<DataExpiryDecision> DecideDataExpiry(const iceberg::TableMetadata& metadata,
                                             const MaintenanceConfig& config, int64_t now_ms) {
   DataExpiryDecision decision;
@@ -334,15 +360,9 @@ Result<DataExpiryDecision> DecideDataExpiry(const iceberg::TableMetadata& metada
   };
   if (config.legal_hold) return no("data-expire.legal-hold is set");
   if (!config.gc_enabled) return no("gc.enabled is false");
-  if (config.data_retention.count() <= 0) return no("data-expire.retention-time is not set");
+  if (config.data_retention.count() <= 0) return no(std::string(kNoRetention));
   if (metadata.CurrentSnapshot() == nullptr) return no("the table has no snapshot");
-  MORAINE_ASSIGN(const auto times, ExpiryTimes::Make(metadata, ExpiryFieldOf(config)));
-  if (config.data_expire_level == ExpireLevel::kRow) {
-    if (metadata.format_version < 2)
-      return InvalidArgument("data-expire.level is row, but tables of version 1 have no deletes");
-    if (metadata.CurrentSchema().ParentOf(times.column()))
-      return InvalidArgument("data-expire.level is row, but data-expire.field is a nested column");
-  }
+  MORAINE_TRY(CheckField(metadata, config));
   int64_t base_ms = now_ms;
   if (config.data_expire_base == ExpireBase::kLastCommitTime) {
     auto last = LastCommitMs(metadata);

@@ -38,6 +38,10 @@ struct DataExpiryDecision {
   std::string reason;        ///< why not, or what expires
   int64_t threshold_ms = 0;  ///< rows from before are old
 };
+/// Why nothing of this table can expire though data-expire.enabled is set: a column that is not
+/// there or has no times, no retention. "": it can, or is not to, or the config's problems say why.
+std::string WhyNothingCanExpire(const iceberg::TableMetadata& metadata,
+                                const MaintenanceConfig& config);
 /// Errors: InvalidArgument for properties that can't be followed.
 Result<DataExpiryDecision> DecideDataExpiry(const iceberg::TableMetadata& metadata,
                                             const MaintenanceConfig& config, int64_t now_ms);

@@ -336,5 +336,37 @@ TEST(DataExpiry, IsRefusedByHoldsAndMistakes) {
   }
 }
 
+TEST(DataExpiry, SaysWhyNothingCanExpire) {
+  Fixture f(2);
+  const auto& metadata = *f.table().metadata();
+  const auto why = [&](const std::function<void(MaintenanceConfig*)>& change) {
+    auto config = Config();
+    config.expire_data = true;
+    change(&config);
+    return WhyNothingCanExpire(metadata, config);
+  };
+  EXPECT_EQ(why([](auto*) {}), "");
+  EXPECT_EQ(why([](auto* config) { config->data_retention = Millis(0); }),
+            "data-expire.retention-time is not set; expire-data is not done until it is mended");
+  EXPECT_EQ(why([](auto* config) { config->data_expire_field = "none"; }),
+            "data-expire.field is 'none', which is no column; expire-data is not done until it is "
+            "mended");
+  // Not wanted, or told of elsewhere.
+  for (const auto& change : std::vector<std::function<void(MaintenanceConfig*)>>{
+           [](auto* config) { config->expire_data = false; },
+           [](auto* config) { config->legal_hold = true; },
+           [](auto* config) { config->gc_enabled = false; },
+           [](auto* config) {
+             config->problems.push_back(
+                 {"data-expire.level", "", "is 'all'", {Action::kExpireData}});
+           }}) {
+    EXPECT_EQ(why([&](auto* config) {
+                config->data_expire_field = "none";
+                change(config);
+              }),
+              "");
+  }
+}
+
 }  // namespace
 }  // namespace moraine::upkeep
