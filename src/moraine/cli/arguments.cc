@@ -416,7 +416,7 @@ void AddMaintenanceCommands(CLI::App* root, Flags* flags) {
     AddWarehouse(app, &options->warehouse);
     AddActionName(app, options, "Only those of this action");
   };
-  add_filter(commands.Add(group, "list", "List the runs that go on now",
+  add_filter(commands.Add(group, "list", "List the runs that go on, and those that wait",
                           "  moraine maintenance list\n", [options](Session& s) {
                             options->running = true;
                             options->limit = 1'000;

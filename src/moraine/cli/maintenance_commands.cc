@@ -345,6 +345,20 @@ Status ListMaintenanceRuns(Session& session, const MaintenanceOptions& options) 
                ByOf(run),
                TextOf(run, state == "failed" ? "error" : "reason")});
   }
+  if (options.running) {
+    MORAINE_ASSIGN(const auto asked, AskedRuns(session, options));
+    for (const auto& schedule : ListOf(asked.json, "schedules")) {
+      table.Add({TextOf(schedule, "asked-run-id"),
+                 TextOf(schedule, "table"),
+                 TextOf(schedule, "action"),
+                 {"waiting", Colour::kYellow},
+                 "-",
+                 "-",
+                 "",
+                 "",
+                 TextOf(schedule, "reason")});
+    }
+  }
   session.console.out(table.empty()
                           ? options.running ? "Nothing runs now\n" : "No runs of maintenance yet\n"
                           : table.Text(session.console));

@@ -43,6 +43,8 @@ Status ResumeMaintenance(Session& session, const MaintenanceOptions& options);
 Status ListMaintenanceRuns(Session& session, const MaintenanceOptions& options);
 /// What is due when, of all tables or of one, the longest due first.
 Status ListMaintenanceSchedules(Session& session, const MaintenanceOptions& options);
+/// The schedules of runs that somebody asked for and that have not begun; the first thousand.
+Result<Answer> AskedRuns(Session& session, MaintenanceOptions options);
 Status ShowMaintenanceRun(Session& session, const MaintenanceOptions& options);
 /// The run of run_id, or the only one of the table (and action) that goes on or was asked for.
 Status CancelMaintenanceRun(Session& session, const MaintenanceOptions& options);

@@ -9,6 +9,7 @@
 namespace moraine::cli {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -101,8 +102,12 @@ TEST_F(MaintenanceCommandsTest, PausesAndLists) {
              R"({"runs":[{"id":"r1","table":"default.db.t","action":"expire-data",)"
              R"("state":"running"},{"id":"r0","table":"default.db.u","action":"expire-data",)"
              R"("state":"failed","error":"why not"}]})");
+  server_.On("GET /api/v1/maintenance/schedules",
+             R"({"schedules":[{"asked-run-id":"r2","table":"default.db.v",)"
+             R"("action":"expire-data","reason":"blocked by etl"}]})");
   EXPECT_EQ(Run({"maintenance", "list"}), 0);
   EXPECT_THAT(out_, HasSubstr("default.db.t"));
+  EXPECT_THAT(out_, ContainsRegex("r2 +default.db.v +expire-data +waiting .* blocked by etl"));
   EXPECT_THAT(out_, Not(HasSubstr("default.db.u")));
   EXPECT_EQ(Run({"maintenance", "runs"}), 0);
   EXPECT_THAT(out_, HasSubstr("why not"));

@@ -18,6 +18,8 @@ constexpr int64_t kPageSize = 1'000;
 /// What is due is begun with the next round.
 constexpr int64_t kLateMs = 60'000;
 
+constexpr char kSchedulesPath[] = "/api/v1/maintenance/schedules";
+
 Cell StateCell(const Json& schedule) {
   if (!TextOf(schedule, "active-run-id").empty()) return {"running", Colour::kCyan};
   if (!TextOf(schedule, "asked-run-id").empty()) return {"asked for", Colour::kCyan};
@@ -62,6 +64,13 @@ Result<net::QueryParams> QueryOf(Session& session, const MaintenanceOptions& opt
 
 }  // namespace
 
+Result<Answer> AskedRuns(Session& session, MaintenanceOptions options) {
+  options.state = "asked";
+  MORAINE_ASSIGN(auto query, QueryOf(session, options));
+  query.emplace_back("limit", std::to_string(kPageSize));
+  return session.client.Get(kSchedulesPath, query);
+}
+
 Status ListMaintenanceSchedules(Session& session, const MaintenanceOptions& options) {
   MORAINE_ASSIGN(const auto filter, QueryOf(session, options));
   TextTable table({{"DUE", Align::kRight},
@@ -76,7 +85,7 @@ Status ListMaintenanceSchedules(Session& session, const MaintenanceOptions& opti
     net::QueryParams query = filter;
     query.emplace_back("limit", std::to_string(std::min(left, kPageSize)));
     if (!token.empty()) query.emplace_back("page-token", token);
-    MORAINE_ASSIGN(auto answer, session.client.Get("/api/v1/maintenance/schedules", query));
+    MORAINE_ASSIGN(auto answer, session.client.Get(kSchedulesPath, query));
     if (session.PrintedJson(answer)) return {};
     const auto& schedules = ListOf(answer.json, "schedules");
     for (const auto& schedule : schedules) AddRow(schedule, IntOf(answer.json, "now-ms"), &table);
