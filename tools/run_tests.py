@@ -81,7 +81,7 @@ class Stage:
         self.deadline = min(start + 60 * self.minutes * (4 if full else 1), whole_deadline)
         try:
             with tempfile.TemporaryDirectory(prefix="moraine-test-", ignore_cleanup_errors=True) as scratch:
-                os.environ["TMPDIR"] = scratch
+                os.environ["TMPDIR"] = os.environ["TEST_TMPDIR"] = scratch
                 self.body(self)
             self.result = "failed" if self.counts.failed else "ok"
         except StageFailed as problem:
@@ -273,13 +273,13 @@ STAGES = [
     Stage("tidy", 2, "module directions, doors, effects, links, format", tidy),
     Stage("build", 30, "the shipped tree and all tests", build),
     Stage("unit", 5, "unit, case and fault tests", unit),
-    Stage("stores", 10, "unit tests on PostgreSQL and MariaDB, and servers on them", stores),
-    Stage("interop", 8, "PyIceberg, DuckDB and the binary as a black box", interop),
-    Stage("kill", 8, "kill -9 under concurrent writers", kill),
-    Stage("judges", 10, "Iceberg's compatibility kit, PyIceberg's own tests, requests at random", judges),
-    Stage("engines", 20, "Spark 3.5 and 4, Flink, Trino", engines),
+    Stage("stores", 20, "unit tests on PostgreSQL and MariaDB, and servers on them", stores),
+    Stage("interop", 16, "PyIceberg, DuckDB and the binary as a black box", interop),
+    Stage("kill", 12, "kill -9 under concurrent writers", kill),
+    Stage("judges", 15, "Iceberg's compatibility kit, PyIceberg's own tests, requests at random", judges),
+    Stage("engines", 30, "Spark 3.5 and 4, Flink, Trino", engines),
     Stage("asan", 40, "unit tests with address and undefined behaviour sanitizers", asan),
-    Stage("tsan", 25, "unit tests of the modules with threads, thread sanitizer", tsan),
+    Stage("tsan", 40, "unit tests of the modules with threads, thread sanitizer", tsan),
     Stage("fuzz", 25, "every parser of foreign bytes, with its corpus", fuzz),
 ]
 

@@ -179,7 +179,8 @@ TEST_F(HttpLimitsTest, ConnectionsOfOneClient) {
 /// 200 clients that send or read as slowly as they can, and one in a hurry.
 TEST_F(HttpLimitsTest, SlowClientsCostTheOthersNothing) {
   constexpr int kEach = 67;
-  StartServer({.request_threads = 2});
+  StartServer(
+      {.request_threads = 2, .header_timeout = 120s, .body_timeout = 120s, .write_timeout = 120s});
   std::vector<RawClient> slow;
   for (int i = 0; i < kEach; ++i) {
     slow.push_back(Connect());
@@ -206,9 +207,10 @@ TEST_F(HttpLimitsTest, SlowClientsCostTheOthersNothing) {
       }
     }
   }
-  EXPECT_LT(SystemClock().Mono() - begun, 10s);
+  EXPECT_LT(SystemClock().Mono() - begun, 60s);  // who waited for a slow one would wait longer
   EXPECT_EQ(handled_, kEach + 200);
-  EXPECT_EQ(server_->stats().running, 0u);
+  // A thread of the pool counts itself out a moment after its answer is on its way.
+  EXPECT_TRUE(Eventually([&] { return server_->stats().running == 0; }));
 }
 
 /// Progress alone does not keep a connection: a whole answer has its time, too.

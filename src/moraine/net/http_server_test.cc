@@ -381,10 +381,8 @@ TEST_F(HttpServerTest, GivesUpOnReadersThatStop) {
 }
 
 TEST_F(HttpServerTest, SlowClientsHoldNoWorker) {
-  StartServer({.request_threads = 1,
-               .idle_timeout = 600ms,
-               .header_timeout = 300ms,
-               .body_timeout = 300ms});
+  StartServer(
+      {.request_threads = 1, .idle_timeout = 3s, .header_timeout = 300ms, .body_timeout = 300ms});
   RawClient silent = Connect();
   RawClient slow_header = Connect();
   slow_header.Send("GET / HTTP/1.1\r\nHost: loc");
@@ -523,8 +521,8 @@ TEST_F(HttpServerTest, HoldsThousandsOfParkedPolls) {
       ASSERT_TRUE(Eventually([&] { return server_->stats().parked == i + 1; }));
     }
   }
-  ASSERT_TRUE(Eventually([&] { return server_->stats().parked == kPolls; }));
-  EXPECT_EQ(server_->stats().running, 0u);
+  ASSERT_TRUE(Eventually(
+      [&] { return server_->stats().parked == kPolls && server_->stats().running == 0; }));
   RawClient other = Connect();
   other.Send(Get("/other"));
   EXPECT_EQ(other.Read().status, 200);
@@ -670,7 +668,7 @@ TEST_F(HttpServerTest, StopWithoutGraceCancelsWhatRuns) {
   ASSERT_TRUE(Eventually([&] { return handled_ == 2 && server_->stats().running == 21; }));
   MonoTime before = SystemClock().Mono();
   server_->Stop(0s);
-  EXPECT_LT(SystemClock().Mono() - before, 5s);
+  EXPECT_LT(SystemClock().Mono() - before, 20s);
   EXPECT_EQ(server_->stats().connections, 0u);
   EXPECT_EQ(handled_, 2);
   server_->Stop(0s);

@@ -212,7 +212,7 @@ TEST_F(DatabaseTest, SlowStatementsEndWithTheCall) {
   Status status = database_->Run(brief, Access::kWrite,
                                  [&](Transaction& t) { return t.Query(slow, {}).status(); });
   EXPECT_EQ(status.code(), Code::kDeadline) << status.ToString();
-  EXPECT_LT(brief.clock().Mono() - begun, std::chrono::seconds(5));
+  EXPECT_LT(brief.clock().Mono() - begun, std::chrono::seconds(20));
   EXPECT_EQ(Number("SELECT COUNT(*) FROM thing"), 0) << "and it goes on";
 }
 

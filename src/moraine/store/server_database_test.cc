@@ -51,7 +51,7 @@ class ServerDatabaseTest : public testing::Test {
                             return t.Execute("KILL CONNECTION " + std::to_string(id), {}).status();
                           })
                     .ok());
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 2'000; ++i) {
       constexpr std::string_view kLeft =
           "SELECT COUNT(*) + SLEEP(0.01) FROM information_schema.processlist WHERE id = ?";
       auto left = Number(*others_, kLeft, {id});

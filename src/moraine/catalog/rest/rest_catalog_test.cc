@@ -794,7 +794,7 @@ TEST_F(RestCatalogTest, WorksOverTheWire) {
       });
   ASSERT_TRUE(server.ok());
   auto http = net::MakeHttpClient({});
-  Call call(SystemEnv(NullLogger()), std::chrono::seconds(10));
+  Call call(SystemEnv(NullLogger()), std::chrono::seconds(60));
   auto catalog = RestCatalog::Open(call, *http, {(*server)->base_url() + "/c", {}});
   ASSERT_TRUE(catalog.ok()) << catalog.status().ToString();
   auto table = (*catalog)->LoadTable(call, kTable, nullptr);
