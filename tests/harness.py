@@ -16,12 +16,18 @@ ROOT = Path(__file__).resolve().parent.parent
 BINARY = Path(os.environ.get("MORAINE_BINARY", ROOT / "bin" / "moraine"))
 
 
+GIVEN: set[int] = set()  # somebody may have asked, and not have begun to listen
+
+
 def free_port() -> int:
     """Below those that the kernel gives to connections: a client that asks meanwhile must not get it, nor find itself there."""
     first_of_kernel = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     for port in random.SystemRandom().sample(range(10_000, max(first_of_kernel, 20_000)), 1_000):
+        if port in GIVEN:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            GIVEN.add(port)
             return port
     raise AssertionError("no port is free")
 
@@ -65,7 +71,7 @@ class Server:
     def uri(self) -> str:
         return self.url + "/iceberg"
 
-    def start(self, timeout: float = 20):
+    def start(self, timeout: float = 90):
         assert BINARY.exists(), f"{BINARY} is not built: run ./dev build"
         command = [BINARY, "server", "--listen", f"127.0.0.1:{self.port}", "--store", self.store_url,
                    "--warehouse", self.root, "--optimizer-threads", str(self.optimizer_threads), *self.flags]
@@ -88,7 +94,7 @@ class Server:
         except OSError:
             return False
 
-    def stop(self, timeout: float = 20) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """SIGTERM, as a person or systemd would; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:

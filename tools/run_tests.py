@@ -235,7 +235,7 @@ def fuzz(stage: Stage):
         found.mkdir()
         corpus = [folder for folder in (ROOT / "tests/fuzz/corpus" / entry,) if folder.exists()]
         return entry, stage.run(
-            ROOT / "build/clang/tests/fuzz" / f"fuzz_{entry}", f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048",
+            ROOT / "build/clang/tests/fuzz" / f"fuzz_{entry}", f"-max_total_time={seconds}", "-timeout=50", "-rss_limit_mb=2048",
             "-print_final_stats=0", "-verbosity=1", f"-artifact_prefix={found}/crash-", found, *corpus, check=False, **SANITIZER_ENV)
 
     with ThreadPoolExecutor(CORES) as pool:

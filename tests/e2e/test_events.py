@@ -187,7 +187,7 @@ def test_pages_and_a_poll_that_waits(server):
     assert [event["data"]["name"] for event in answers[0][1]["events"]] == ["b"]
     began = time.monotonic()
     assert server.get("/api/v1/events?after=latest&wait=200ms")[1]["events"] == []
-    assert 0.15 < time.monotonic() - began < 5
+    assert 0.15 < time.monotonic() - began < 25
 
 
 def test_a_stream_goes_on_where_it_broke(server):
@@ -210,7 +210,7 @@ def test_a_stream_goes_on_where_it_broke(server):
 
 
 def test_streams_are_bounded_and_end_with_the_server(tmp_path, store):
-    with Server(tmp_path / "server", *FLAGS, "--set=events.max-streams=2", store=store) as server:
+    with Server(tmp_path / "server", *FLAGS, "--set=events.max-streams=2", "--set=server.shutdown-grace=90s", store=store) as server:
         streams = [Stream(server, "/api/v1/events") for _ in range(2)]
         third = Stream(server, "/api/v1/events")
         assert third.status == 429
@@ -218,8 +218,8 @@ def test_streams_are_bounded_and_end_with_the_server(tmp_path, store):
         streams.pop().close()
         eventually(lambda: Stream(server, "/api/v1/events").status == 200)
         began = time.monotonic()
-        assert server.stop() == 0
-        assert time.monotonic() - began < 8
+        assert server.stop(120) == 0
+        assert time.monotonic() - began < 60  # streams don't use up the grace
         assert list(streams[0].blocks())[0] == "retry: 1000"  # and the end of the body
 
 
@@ -339,6 +339,7 @@ def test_no_event_is_lost_when_the_server_is_killed(tmp_path):
                 time.sleep(chance.uniform(0.3, 0.9))
                 server.kill()
                 server.start()
+            until(lambda: len(acknowledged) > 20, "enough is written", 120, server)
             time.sleep(0.5)
             stop.set()
             make_table(server, "last")

@@ -10,7 +10,7 @@ import time
 import pytest
 from catalog_history import DONE, REFUSED, UNKNOWN, Change, Client, History, Row, addition, check, creation, stored_rows, table_path
 from database_server import DatabaseServer
-from harness import Server
+from harness import Server, until
 from tcp_gate import Gate
 
 SECONDS = 300 if os.environ.get("MORAINE_FULL") == "1" else 40
@@ -172,6 +172,7 @@ def test_each_history_is_one_line(tmp_path):
                 actor.start()
             try:
                 disturb(rng, servers, database, gate, history, time.monotonic() + SECONDS)
+                until(lambda: sum(change.outcome == DONE for change in list(history.changes.values())) > 5 * SECONDS or problems, "enough commits", 150)
             finally:
                 stop.set()
                 for actor in actors:

@@ -17,7 +17,7 @@ import pytest
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.expressions import EqualTo
 
-from harness import BINARY, Server, die_with_parent
+from harness import BINARY, Server, die_with_parent, until
 
 FULL = os.environ.get("MORAINE_FULL") == "1"
 ROUNDS = 400 if FULL else 50
@@ -164,6 +164,9 @@ def test_nothing_is_lost_or_doubled(tmp_path, monkeypatch):
             victim = server if what == "server" else optimizer
             victim.kill()
             victim.start()
+        until(lambda: sum(len(book.acknowledged) for book in books.values()) > ROUNDS / 2
+              and sum(p["state"] == "succeeded" for p in server.get("/api/v1/processes?limit=1000")[1]["processes"]) > 5,
+              "work is done meanwhile", 180, server)
         stop.set()
         for thread in threads:
             thread.join(60)

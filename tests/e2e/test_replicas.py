@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import test_kill
 from database_server import KINDS, DatabaseServer
-from harness import BINARY, Server, die_with_parent
+from harness import BINARY, Server, die_with_parent, until
 from pyiceberg.catalog.rest import RestCatalog
 
 pytestmark = pytest.mark.database
@@ -58,8 +58,8 @@ def catalog(server: Server) -> RestCatalog:
     return RestCatalog("m", uri=server.uri, warehouse="default")
 
 
-def make_fleet(server: Server, tables: int, appends: int = 5, **properties) -> str:
-    space = f"fleet_{time.time_ns()}"
+def make_fleet(server: Server, tables: int, appends: int = 5, space: str = "", **properties) -> str:
+    space = space or f"fleet_{time.time_ns()}"
     client = catalog(server)
     client.create_namespace(space)
     for number in range(tables):
@@ -116,13 +116,16 @@ def test_two_servers_share_a_fleet_and_do_nothing_twice(replicas):
 def test_a_dead_servers_work_is_taken_over(replicas):
     first, second = replicas("a", "b")
     time.sleep(LEASE_SECONDS)
-    space = make_fleet(second, 12)
+    space = f"fleet_{time.time_ns()}"
+    making = threading.Thread(target=make_fleet, args=[second, 12], kwargs={"space": space})
+    making.start()  # processes come and go meanwhile: one of twelve is seen
     while not any(p["state"] in ("running", "committing") for p in processes_of(second, space)):
-        assert len(processes_of(second, space)) < 12, "all over before anything was killed"
+        assert making.is_alive() or len(processes_of(second, space)) < 12, "all over before anything was killed"
         time.sleep(0.01)
     first.kill()
     # What it had begun, and what is new in its part of the tables.
     before = {p["process-id"] for p in processes_of(second, space)}
+    making.join()
     for number in range(12):
         table = catalog(second).load_table(f"{space}.t{number}")
         for _ in range(4):
@@ -162,6 +165,9 @@ def test_nothing_is_lost_or_doubled_while_servers_die(replicas, monkeypatch):
             victim.kill()
             time.sleep(rng.choice((0, 2)))  # at times long enough for the other to take over
             victim.start(60)
+        # On a slow machine: until something has happened that proves something.
+        until(lambda: sum(len(book.acknowledged) for book in books.values()) > rounds
+              and sum(p["state"] == "succeeded" for p in processes_of(servers[0], space)) > 5, "work is done meanwhile", 180, servers[0])
     finally:
         stop.set()
     for thread in threads:
@@ -198,13 +204,13 @@ def test_a_stopped_servers_work_goes_on_at_once(replicas):
     time.sleep(1.5)  # the second one lives; what it is given comes with the first one's next round, too late
     assert first.stop() == 0
     space = make_fleet(second, 4)
-    wait_for_processes(second, space, 4, limit=30)
+    wait_for_processes(second, space, 4, limit=120)
     check_rows(second, space, 4)
 
 
 @ON_ONE
 def test_says_that_it_stops_and_serves_on_for_a_while(replicas):
-    (server,) = replicas("a", flags=("--set=server.drain-delay=2s",))
+    (server,) = replicas("a", flags=("--set=server.drain-delay=8s",))
     assert server.get("/health/ready")[0] == 200
     _, reply, _ = server.post("/api/v1/optimizers", {"group": "elsewhere", "threads": 1, "memory-bytes": 1, "version": "1", "protocol": 2})
     poll = threading.Thread(target=lambda: answers.append(server.post(
@@ -212,7 +218,7 @@ def test_says_that_it_stops_and_serves_on_for_a_while(replicas):
     answers = []
     poll.start()
     time.sleep(0.3)
-    stopping = threading.Thread(target=lambda: answers.append(("exit", server.stop())))
+    stopping = threading.Thread(target=lambda: answers.append(("exit", server.stop(60))))
     stopping.start()
     while server.get("/health/ready")[0] == 200:
         assert stopping.is_alive(), "it has stopped without a word"

@@ -65,7 +65,8 @@ def free_ports(count: int) -> list[int]:
                 high.bind(("127.0.0.1", port))
             except (OSError, OverflowError):
                 continue
-            if port > 1024 and port not in ports:
+            # Nor may one be where another listens for its own protocol.
+            if port > 1024 and not {port, port + 10000} & {one + more for one in ports for more in (0, 10000)}:
                 ports.append(port)
     return ports
 

@@ -25,8 +25,8 @@ class Statements:
                                             stderr=log, preexec_fn=die_with_parent)
         self.pending = b""
 
-    def __call__(self, statement: str, mode: str = "batch", most: int = MOST_ROWS, timeout: float = 180) -> list[tuple]:
-        """Its rows. Errors: StatementFailed with the engine's words."""
+    def __call__(self, statement: str, mode: str = "batch", most: int = MOST_ROWS, timeout: float = 180, on_row=None) -> list[tuple]:
+        """Its rows; on_row(count) is called with each. Errors: StatementFailed with the engine's words."""
         self.process.stdin.write(f"{mode}\t{most}\t{' '.join(statement.split())}\n".encode())
         self.process.stdin.flush()
         end, rows = time.monotonic() + timeout, []
@@ -37,6 +37,8 @@ class Statements:
             if line.startswith("error "):
                 raise StatementFailed(f"{statement}: {line.removeprefix('error ')}")
             rows.append(tuple(json.loads(line)))
+            if on_row is not None:
+                on_row(len(rows))
 
     def line(self, end: float, statement: str) -> str:
         """The next that is of an answer; others go to the log."""

@@ -1,5 +1,4 @@
 """Flink 1.20 through the REST catalog: batch and streaming, and others read what it wrote."""
-import threading
 
 import pyarrow as pa
 import pytest
@@ -99,8 +98,10 @@ def test_a_stream_sees_commits_of_others(catalog, namespace, sql):
     sql("CREATE TABLE t (id BIGINT)")
     sql("INSERT INTO t VALUES (1)")
     table = catalog.load_table(f"{namespace}.t")
-    timer = threading.Timer(4, lambda: table.append(pa.table({"id": pa.array([2, 3], pa.int64())})))
-    timer.start()
-    rows = sql("SELECT * FROM t /*+ OPTIONS('streaming' = 'true', 'monitor-interval' = '200ms') */", "streaming", most=3, timeout=90)
-    timer.join()
+
+    def append(count: int):
+        if count == 1:  # the stream has begun: one that begins later reads from the newest snapshot on
+            table.append(pa.table({"id": pa.array([2, 3], pa.int64())}))
+
+    rows = sql("SELECT * FROM t /*+ OPTIONS('streaming' = 'true', 'monitor-interval' = '200ms') */", "streaming", most=3, timeout=90, on_row=append)
     assert sorted(rows) == [(1,), (2,), (3,)]

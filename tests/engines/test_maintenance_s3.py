@@ -20,7 +20,8 @@ from s3_faults import S3Faults
 from seaweed import KEY, SECRET, Seaweed
 
 SCHEMA = pa.schema([("id", pa.int64())])
-SETTINGS = ("--set", "maintenance.retry-first=100ms", "--set", "maintenance.retry-last=500ms", "--set", "catalog.drop-hold-time=0")
+SETTINGS = ("--set", "maintenance.retry-first=100ms", "--set", "maintenance.retry-last=500ms", "--set", "catalog.drop-hold-time=0",
+            "--set", "maintenance.expire-snapshots=off")  # but when it is asked for
 # Nothing runs but what is asked for.
 QUIET = {"self-optimizing.enabled": "false", "table-expire.enabled": "false", "clean-orphan-file.enabled": "false",
          "clean-dangling-delete-files.enabled": "false", "rewrite-manifests.enabled": "false",
@@ -228,10 +229,6 @@ def test_quarantine_is_copied_by_the_store_and_outlives_a_kill(lake, faults, sto
     assert below(store, catalog) == live and ids_of(catalog) == [0, 1]
 
 
-def most_in_a_second(deletes) -> int:
-    return max(sum(len(other.keys) for other in deletes if each.when <= other.when < each.when + 0.9) for each in deletes)
-
-
 def test_deletes_come_in_batches_and_no_faster_than_they_may(lake, faults, store):
     catalog, table = make_table(lake, store, 1, **{"clean-orphan-file.quarantine": "false"})
     folder, live = folder_of(catalog), live_keys(catalog)
@@ -263,7 +260,8 @@ def test_deletes_come_in_batches_and_no_faster_than_they_may(lake, faults, store
         waits = [later.when - earlier.when for earlier, later in zip([first, *again], again)]
         assert waits[0] >= 0.05 and waits[1] >= 0.1 and waits[2] >= 0.2, waits
     # Each batch may begin once the seconds of those before it are over.
-    assert most_in_a_second(firsts) <= 300 and firsts[-1].when - firsts[0].when >= 1.5
+    listed = max(each.when for each in faults.asked("ListObjects") if each.when < firsts[0].when)
+    assert firsts[-1].when - listed >= 1.9  # from before the first began: that may have come late
 
 
 def test_a_purge_is_brought_to_its_end(lake, faults, store):

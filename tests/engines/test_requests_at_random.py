@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import ROOT, Server, die_with_parent
+from harness import ROOT, Server, die_with_parent, until
 from installed import installed
 
 HERE = Path(__file__).resolve().parent
@@ -60,6 +60,7 @@ def test_requests_at_random(tmp_path, document):
                 process.kill()
                 process.wait()
         said = log.read_text(errors="replace")
-        assert server.running() and server.healthy(), server.log_tail()
+        assert server.running(), server.log_tail()
+        until(server.healthy, "the server answers /health", 60, server)
         assert status == 0, f"seed {seed}:\n{said[-20_000:]}\n{server.log_tail()}"
         assert "Test cases" in said or "generated" in said, said

@@ -53,7 +53,8 @@ def append_batches(lake, count: int):
     catalog = pyiceberg(lake)
     catalog.create_namespace("db")
     schema = pa.schema([("id", pa.int64()), ("word", pa.string())])
-    table = catalog.create_table("db.t", schema)
+    # Nothing begins by itself: a run that is asked for would find nothing to do.
+    table = catalog.create_table("db.t", schema, properties={"self-optimizing.minor.trigger.file-count": "1000"})
     for batch in range(count):
         ids = list(range(batch * 100, batch * 100 + 100))
         table.append(pa.table({"id": ids, "word": [f"w{i % 7}" for i in ids]}, schema=schema))

@@ -158,7 +158,7 @@ def test_upserts_and_position_deletes_of_a_stream(spark, busy):
     assert delete_files(stream.catalog, "t") != (0, 0)
     assert optimize(busy, "t", "full")["type"] == "full"
     stream.writer.stdin.close()
-    assert stream.writer.wait(10) == 0
+    assert stream.writer.wait(60) == 0
     processes = wait_until_idle(busy)
 
     expected = stream.rows()

@@ -526,7 +526,7 @@ def add_equality_deletes(rng: random.Random, table: Table, sequence_number: int)
         picked = some_rows(rng, len(file.rows)) if rng.random() < 0.5 else []
         keys |= {tuple(file.rows[i][here[f["id"]]] if f["id"] in here else None for f in columns) for i in picked}
     keys |= {tuple(primitive_value(rng, f["type"], 10) for f in columns) for _ in range(5)}
-    keys = [key for key in keys if all(fits(value, f["type"]) for value, f in zip(key, columns))]
+    keys = [key for key in sorted(keys, key=repr) if all(fits(value, f["type"]) for value, f in zip(key, columns))]
     if not numbers or not keys:
         return
     for number in numbers:
