@@ -88,6 +88,13 @@ def test_servers_share_maintenance(pair):
     # Nothing is left to do for the other one.
     again = [outcome(first, run) for run in [ask(second, name, "expire-snapshots") for name in names]]
     assert {run["state"] for run in again} == {"nothing"}
+    # What is due is told by any of them, and by this store's SQL.
+    for state in ("late", "waiting", "failing", "asked", "paused", "running"):
+        status, answer, _ = second.get(f"/api/v1/maintenance/schedules?state={state}&action=expire-snapshots")
+        assert (status, answer["schedules"]) == (200, []), (state, answer)
+    assert first.post(f"{table_path(names[0])}/maintenance/pause", {"action": "expire-snapshots"})[0] == 204
+    paused = second.get("/api/v1/maintenance/schedules?state=paused")[1]["schedules"]
+    assert [(one["table"], one["active-run-id"]) for one in paused] == [(f"default.{names[0]}", "")], paused
 
 
 @ON_ONE
