@@ -1,10 +1,13 @@
 """Maintenance by itself, through the binary: what is due is done by the embedded optimizer, also after a kill."""
+import os
+import re
+import subprocess
 import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from harness import Server, until
+from harness import BINARY, Server, until
 from maintained import UNASKED_NOTHING, ask, outcome, table_path
 from pyiceberg.catalog.rest import RestCatalog
 
@@ -71,10 +74,34 @@ def test_settings_that_can_not_be_are_refused(tmp_path):
             raise AssertionError(f"{setting} was taken")
 
 
-def make_history(server: Server):
+def test_how_far_a_run_is_shows_while_it_goes_on(tmp_path):
+    files, rate = 80, 10
+    with Server(tmp_path, *UNASKED_NOTHING, "--set", "optimizing.heartbeat-interval=100ms", optimizer_threads=1) as server:
+        make_history(server, **{"maintenance.delete-files-per-second": str(rate)})
+        folder = next(path.parent for path in Path(server.warehouse).rglob("*.parquet"))
+        for number in range(files):
+            path = folder / f"nobodys-{number}.parquet"
+            path.write_bytes(b"PAR1")
+            os.utime(path, (time.time() - 30 * 86_400,) * 2)
+        run_id = ask(server, "db.t", "clean-orphan-files")
+
+        def figures() -> dict:
+            return server.get(f"/api/v1/maintenance/runs/{run_id}")[1].get("progress", {})
+
+        until(lambda: 0 < figures().get("files", 0) < figures().get("files-expected", 0), "some files are gone", 60, server, every=0.05)
+        assert figures()["files-expected"] == files and figures()["tasks-running"] == 1
+        shown = subprocess.run([BINARY, "maintenance", "show", run_id, "--server", server.url], capture_output=True, text=True, timeout=60, check=True,
+                               env=os.environ | {"COLUMNS": "160"}).stdout
+        assert re.search(rf"this step .* 0 of 1 task +[0-9]+ of {files} files", shown), shown
+        run = outcome(server, run_id, table="db.t")
+        assert [(one["proof"], one["files-removed"], one["files-failed"]) for one in run["deletions"]] == [("quarantine", files, 0)], run
+        assert "progress" not in server.get(f"/api/v1/maintenance/runs/{run_id}")[1]
+
+
+def make_history(server: Server, **properties: str):
     catalog = RestCatalog("m", uri=server.uri, warehouse="default")
     catalog.create_namespace("db")
-    table = catalog.create_table("db.t", SCHEMA, properties=EXPIRES)
+    table = catalog.create_table("db.t", SCHEMA, properties=EXPIRES | properties)
     for number in range(3):
         table.append(rows(number))
 

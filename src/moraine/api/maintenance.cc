@@ -5,6 +5,7 @@
 #include "moraine/api/impl_internal.h"
 #include "moraine/base/text.h"
 #include "moraine/maintenance/controls.h"
+#include "moraine/upkeep/deletion_task.h"
 
 namespace moraine::api {
 namespace {
@@ -157,6 +158,34 @@ Result<std::string> RunsText(Call& call, Controls& controls, int64_t table_id,
   return text;
 }
 
+/// What became of it is in the row as the task said it; a row that can't be read says nothing.
+void WriteDecision(const maintenance::DeletionRow& row, JsonWriter* out) {
+  upkeep::DeletionResult became;
+  std::string problem;
+  if (row.state == "done") {
+    if (auto said = upkeep::DeletionResultFromJson(row.result); said.ok()) became = *said;
+    if (became.failed > 0 && !became.failures.empty())
+      problem = became.failures[0].first + ": " + became.failures[0].second;
+  } else {
+    problem = row.result;  // an error
+  }
+  out->BeginObject()
+      .Field("proof", row.deletion.proof)
+      .Field("list-location", row.deletion.list_location)
+      .Field("files", row.deletion.files)
+      .Field("bytes", row.deletion.bytes)
+      .Field("table-version", row.table_version)
+      .Field("state", row.state)
+      .Field("files-removed", became.deleted)
+      .Field("files-kept", became.kept)
+      .Field("files-failed", became.failed)
+      .Field("given-again", became.stale)
+      .Field("problem", problem)
+      .Field("decided-ms", row.decided_ms)
+      .Field("finished-ms", row.finished_ms)
+      .EndObject();
+}
+
 Result<std::string> RunText(Call& call, Controls& controls, const std::string& run_id) {
   MORAINE_ASSIGN(auto detail, controls.Run(call, run_id));
   std::string text;
@@ -169,19 +198,19 @@ Result<std::string> RunText(Call& call, Controls& controls, const std::string& r
   out.Key("run");
   WriteRun(*detail.run, &out);
   out.Key("options").Raw(detail.run->options).Key("details").Raw(detail.run->details);
-  out.Key("deletions").BeginArray();
-  for (const auto& row : detail.deletions) {
-    out.BeginObject()
-        .Field("proof", row.deletion.proof)
-        .Field("list-location", row.deletion.list_location)
-        .Field("files", row.deletion.files)
-        .Field("bytes", row.deletion.bytes)
-        .Field("table-version", row.table_version)
-        .Field("state", row.state)
-        .Field("decided-ms", row.decided_ms)
-        .Field("finished-ms", row.finished_ms)
+  if (const auto& progress = detail.progress; progress.tasks() > 0) {
+    out.Key("progress")
+        .BeginObject()
+        .Field("tasks-waiting", progress.waiting)
+        .Field("tasks-running", progress.running)
+        .Field("tasks-ended", progress.ended)
+        .Field("files", progress.files)
+        .Field("files-expected", progress.input_files)
+        .Field("bytes-read", progress.bytes_read)
         .EndObject();
   }
+  out.Key("deletions").BeginArray();
+  for (const auto& row : detail.deletions) WriteDecision(row, &out);
   out.EndArray().EndObject();
   return text;
 }

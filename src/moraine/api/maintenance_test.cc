@@ -4,8 +4,10 @@
 
 #include "moraine/api/testing/api_world.h"
 #include "moraine/maintenance/controls.h"
+#include "moraine/maintenance/run_store.h"
 #include "moraine/maintenance/schedule.h"
 #include "moraine/optimizing/table_state.h"
+#include "moraine/upkeep/deletion_task.h"
 
 namespace moraine::api {
 namespace {
@@ -179,10 +181,55 @@ TEST_F(MaintenanceApiTest, RunsAreAskedForOnce) {
   EXPECT_EQ(Status(Method::kPost, clean, R"({"options": {"older-than-ms": 1}, "dry-run": true})"),
             200);
   Json waiting = world_.Get("/api/v1/maintenance/runs/" + run_id);
-  EXPECT_NE(waiting.Find("waits"), nullptr);
+  EXPECT_EQ(waiting.Find("waits")->as_string(), "") << "its turn";
   EXPECT_EQ(world_.Send(Method::kGet, "/api/v1/maintenance/runs/nothing").status, 404);
   Json view = world_.Get(Path("/maintenance"));
   EXPECT_EQ(view.Find("actions")->as_array()[0].Find("asked-run-id")->as_string(), run_id);
+}
+
+TEST_F(MaintenanceApiTest, DecisionsSayWhatBecameOfTheirFiles) {
+  constexpr char kRun[] = "019b7a2c-5c00-7000-8000-000000000001";
+  struct Row {
+    const char* state;
+    std::string result;
+    int64_t removed, kept, failed;
+    bool again;
+    const char* problem;
+  };
+  const std::vector<Row> rows = {
+      {"done", upkeep::DeletionResultToJson({.deleted = 3, .kept = 1}), 3, 1, 0, false, ""},
+      {"done",
+       upkeep::DeletionResultToJson({.deleted = 1, .failed = 2, .failures = {{"f", "denied"}}}), 1,
+       0, 2, false, "f: denied"},
+      {"done", upkeep::DeletionResultToJson({.stale = true}), 0, 0, 0, true, ""},
+      {"failed", "the worker is lost", 0, 0, 0, false, "the worker is lost"},
+      {"done", "not JSON", 0, 0, 0, false, ""},
+  };
+  Call call = world_.call();
+  const auto write = [&](store::Transaction& t) -> moraine::Status {
+    maintenance::MaintenanceRun run{.run_id = kRun};
+    run.subject.table_id = id_;
+    MORAINE_TRY(maintenance::InsertRun(t, run));
+    for (size_t i = 0; i < rows.size(); ++i) {
+      // As they are listed: the newest first.
+      const auto task_id = static_cast<int64_t>(rows.size() - i);
+      MORAINE_TRY(maintenance::InsertDeletion(
+          t, {kRun, task_id, id_, "u", 1, "m", {"orphan", "l", 9, 90}, 5, 0, "", ""}));
+      MORAINE_TRY(maintenance::FinishDeletion(t, kRun, task_id, rows[i].state, rows[i].result, 6));
+    }
+    return {};
+  };
+  ASSERT_TRUE(world_.world().store().Run(call, store::Access::kWrite, write).ok());
+  const Json detail = world_.Get(std::string("/api/v1/maintenance/runs/") + kRun);
+  const auto& found = detail.Find("deletions")->as_array();
+  ASSERT_EQ(found.size(), rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(found[i].Find("files-removed")->int64(), rows[i].removed) << i;
+    EXPECT_EQ(found[i].Find("files-kept")->int64(), rows[i].kept) << i;
+    EXPECT_EQ(found[i].Find("files-failed")->int64(), rows[i].failed) << i;
+    EXPECT_EQ(found[i].Find("given-again")->as_bool(), rows[i].again) << i;
+    EXPECT_EQ(found[i].Find("problem")->as_string(), rows[i].problem) << i;
+  }
 }
 
 TEST_F(MaintenanceApiTest, RunsAreCancelled) {

@@ -174,10 +174,62 @@ std::string ByOf(const Json& run) {
   return cancelled_by.empty() ? by : fmt::format("{}, cancelled by {}", by, cancelled_by);
 }
 
+/// What the server decided to remove, and what became of it.
+std::string DecisionsText(const Json& detail, const Console& console) {
+  TextTable table({{"DECISION"},
+                   {"FILES", Align::kRight},
+                   {"SIZE", Align::kRight},
+                   {"STATE"},
+                   {"REMOVED", Align::kRight},
+                   {"PROBLEM", Align::kLeft, TextTable::Cut::kYes},
+                   {"LIST"}});
+  for (const auto& row : ListOf(detail, "deletions")) {
+    const int64_t failed = IntOf(row, "files-failed");
+    Cell state = {TextOf(row, "state")};
+    if (BoolOf(row, "given-again")) state = {"given again"};
+    if (failed > 0) state = {FormatCount(failed) + " failed", Colour::kYellow};
+    std::string problem = TextOf(row, "problem");
+    if (const int64_t kept = IntOf(row, "files-kept"); problem.empty() && kept > 0)
+      problem = FormatFiles(kept) + (kept == 1 ? " is" : " are") + " needed again";
+    table.Add({TextOf(row, "proof"), FormatCount(IntOf(row, "files")),
+               FormatMebibytes(IntOf(row, "bytes")), std::move(state),
+               FormatCount(IntOf(row, "files-removed")), std::move(problem),
+               TextOf(row, "list-location")});
+  }
+  return table.empty() ? "" : table.Text(console);
+}
+
 std::string TookOf(const Json& run, int64_t now_ms) {
   const int64_t end_ms = IntOf(run, "finished-ms");
   const int64_t took_ms = (end_ms > 0 ? end_ms : now_ms) - IntOf(run, "created-ms");
   return FormatDuration(Millis(std::max<int64_t>(0, took_ms)));
+}
+
+constexpr int kBarCells = 20;
+
+/// "[####....]  45%  2 of 5 tasks  45,000 of 100,000 files": what its optimizers have told.
+std::string FiguresOf(const Json& detail) {
+  const Json& progress = ObjectOf(detail, "progress");
+  if (!progress.is_object()) return "";
+  const int64_t files = IntOf(progress, "files");
+  const int64_t expected = IntOf(progress, "files-expected");
+  const int64_t bytes = IntOf(progress, "bytes-read");
+  const int64_t ended = IntOf(progress, "tasks-ended");
+  const int64_t tasks = ended + IntOf(progress, "tasks-running") + IntOf(progress, "tasks-waiting");
+  std::vector<std::string> parts;
+  if (expected > 0 && files <= expected) {
+    const int percent =
+        static_cast<int>(100.0 * static_cast<double>(files) / static_cast<double>(expected));
+    parts.push_back(fmt::format("{} {:3}%", ProgressBar(percent, kBarCells), percent));
+  }
+  parts.push_back(fmt::format("{} of {} task{}", ended, tasks, tasks == 1 ? "" : "s"));
+  if (expected > 0 && files <= expected) {
+    parts.push_back(fmt::format("{} of {}", FormatCount(files), FormatFiles(expected)));
+  } else if (files > 0) {
+    parts.push_back(FormatFiles(files));
+  }
+  if (bytes > 0) parts.push_back(FormatMebibytes(bytes) + " read");
+  return fmt::format("{}", fmt::join(parts, "  "));
 }
 
 /// One line about a run that goes on.
@@ -185,11 +237,10 @@ std::string ProgressOf(const Json& detail) {
   const Json& run = ObjectOf(detail, "run");
   if (!run.is_object()) {
     std::string waits = TextOf(detail, "waits");
-    return "waits" + (waits.empty() || waits == "waits for its turn" ? "" : ": " + waits);
+    return "waits" + (waits.empty() ? "" : ": " + waits);
   }
   std::string line = TextOf(run, "state");
-  const int64_t tasks = IntOf(run, "tasks");
-  if (tasks > 0) line += fmt::format("  {} task{}", FormatCount(tasks), tasks == 1 ? "" : "s");
+  if (std::string figures = FiguresOf(detail); !figures.empty()) line += "  " + figures;
   if (std::string removed = RemovedOf(run); !removed.empty()) line += "  removed " + removed;
   if (std::string reason = TextOf(run, "reason"); !reason.empty()) line += "  " + reason;
   return line;
@@ -210,8 +261,7 @@ std::string EndOf(const Json& run) {
 std::string WaitsFor(Session& session, const std::string& run_id) {
   auto answer = session.client.Get(std::string(kRunsPath) + "/" + net::EncodePart(run_id));
   if (!answer.ok() || ObjectOf(answer->json, "run").is_object()) return "";
-  std::string waits = TextOf(answer->json, "waits");
-  return waits == "waits for its turn" ? "" : waits;
+  return TextOf(answer->json, "waits");
 }
 
 /// Follows a run to its end. Conflict when it failed or was cancelled.
@@ -372,7 +422,9 @@ Status ShowMaintenanceRun(Session& session, const MaintenanceOptions& options) {
   if (session.PrintedJson(answer)) return {};
   const Json& run = ObjectOf(answer.json, "run");
   if (!run.is_object()) {
-    session.console.out("It has not begun: " + Printable(TextOf(answer.json, "waits")) + "\n");
+    const std::string waits = TextOf(answer.json, "waits");
+    session.console.out(
+        "It has not begun: " + (waits.empty() ? "it waits for its turn" : Printable(waits)) + "\n");
     return {};
   }
   const int64_t now_ms = session.client.now_ms();
@@ -391,18 +443,16 @@ Status ShowMaintenanceRun(Session& session, const MaintenanceOptions& options) {
   facts.Add("began", FormatAgo(IntOf(run, "created-ms"), now_ms));
   facts.Add("took", TookOf(run, now_ms));
   facts.Add("tasks", FormatCount(IntOf(run, "tasks")));
+  if (std::string figures = FiguresOf(answer.json); !figures.empty()) {
+    facts.Add("this step", std::move(figures));
+  }
   if (std::string removed = RemovedOf(run); !removed.empty()) facts.Add("removed", removed);
   const Json& details = ObjectOf(answer.json, "details");
   const std::string tables = DetailsText(details, now_ms, session.console, &facts);
   session.console.out(facts.Text(session.console) + tables);
-  TextTable table(
-      {{"DECISION"}, {"FILES", Align::kRight}, {"SIZE", Align::kRight}, {"STATE"}, {"LIST"}});
-  for (const auto& row : ListOf(answer.json, "deletions")) {
-    table.Add({TextOf(row, "proof"), FormatCount(IntOf(row, "files")),
-               FormatMebibytes(IntOf(row, "bytes")), TextOf(row, "state"),
-               TextOf(row, "list-location")});
+  if (std::string text = DecisionsText(answer.json, session.console); !text.empty()) {
+    session.console.out("\n" + text);
   }
-  if (!table.empty()) session.console.out("\n" + table.Text(session.console));
   return {};
 }
 

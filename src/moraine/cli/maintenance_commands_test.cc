@@ -39,13 +39,21 @@ TEST_F(MaintenanceCommandsTest, MaintainAsksAndWaits) {
   server_.On(get, R"({"id":"r1","waits":"blocked by load (all) until later"})");
   EXPECT_EQ(Run({"table", "maintain", "db.t", "--action", "expire-snapshots"}), 0);
   EXPECT_THAT(out_, HasSubstr("It waits: blocked by load (all) until later"));
-  server_.On(get, R"({"id":"r1","waits":"waits for its turn"})");
-  server_.On(get, RunText("running", "lists files"));
+  server_.On(get, R"({"id":"r1","waits":""})");
+  const auto running = [](const std::string& progress) {
+    std::string text = RunText("running", "lists files");
+    return text.insert(text.size() - 1, R"(,"progress":)" + progress);
+  };
+  server_.On(get, running(R"({"tasks-running":1,"files":1234,"bytes-read":3145728})"));
+  server_.On(get, running(R"({"tasks-waiting":1,"tasks-running":1,"tasks-ended":2,"files":3000,)"
+                          R"("files-expected":12000})"));
   server_.On(get, RunText("succeeded", "12 snapshots expired"));
   const std::vector<std::string> wait = {"table",    "maintain",         "db.t",
                                          "--action", "expire-snapshots", "--wait"};
   EXPECT_EQ(Run(wait), 0) << err_;
   EXPECT_THAT(out_, HasSubstr("waits"));
+  EXPECT_THAT(out_, HasSubstr("running  0 of 1 task  1,234 files  3.0 MiB read"));
+  EXPECT_THAT(out_, HasSubstr("  25%  2 of 4 tasks  3,000 of 12,000 files"));
   EXPECT_THAT(out_, HasSubstr("lists files"));
   EXPECT_THAT(out_, HasSubstr("succeeded in 4.0 s: 12 snapshots expired (removed 340 files, "));
   server_.On("GET /api/v1/maintenance/runs/r2", RunText("failed", "the store is gone"));
@@ -111,6 +119,47 @@ TEST_F(MaintenanceCommandsTest, PausesAndLists) {
   EXPECT_THAT(out_, Not(HasSubstr("default.db.u")));
   EXPECT_EQ(Run({"maintenance", "runs"}), 0);
   EXPECT_THAT(out_, HasSubstr("why not"));
+}
+
+TEST_F(MaintenanceCommandsTest, SchedulesOfAllPagesAreOneAnswer) {
+  const std::string get = "GET /api/v1/maintenance/schedules";
+  const auto serve = [&] {
+    server_.On(get, R"({"now-ms":5,"schedules":[{"table":"a"}],"next-page-token":"x"})");
+    server_.On(get, R"({"now-ms":6,"schedules":[{"table":"b"}]})");
+  };
+  serve();
+  EXPECT_EQ(Run({"maintenance", "schedules", "--json"}), 0) << err_;
+  EXPECT_EQ(out_, "{\"now-ms\":6,\"schedules\":[{\"table\":\"a\"},{\"table\":\"b\"}]}\n");
+  FakeServer fresh;
+  std::swap(server_, fresh);
+  serve();
+  EXPECT_EQ(Run({"maintenance", "schedules", "--json", "--limit", "1"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("\"next-page-token\":\"x\""));
+  EXPECT_THAT(out_, Not(HasSubstr("\"b\"")));
+}
+
+TEST_F(MaintenanceCommandsTest, ShowsARunAndWhatBecameOfItsDecisions) {
+  server_.On(std::string("GET ") + kRun, R"({"id":"r1","waits":""})");
+  EXPECT_EQ(Run({"maintenance", "show", "r1"}), 0) << err_;
+  EXPECT_EQ(out_, "It has not begun: it waits for its turn\n");
+  FakeServer fresh;
+  std::swap(server_, fresh);
+  server_.On(
+      std::string("GET ") + kRun,
+      R"({"id":"r1","run":{"id":"r1","state":"succeeded"},"details":{},"deletions":[)"
+      R"({"proof":"orphan","files":3,"state":"done","files-removed":3,"list-location":"l1"},)"
+      R"({"proof":"orphan","files":9,"state":"done","files-removed":4,"files-failed":5,)"
+      R"("problem":"x: denied","list-location":"l2"},)"
+      R"({"proof":"orphan","files":2,"state":"done","files-kept":2,"list-location":"l3"},)"
+      R"({"proof":"orphan","files":8,"state":"done","given-again":true,"list-location":"l4"},)"
+      R"({"proof":"orphan","files":7,"state":"failed","problem":"lost","list-location":"l5"}]})");
+  EXPECT_EQ(Run({"maintenance", "show", "r1"}), 0) << err_;
+  for (const char* row :
+       {"3 +[0-9. A-Za-z]+ +done +3 +l1", "9 +[0-9. A-Za-z]+ +5 failed +4 +x: denied +l2",
+        "2 +[0-9. A-Za-z]+ +done +0 +2 files are needed again +l3",
+        "8 +[0-9. A-Za-z]+ +given again +0 +l4", "7 +[0-9. A-Za-z]+ +failed +0 +lost +l5"}) {
+    EXPECT_THAT(out_, ContainsRegex(row));
+  }
 }
 
 }  // namespace

@@ -80,18 +80,33 @@ Status ListMaintenanceSchedules(Session& session, const MaintenanceOptions& opti
                    {"LAST RUN", Align::kRight},
                    {"RESULT"},
                    {"WHY"}});
+  Json all = Json::MakeArray();
+  int64_t now_ms = 0;
   std::string token;
   for (int64_t left = options.limit; left > 0;) {
     net::QueryParams query = filter;
     query.emplace_back("limit", std::to_string(std::min(left, kPageSize)));
     if (!token.empty()) query.emplace_back("page-token", token);
     MORAINE_ASSIGN(auto answer, session.client.Get(kSchedulesPath, query));
-    if (session.PrintedJson(answer)) return {};
     const auto& schedules = ListOf(answer.json, "schedules");
-    for (const auto& schedule : schedules) AddRow(schedule, IntOf(answer.json, "now-ms"), &table);
+    now_ms = IntOf(answer.json, "now-ms");
+    for (const auto& schedule : schedules) {
+      if (session.json) {
+        all.Push(schedule);
+      } else {
+        AddRow(schedule, now_ms, &table);
+      }
+    }
     left -= static_cast<int64_t>(schedules.size());
     token = TextOf(answer.json, "next-page-token");
     if (token.empty() || schedules.empty()) break;
+  }
+  if (session.json) {
+    Json listing = Json::MakeObject();
+    listing.Set("now-ms", now_ms).Set("schedules", std::move(all));
+    if (!token.empty()) listing.Set("next-page-token", token);
+    session.console.out(listing.ToString() + "\n");
+    return {};
   }
   session.console.out(table.empty() ? "Nothing is due that is so\n" : table.Text(session.console));
   if (!token.empty() && !table.empty()) session.console.err("More with --limit\n");

@@ -81,7 +81,7 @@ struct NewTask {
   /// run's lists. What is written elsewhere is of use to a commit that follows at once, and goes
   /// where none does.
   std::string folder = {};
-  /// About how much it reads: larger ones go first.
+  /// How far upkeep::JobProgress::files will count; 0: nobody knows.
   int64_t input_files = 0;
   int64_t input_bytes = 0;
   std::optional<FileDeletion> deletion;

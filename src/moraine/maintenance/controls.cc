@@ -1,7 +1,7 @@
 #include "moraine/maintenance/controls.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -67,6 +67,14 @@ std::string WhyNoRunActs(const catalog::LoadedTable& table, upkeep::Action actio
       break;
   }
   return "";
+}
+
+/// When it is due: its row may not know of a window that was set a moment ago.
+std::optional<int64_t> InWindow(const ActionPolicy& policy, const Schedule& schedule,
+                                int64_t now_ms) {
+  if (!schedule.due_ms || !schedule.asked_run_id.empty()) return schedule.due_ms;
+  const Obstacle closed = WaitsForWindow(policy, std::max(now_ms, *schedule.due_ms));
+  return std::max(*schedule.due_ms, closed.until_ms);
 }
 
 /// The options of a run that somebody asks for, by action.
@@ -167,7 +175,7 @@ Result<TableView> Controls::Look(Call& call, const catalog::LoadedTable& table) 
   TableView view;
   std::vector<Schedule> schedules;
   std::vector<MaintenanceRun> active;
-  std::set<std::string> dry_runs;
+  std::map<std::string, int64_t> dry_runs;  // and when they began
   std::string look_problem;
   MORAINE_TRY(database_.Run(call, Access::kRead, [&](Transaction& t) -> Status {
     MORAINE_ASSIGN(view.now_ms, t.NowMs());
@@ -176,7 +184,7 @@ Result<TableView> Controls::Look(Call& call, const catalog::LoadedTable& table) 
     for (const auto& schedule : schedules) {
       if (schedule.last_run_id.empty()) continue;
       MORAINE_ASSIGN(auto last, FindRun(t, schedule.last_run_id));
-      if (last && last->dry_run) dry_runs.insert(schedule.last_run_id);
+      if (last && last->dry_run) dry_runs[last->run_id] = last->created_ms;
     }
     MORAINE_ASSIGN(auto look, FindLook(t, table.table_id));
     look_problem = look ? look->problem : "";
@@ -199,8 +207,11 @@ Result<TableView> Controls::Look(Call& call, const catalog::LoadedTable& table) 
     }
     one.blocked = BlockedBy(view.blockers, action).reason;
     if (one.schedule) {
-      one.last_dry_run = dry_runs.contains(one.schedule->last_run_id);
-      if (one.policy.runs()) one.due_ms = one.schedule->due_ms;
+      if (auto dry = dry_runs.find(one.schedule->last_run_id); dry != dry_runs.end()) {
+        one.last_dry_run = true;
+        one.schedule->last_run_ms = dry->second;
+      }
+      if (one.policy.runs()) one.due_ms = InWindow(one.policy, *one.schedule, view.now_ms);
     } else {
       one.due_ms = NextDueOf(one.policy, {.table_id = table.table_id,
                                           .made_ms = MadeAtMs(*table.metadata),
@@ -295,8 +306,10 @@ Result<Controls::RunDetail> Controls::Run(Call& call, const std::string& run) {
       // Asked for, and not begun: the schedule's row has it.
       MORAINE_ASSIGN(auto schedule, ScheduleThatAsksFor(t, detail.run_id));
       detail.waits = schedule ? schedule->reason : "";
-      if (detail.waits.empty()) detail.waits = "waits for its turn";
       return detail;
+    }
+    if (detail.run->state == RunState::kRunning) {
+      MORAINE_ASSIGN(detail.progress, optimizing::FiguresOfJob(t, detail.run_id));
     }
     MORAINE_ASSIGN(detail.deletions, DeletionsOfRun(t, detail.run_id, kDeletionsShown));
     return detail;

@@ -16,6 +16,7 @@
 #include "moraine/maintenance/run_store.h"
 #include "moraine/maintenance/schedule.h"
 #include "moraine/maintenance/seams.h"
+#include "moraine/optimizing/jobs.h"
 #include "moraine/store/database.h"
 
 namespace moraine {
@@ -93,8 +94,9 @@ class Controls {
   struct RunDetail {
     std::string run_id;
     std::optional<MaintenanceRun> run;  ///< nothing: it has not begun
-    std::string waits;                  ///< why it has not; empty if it has
+    std::string waits;                  ///< what keeps it from beginning; empty: its turn
     std::vector<DeletionRow> deletions;
+    optimizing::JobFigures progress;  ///< of the step that it is at
   };
   /// run: its id, or how no other begins. Errors: as FullRunId.
   Result<RunDetail> Run(Call& call, const std::string& run);

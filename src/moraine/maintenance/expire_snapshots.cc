@@ -139,7 +139,6 @@ NewTask FindTask(const RunContext& context, const upkeep::ExpiredSnapshots& expi
   task.kind = upkeep::kFindExpiredFilesKind;
   task.body =
       upkeep::ExpiredFilesTaskToJson({context.table->metadata_location, expired, context.dry_run});
-  task.input_files = static_cast<int64_t>(expired.snapshots.size());
   return task;
 }
 

@@ -31,7 +31,7 @@ class RewriteManifests final : public FindAndCommit {
     if (decision.manifests.empty()) return Look{{}, std::move(decision.reason)};
     NewTask task;
     task.kind = upkeep::kWriteManifests;
-    task.input_files = static_cast<int64_t>(decision.manifests.size());
+    task.input_files = decision.files;
     task.input_bytes = decision.bytes;
     task.folder = iceberg::MetadataFolder(metadata);
     std::string what = fmt::format("{} manifests to be written in order: {}",

@@ -587,6 +587,40 @@ TEST_F(ServiceTest, WhatCanNotBeginJustNowIsNotLost) {
   EXPECT_EQ(detail->run->state, RunState::kSucceeded);
 }
 
+TEST_F(ServiceTest, TheViewKnowsOfAWindowThatWasJustSetAndOfTheLastDryRun) {
+  auto table = world_.MakeTable("t");
+  world_.Settle();
+  Controls controls(world_.engine(), world_.store(), {});
+  Call opening = world_.call();
+  ASSERT_TRUE(controls.Open(opening).ok());
+  const auto look = [&] {
+    Call call = world_.call();
+    auto view = controls.Look(call, *world_.Load("t"));
+    EXPECT_TRUE(view.ok()) << view.status().ToString();
+    return view.ok() ? view->actions[0] : ActionView{};
+  };
+  const int64_t due_ms = look().due_ms.value_or(0);
+  ASSERT_EQ(due_ms, world_.ScheduleOf(table->table_id)->due_ms);
+  // It opens an hour after the row's time, of which nobody has looked yet.
+  const int64_t opens = (due_ms / 60'000 + 60) % 1'440;
+  const int64_t closes = (opens + 30) % 1'440;
+  ASSERT_TRUE(world_
+                  .SetProperty("t", "maintenance.window",
+                               fmt::format("{:02}:{:02}-{:02}:{:02}", opens / 60, opens % 60,
+                                           closes / 60, closes % 60))
+                  .ok());
+  EXPECT_EQ(look().due_ms, (due_ms / 60'000 + 60) * 60'000);
+  EXPECT_EQ(world_.ScheduleOf(table->table_id)->due_ms, due_ms);
+
+  const int64_t asked_ms = world_.now_ms();
+  world_.Ask("t", true);
+  EXPECT_LE(look().due_ms.value_or(INT64_MAX), asked_ms) << "who asks waits for no window";
+  world_.Settle();
+  const ActionView after = look();
+  EXPECT_TRUE(after.last_dry_run);
+  EXPECT_GE(after.schedule->last_run_ms, asked_ms);
+}
+
 TEST_F(ServiceTest, TwoServersDoARunOnce) {
   UseAllSteps(&world_.script());
   for (int i = 0; i < 5; ++i) world_.MakeTable("t" + std::to_string(i));

@@ -47,6 +47,30 @@ Result<std::vector<JobTaskState>> JobTasks(Transaction& t, const std::string& jo
   return states;
 }
 
+Result<JobFigures> FiguresOfJob(Transaction& t, const std::string& job_id) {
+  MORAINE_ASSIGN(auto rows,
+                 t.Query("SELECT state, COUNT(*), SUM(files_seen), SUM(bytes_read),"
+                         " SUM(input_files) FROM task WHERE process_id = ? GROUP BY state",
+                         {job_id}));
+  JobFigures figures;
+  for (const auto& row : rows) {
+    MORAINE_ASSIGN(const std::string state, row.Text(0));
+    MORAINE_ASSIGN(const int64_t count, row.Int(1));
+    MORAINE_ASSIGN(const int64_t files, row.Int(2));
+    MORAINE_ASSIGN(const int64_t bytes, row.Int(3));
+    MORAINE_ASSIGN(const int64_t input_files, row.Int(4));
+    figures.input_files += input_files;
+    if (state == "planned") {
+      figures.waiting += count;  // what an attempt has done that failed counts for nothing
+      continue;
+    }
+    (state == "succeeded" || state == "failed" ? figures.ended : figures.running) += count;
+    figures.files += files;
+    figures.bytes_read += bytes;
+  }
+  return figures;
+}
+
 Status RetryFailedJobTasks(Transaction& t, const std::string& job_id, int64_t not_before_ms) {
   return t
       .Execute(

@@ -47,6 +47,18 @@ struct JobTaskState {
 /// By task_id. Errors: those of rows that can't be read.
 Result<std::vector<JobTaskState>> JobTasks(store::Transaction& t, const std::string& job_id);
 
+/// How far the tasks of a job are, as far as optimizers have told.
+struct JobFigures {
+  int64_t waiting = 0;
+  int64_t running = 0;
+  int64_t ended = 0;  ///< failed ones, too
+  int64_t files = 0;  ///< looked at, listed or removed
+  int64_t bytes_read = 0;
+  int64_t input_files = 0;  ///< of all; 0: not known
+  int64_t tasks() const { return waiting + running + ended; }
+};
+Result<JobFigures> FiguresOfJob(store::Transaction& t, const std::string& job_id);
+
 /// Those that failed wait until then, with all their retries.
 Status RetryFailedJobTasks(store::Transaction& t, const std::string& job_id, int64_t not_before_ms);
 /// Forgets all its tasks; optimizers that have one are told to stop with their next heartbeat.

@@ -127,6 +127,36 @@ TEST_F(JobsTest, GoesThroughTheQueueAsItsOwnKind) {
   EXPECT_TRUE(Read([](Transaction& t) { return OpenProcesses(t, ""); }).empty());
 }
 
+TEST_F(JobsTest, ItIsKnownHowFarTheyAre) {
+  const auto figures = [&] { return Read([](Transaction& t) { return FiguresOfJob(t, "j1"); }); };
+  EXPECT_EQ(figures().tasks(), 0);
+  MakeJob("j1", 3);
+  const std::string token = Register(2);
+  const auto first = Poll(token, 0);
+  const auto second = Poll(token, 1);
+  ASSERT_TRUE(first && second);
+  const auto beat = [&](int64_t first_files, int64_t second_files) {
+    Call call = world_.call();
+    auto reply = queue().Heartbeat(
+        call, {.token = token,
+               .running = {{.key = first->key, .bytes_read = 100, .files = first_files},
+                           {.key = second->key, .bytes_read = 20, .files = second_files}}});
+    EXPECT_TRUE(reply.ok()) << reply.status().ToString();
+  };
+  beat(7, 8);
+  beat(9, 8);
+  EXPECT_EQ(figures().waiting, 1);
+  EXPECT_EQ(figures().running, 2);
+  EXPECT_EQ(figures().files, 17);
+  EXPECT_EQ(figures().bytes_read, 120);
+  ASSERT_TRUE(Report(token, first->key, Output()).ok());
+  EXPECT_EQ(figures().ended, 1);
+  EXPECT_EQ(figures().files, 17) << "what it has told by its last heartbeat stays";
+  ASSERT_TRUE(Report(token, second->key, std::nullopt).ok());
+  EXPECT_EQ(figures().waiting, 2);
+  EXPECT_EQ(figures().files, 9) << "an attempt that failed has done nothing";
+}
+
 TEST_F(JobsTest, OptimizersThatDoNotKnowThemGetNone) {
   MakeJob("j1", 1);
   const std::string old = Register(1, tasks::kProtocolOfJobs - 1);

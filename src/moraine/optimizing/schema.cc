@@ -152,6 +152,9 @@ ALTER TABLE task ADD COLUMN job_table {bigint};
 ALTER TABLE task ADD COLUMN job_retries {bigint};
 CREATE INDEX task_job ON task (job_group, state, process_id);
 ALTER TABLE optimizer ADD COLUMN protocol {bigint} NOT NULL DEFAULT 2;
+)"},
+      {9, "how far tasks beside rewrites are", R"(
+ALTER TABLE task ADD COLUMN files_seen {bigint} NOT NULL DEFAULT 0;
 )"}};
   return migrations;
 }

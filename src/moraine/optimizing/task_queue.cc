@@ -184,7 +184,8 @@ Result<std::optional<TakenTask>> TakeTask(Transaction& t, const std::string& tok
   MORAINE_ASSIGN(taken.packed, input.at(0).Text(0));
   MORAINE_TRY(t.Execute(
       "UPDATE task SET state = 'scheduled', attempt = ?, optimizer = ?, thread = ?, handed_ms = ?,"
-      " acknowledged_ms = 0, bytes_read = 0, error = '' WHERE process_id = ? AND task_id = ?",
+      " acknowledged_ms = 0, bytes_read = 0, files_seen = 0, error = '' WHERE process_id = ? AND"
+      " task_id = ?",
       {chosen->attempt + 1, token, int64_t{thread}, now_ms, chosen->process_id, chosen->task_id}));
   return std::optional<TakenTask>(std::move(taken));
 }
@@ -334,7 +335,10 @@ Result<Received> Receive(Transaction& t, const tasks::TaskReport& report, const 
     return Received{InvalidArgument(failure.error), true};
   }
   MORAINE_TRY(t.Execute(
-      "UPDATE task SET state = 'succeeded', output = ?, finished_ms = ?, bytes_read = input_bytes"
+      "UPDATE task SET state = 'succeeded', output = ?, finished_ms = ?,"
+      " bytes_read = CASE WHEN job_group IS NULL OR bytes_read < input_bytes THEN input_bytes"
+      " ELSE bytes_read END,"
+      " files_seen = CASE WHEN files_seen < input_files THEN input_files ELSE files_seen END"
       " WHERE process_id = ? AND task_id = ?",
       {*report.output_json, now_ms, key.process_id, int64_t{key.task_id}}));
   return Received{};
@@ -500,8 +504,9 @@ Result<tasks::HeartbeatReply> TaskQueue::Heartbeat(Call& call,
             continue;
           }
           MORAINE_TRY(t.Execute(
-              "UPDATE task SET bytes_read = ? WHERE process_id = ? AND task_id = ?",
-              {running.bytes_read, running.key.process_id, int64_t{running.key.task_id}}));
+              "UPDATE task SET bytes_read = ?, files_seen = ? WHERE process_id = ? AND task_id = ?",
+              {running.bytes_read, running.files, running.key.process_id,
+               int64_t{running.key.task_id}}));
         }
         return reply;
       });

@@ -150,6 +150,7 @@ std::string ToJson(const HeartbeatRequest& request) {
     out.Field("bytes-read", running.bytes_read)
         .Field("rows-read", running.rows_read)
         .Field("rows-written", running.rows_written)
+        .Field("files", running.files)
         .EndObject();
   }
   out.EndArray().EndObject();
@@ -168,6 +169,8 @@ Result<HeartbeatRequest> HeartbeatRequestFromJson(const JsonCursor& json) {
     MORAINE_ASSIGN(task.bytes_read, item.Int64("bytes-read"));
     MORAINE_ASSIGN(task.rows_read, item.Int64("rows-read"));
     MORAINE_ASSIGN(task.rows_written, item.Int64("rows-written"));
+    MORAINE_ASSIGN(const auto files, item.OptInt64("files"));
+    task.files = files.value_or(0);
     request.running.push_back(std::move(task));
   }
   return request;

@@ -67,6 +67,7 @@ struct RunningTask {
   int64_t bytes_read = 0;
   int64_t rows_read = 0;
   int64_t rows_written = 0;
+  int64_t files = 0;  ///< of a maintenance task: looked at, listed or removed; left out if unknown
 };
 struct HeartbeatRequest {
   std::string token;

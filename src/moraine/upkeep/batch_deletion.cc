@@ -165,6 +165,7 @@ Result<BatchOutcome> DeleteInBatches(Call& call, io::FileSystem& files,
              outcome);
     MORAINE_TRY(status);
     Add(std::move(outcome), &all);
+    if (options.done != nullptr) *options.done += static_cast<int64_t>(batch.size());
     Pace(call, options, begun, at + batch.size());
   }
   return all;
@@ -187,6 +188,7 @@ Result<BatchOutcome> MoveInBatches(Call& call, io::FileSystem& files,
                                                   .files_per_second = 0,
                                                   .until_ms = options.until_ms}));
     Add(std::move(outcome), &all);
+    if (options.done != nullptr) *options.done += static_cast<int64_t>(batch.size());
     Pace(call, options, begun, at + batch.size());
   }
   return all;

@@ -2,6 +2,7 @@
 // Deletes or moves many files by a proof: in batches, at a bounded rate, with single failures tried
 // again, and a line in the log for each batch. Used by the worker tasks that delete.
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -21,6 +22,7 @@ struct BatchOptions {
   /// What the proof rests on holds so long, by the worker's clock; no batch begins later. 0: for
   /// ever.
   int64_t until_ms = 0;
+  std::atomic<int64_t>* done = nullptr;  ///< grows by the files of each batch, however they fared
 };
 
 struct BatchOutcome {

@@ -1,5 +1,7 @@
 #include "moraine/upkeep/batch_deletion.h"
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -31,6 +33,7 @@ class NoCopies final : public io::FileSystem, public io::StoreCopies {
     return inner.List(call, prefix, after, limit);
   }
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override {
+    if (on_delete) on_delete();
     return inner.DeleteMany(call, locations);
   }
   Status Copy(Call&, const std::string&, const std::string&) override {
@@ -38,7 +41,29 @@ class NoCopies final : public io::FileSystem, public io::StoreCopies {
   }
 
   io::MemoryFileSystem inner;
+  std::function<void()> on_delete;
 };
+
+TEST(BatchDeletion, SaysHowFarItIs) {
+  constexpr int64_t kFiles = 2'500;
+  testing::TestEnv env;
+  Call call = env.call();
+  NoCopies files;
+  std::vector<io::FileInfo> what;
+  for (int64_t i = 0; i < kFiles; ++i) {
+    what.push_back({.location = "file:///t/" + std::to_string(i)});
+    files.inner.Put(what.back().location, "", 0);
+  }
+  std::atomic<int64_t> done = 0;
+  std::vector<int64_t> before;
+  files.on_delete = [&] { before.push_back(done); };
+  const auto proof = iceberg::DeletionProof::NotReachable("uuid", 1, 1);
+  auto deleted = DeleteInBatches(call, files, proof, what, {.done = &done});
+  ASSERT_TRUE(deleted.ok()) << deleted.status().ToString();
+  EXPECT_EQ(deleted->deleted, kFiles);
+  EXPECT_EQ(before, (std::vector<int64_t>{0, 1'000, 2'000}));
+  EXPECT_EQ(done, kFiles);
+}
 
 TEST(BatchDeletion, OnlyAFileThatIsGoneCountsAsMoved) {
   constexpr char kFolder[] = "file:///t/.quarantine/run";

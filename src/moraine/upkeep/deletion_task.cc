@@ -145,14 +145,16 @@ std::vector<Move> Moves(const std::vector<io::FileInfo>& what, const DeletionBod
 }
 
 Result<BatchOutcome> Apply(Call& call, io::FileSystem& files, const tasks::MaintenanceTask& task,
-                           const DeletionBody& body, const std::vector<io::FileInfo>& what) {
+                           const DeletionBody& body, const std::vector<io::FileInfo>& what,
+                           JobProgress* progress) {
   const auto proof = body.table_gone
                          ? iceberg::DeletionProof::TableGone(task.table_uuid, body.table_version)
                          : iceberg::DeletionProof::NotReachable(task.table_uuid, body.table_version,
                                                                 body.listed_before_ms);
   const BatchOptions batch{.table = task.table,
                            .files_per_second = body.files_per_second,
-                           .until_ms = body.fresh_until_ms};
+                           .until_ms = body.fresh_until_ms,
+                           .done = progress == nullptr ? nullptr : &progress->files};
   if (body.quarantine.empty()) return DeleteInBatches(call, files, proof, what, batch);
   BatchOutcome refused;
   const auto moves = Moves(what, body, &refused);
@@ -179,14 +181,11 @@ Result<tasks::MaintenanceOutput> RunDeleteFiles(Call& call, io::FileSystem& file
   if (chunk.is_stale())
     return tasks::MaintenanceOutput{.result = DeletionResultToJson({.stale = true})};
   const auto what = chunk.TakeThoseToGo();
-  MORAINE_ASSIGN(auto outcome, Apply(call, files, task, body, what));
+  MORAINE_ASSIGN(auto outcome, Apply(call, files, task, body, what, progress));
   DeletionResult result{.kept = chunk.size() - static_cast<int64_t>(what.size()),
                         .stale = outcome.left > 0};
   AddOutcome(outcome, &result);
-  if (progress != nullptr) {
-    progress->files += chunk.size();
-    progress->bytes_read += chunk.bytes_read();
-  }
+  if (progress != nullptr) progress->bytes_read += chunk.bytes_read();
   return tasks::MaintenanceOutput{
       .result = DeletionResultToJson(result),
       .files = result.deleted,

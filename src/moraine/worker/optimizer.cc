@@ -253,8 +253,8 @@ class Optimizer {
         request.token = token_;
         for (const auto& running : running_) {
           const int64_t bytes = running->progress.bytes_read + running->job_progress.bytes_read;
-          request.running.push_back(
-              {running->key, bytes, running->progress.rows_read, running->progress.rows_written});
+          request.running.push_back({running->key, bytes, running->progress.rows_read,
+                                     running->progress.rows_written, running->job_progress.files});
         }
       }
       Call call(env_, kRequestLimit, stop_);
