@@ -113,6 +113,7 @@ class Table {
                            {"maintenance.enabled", "false"},
                            {"table-expire.enabled", "true"},
                            {"rewrite-manifests.enabled", "true"},
+                           {"clean-orphan-file.enabled", "true"},
                            {"clean-orphan-file.quarantine", "false"}};
     metadata_ = std::make_shared<const TableMetadata>(MakeTableMetadata(creation).value());
   }

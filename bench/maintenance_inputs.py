@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build/bench-inputs/maintenance"
-VERSION = 1  # of what maintained_table makes
+VERSION = 2  # of what maintained_table makes
 PROGRAM = Path(os.environ.get("MORAINE_MAINTAINED_TABLE", ROOT / "build/fast/bench/maintained_table"))
 
 
