@@ -109,12 +109,10 @@ class Table {
     creation.spec.fields.push_back({{2}, 1000, "day", Transform::Identity()});
     creation.now_ms = kStartMs;
     // What is cleaned is what bench_maintenance.py asks for.
-    creation.properties = {{"self-optimizing.enabled", "false"},
-                           {"maintenance.enabled", "false"},
-                           {"table-expire.enabled", "true"},
-                           {"rewrite-manifests.enabled", "true"},
-                           {"clean-orphan-file.enabled", "true"},
-                           {"clean-orphan-file.quarantine", "false"}};
+    creation.properties = {
+        {"self-optimizing.enabled", "false"},  {"maintenance.enabled", "false"},
+        {"table-expire.enabled", "true"},      {"rewrite-manifests.enabled", "true"},
+        {"clean-orphan-file.enabled", "true"}, {"clean-orphan-file.quarantine", "false"}};
     metadata_ = std::make_shared<const TableMetadata>(MakeTableMetadata(creation).value());
   }
 

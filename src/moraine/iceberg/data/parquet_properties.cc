@@ -139,7 +139,7 @@ int64_t RowGroupBytes(const WriteOptions& options) {
 
 Result<std::shared_ptr<parquet::WriterProperties>> MakeWriterProperties(
     const WriteOptions& options, const parquet::SchemaDescriptor& schema,
-    const std::vector<std::string>& leaf_names) {
+    const std::vector<std::string>& leaf_names, const std::vector<bool>& plain) {
   parquet::WriterProperties::Builder builder;
   if (options.pool != nullptr) builder.memory_pool(options.pool);
   MORAINE_TRY(SetCompression(options, &builder));
@@ -159,6 +159,7 @@ Result<std::shared_ptr<parquet::WriterProperties>> MakeWriterProperties(
   builder.created_by("moraine version " MORAINE_VERSION " (build arrow)");
   for (int i = 0; i < schema.num_columns(); ++i) {
     SetColumn(options, leaf_names[i], *schema.Column(i), &builder);
+    if (!plain.empty() && plain[i]) builder.disable_dictionary(schema.Column(i)->path());
   }
   return builder.build();
 }

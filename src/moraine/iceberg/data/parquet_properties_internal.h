@@ -32,10 +32,11 @@ int64_t RowGroupBytes(const WriteOptions& options);
 /// The same, however little memory there is.
 int64_t WantedRowGroupBytes(const WriteOptions& options);
 
-/// leaf_names: full names as in the table's schema, in the order of the descriptor's leaves.
+/// leaf_names: full names as in the table's schema, in the order of the descriptor's leaves. plain:
+/// of those, the ones that get no dictionary whatever the properties say; none if empty.
 Result<std::shared_ptr<parquet::WriterProperties>> MakeWriterProperties(
     const WriteOptions& options, const parquet::SchemaDescriptor& schema,
-    const std::vector<std::string>& leaf_names);
+    const std::vector<std::string>& leaf_names, const std::vector<bool>& plain);
 
 /// iceberg.schema and the options' own.
 std::shared_ptr<const arrow::KeyValueMetadata> FileKeyValues(const WriteOptions& options);

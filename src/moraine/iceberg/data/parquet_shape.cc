@@ -80,7 +80,7 @@ Result<ParquetShape> MakeShape(const WriteOptions& options) {
   descriptor.Init(root);
   std::vector<std::string> names;
   for (const LeafColumn& leaf : leaves) names.push_back(leaf.name);
-  MORAINE_ASSIGN(const auto properties, MakeWriterProperties(options, descriptor, names));
+  MORAINE_ASSIGN(const auto properties, MakeWriterProperties(options, descriptor, names, {}));
   shape.must_encode.resize(options.schema->fields().size());
   for (size_t i = 0; i < leaves.size(); ++i) {
     if (MustEncode(options, leaves[i])) shape.must_encode[shape.leaves[i].field] = true;

@@ -1,9 +1,12 @@
 #include "moraine/iceberg/data/parquet_writer.h"
 
+#include <algorithm>
+
 #include <arrow/array.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
+#include <arrow/util/compression.h>
 #include <parquet/column_writer.h>
 #include <parquet/file_writer.h>
 #include <parquet/metadata.h>
@@ -12,6 +15,7 @@
 
 #include "moraine/iceberg/data/arrow_schema.h"
 #include "moraine/iceberg/data/column_metrics_internal.h"
+#include "moraine/iceberg/data/dictionary_trial_internal.h"
 #include "moraine/iceberg/data/foreign_errors_internal.h"
 #include "moraine/iceberg/data/leaf_levels_internal.h"
 #include "moraine/iceberg/data/open_dictionary_internal.h"
@@ -63,6 +67,9 @@ class Writer final : public ParquetWriter {
 
  private:
   Status OpenUnguarded(io::FileSystem& files);
+  Status Begin(const arrow::RecordBatch* first);
+  Result<std::vector<bool>> FindPlain(const arrow::RecordBatch& first) const;
+  Result<std::shared_ptr<parquet::WriterProperties>> Properties(const std::vector<bool>& plain);
   void IndexColumns();
   Status WriteUnguarded(Call& call, const arrow::RecordBatch& batch);
   Status WriteStep(const arrow::RecordBatch& batch);
@@ -84,7 +91,9 @@ class Writer final : public ParquetWriter {
   std::shared_ptr<parquet::ArrowWriterProperties> arrow_properties_;
   std::vector<std::unique_ptr<parquet::ArrowWriteContext>> contexts_;  // one for each leaf
   std::shared_ptr<arrow::io::OutputStream> sink_;
-  std::unique_ptr<parquet::ParquetFileWriter> writer_;
+  std::shared_ptr<parquet::schema::GroupNode> root_;
+  std::shared_ptr<parquet::WriterProperties> properties_;
+  std::unique_ptr<parquet::ParquetFileWriter> writer_;  // from the first rows on
   parquet::RowGroupWriter* row_group_ = nullptr;
   int64_t rows_ = 0;
   int64_t closed_bytes_ = 0;  // of row groups that are written
@@ -110,14 +119,8 @@ void Writer::IndexColumns() {
 
 Status Writer::OpenUnguarded(io::FileSystem& files) {
   IndexColumns();
-  MORAINE_ASSIGN(auto root, ToParquetSchema(options_.schema->fields()));
-  parquet::SchemaDescriptor descriptor;
-  descriptor.Init(root);
-  std::vector<std::string> names;
-  for (const LeafColumn& leaf : leaves_) names.push_back(leaf.name);
-  MORAINE_CHECK(static_cast<size_t>(descriptor.num_columns()) == leaves_.size(),
-                "leaves are listed in the order of the Parquet schema");
-  MORAINE_ASSIGN(auto properties, MakeWriterProperties(options_, descriptor, names));
+  MORAINE_ASSIGN(root_, ToParquetSchema(options_.schema->fields()));
+  MORAINE_ASSIGN(properties_, Properties({}));
   row_group_bytes_ = RowGroupBytes(options_);
   arrow_properties_ = parquet::ArrowWriterProperties::Builder().build();
   for (size_t i = 0; i < leaves_.size(); ++i) {
@@ -126,7 +129,54 @@ Status Writer::OpenUnguarded(io::FileSystem& files) {
   }
   MORAINE_ASSIGN(std::unique_ptr<io::Writer> file, files.Create(call_, location_));
   sink_ = io::ToArrowStream(call_, std::move(file));
-  writer_ = parquet::ParquetFileWriter::Open(sink_, std::move(root), std::move(properties),
+  return {};
+}
+
+Result<std::shared_ptr<parquet::WriterProperties>> Writer::Properties(
+    const std::vector<bool>& plain) {
+  parquet::SchemaDescriptor descriptor;
+  descriptor.Init(root_);
+  std::vector<std::string> names;
+  for (const LeafColumn& leaf : leaves_) names.push_back(leaf.name);
+  MORAINE_CHECK(static_cast<size_t>(descriptor.num_columns()) == leaves_.size(),
+                "leaves are listed in the order of the Parquet schema");
+  return MakeWriterProperties(options_, descriptor, names, plain);
+}
+
+// Of the leaves those that are sorted by and smaller without a dictionary; empty: none.
+Result<std::vector<bool>> Writer::FindPlain(const arrow::RecordBatch& first) const {
+  std::vector<bool> plain;
+  for (const TopColumn& column : columns_) {
+    const LeafColumn& leaf = leaves_[column.first_leaf];
+    const auto& sorted = options_.sorted_ids;
+    if (std::find(sorted.begin(), sorted.end(), leaf.id) == sorted.end()) continue;
+    const std::string name = "dict-encoding-enabled.column." + leaf.name;
+    if (FindParquetProperty(options_, name) != nullptr) continue;  // somebody has decided
+    const auto path = parquet::schema::ColumnPath::FromDotString(leaf.name);
+    std::unique_ptr<arrow::util::Codec> codec;
+    const auto kind = properties_->compression(path);
+    if (kind != arrow::Compression::UNCOMPRESSED) {
+      MORAINE_FILE_ASSIGN(location_, codec,
+                          arrow::util::Codec::Create(kind, properties_->compression_level(path)));
+    }
+    MORAINE_ASSIGN(const bool is_smaller,
+                   IsSmallerPlain(*first.column(column.index), codec.get(), pool_));
+    if (!is_smaller) continue;
+    plain.resize(leaves_.size());
+    plain[column.first_leaf] = true;
+  }
+  return plain;
+}
+
+// first: nullptr where there are no rows.
+Status Writer::Begin(const arrow::RecordBatch* first) {
+  if (first != nullptr && !options_.sorted_ids.empty()) {
+    MORAINE_ASSIGN(const auto plain, FindPlain(*first));
+    if (!plain.empty()) {
+      MORAINE_ASSIGN(properties_, Properties(plain));
+    }
+  }
+  writer_ = parquet::ParquetFileWriter::Open(sink_, std::move(root_), std::move(properties_),
                                              FileKeyValues(options_));
   return {};
 }
@@ -152,6 +202,7 @@ Status Writer::WriteColumn(TopColumn* column, std::shared_ptr<arrow::Array> valu
 }
 
 Status Writer::WriteStep(const arrow::RecordBatch& batch) {
+  if (writer_ == nullptr) MORAINE_TRY(Begin(&batch));
   if (row_group_ == nullptr) row_group_ = writer_->AppendBufferedRowGroup();
   const auto write = [&](size_t i) {
     return GuardFile(location_,
@@ -203,6 +254,7 @@ Status Writer::CloseRowGroup() {
 
 Result<DataFile> Writer::CloseUnguarded(Call& call) {
   MORAINE_TRY(call.Check());
+  if (writer_ == nullptr) MORAINE_TRY(Begin(nullptr));
   MORAINE_TRY(CloseRowGroup());
   writer_->Close();
   const std::shared_ptr<parquet::FileMetaData> metadata = writer_->metadata();

@@ -3,7 +3,7 @@ list(APPEND ICEBERG_SOURCES
   data/avro_rows.cc data/column_metrics.cc data/column_projection.cc data/column_sketch.cc
   data/column_values.cc
   data/data_file_reader.cc data/data_file_writer.cc data/delete_filter.cc data/delete_loading.cc
-  data/delete_writer.cc data/file_columns.cc data/file_sketches.cc data/foreign_errors.cc data/key_sample.cc
+  data/delete_writer.cc data/dictionary_trial.cc data/file_columns.cc data/file_sketches.cc data/foreign_errors.cc data/key_sample.cc
   data/key_columns.cc data/leaf_levels.cc data/matching_rows.cc data/metrics_mode.cc data/open_dictionary.cc
   data/orc_columns.cc data/orc_decoders.cc data/orc_file.cc data/orc_reader.cc data/orc_rows.cc
   data/orc_runs.cc
@@ -12,6 +12,7 @@ list(APPEND ICEBERG_SOURCES
   data/partition_statistics.cc data/value_cast.cc)
 list(APPEND ICEBERG_TESTS
   data/column_metrics_test.cc data/column_sketch_test.cc data/deletion_vectors_test.cc data/dictionaries_test.cc
+  data/dictionary_trial_test.cc
   data/metrics_mode_test.cc
   data/other_formats_test.cc data/parquet_test.cc data/partition_statistics_test.cc)
 list(APPEND ICEBERG_TESTING
