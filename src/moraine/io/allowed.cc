@@ -11,6 +11,7 @@
 #include "moraine/io/file_copy.h"
 #include "moraine/io/local_path.h"
 #include "moraine/io/location.h"
+#include "moraine/io/name_listing.h"
 #include "moraine/io/s3_location.h"
 
 namespace moraine::io {
@@ -47,7 +48,7 @@ std::optional<std::string> ResolveLinks(std::string path) {
   }
 }
 
-class RestrictedFileSystem final : public FileSystem, public StoreCopies {
+class RestrictedFileSystem final : public FileSystem, public StoreCopies, public NameListing {
  public:
   RestrictedFileSystem(std::unique_ptr<FileSystem> inner, std::vector<std::string> roots,
                        std::vector<std::string> local_roots)
@@ -70,6 +71,11 @@ class RestrictedFileSystem final : public FileSystem, public StoreCopies {
                            size_t limit) override {
     MORAINE_TRY(Permit(prefix.substr(0, prefix.rfind('/') + 1)));
     return inner_->List(call, prefix, start_after, limit);
+  }
+  Result<FileListing> ListNames(Call& call, const std::string& prefix,
+                                const std::string& start_after, size_t limit) override {
+    MORAINE_TRY(Permit(prefix.substr(0, prefix.rfind('/') + 1)));
+    return io::ListNames(call, *inner_, prefix, start_after, limit);
   }
   Status Copy(Call& call, const std::string& from, const std::string& to) override {
     MORAINE_TRY(Permit(from));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "moraine/io/file_copy.h"
+#include "moraine/io/name_listing.h"
 #include "moraine/io/range_cache.h"
 
 namespace moraine::io {
@@ -43,7 +44,7 @@ class HeldWriter final : public Writer {
   const std::unique_ptr<Writer> inner_;
 };
 
-class CurrentFileSystem final : public FileSystem, public StoreCopies {
+class CurrentFileSystem final : public FileSystem, public StoreCopies, public NameListing {
  public:
   explicit CurrentFileSystem(CurrentFiles current) : current_(std::move(current)) {}
 
@@ -68,6 +69,11 @@ class CurrentFileSystem final : public FileSystem, public StoreCopies {
                            size_t limit) override {
     MORAINE_ASSIGN(auto files, current_(call, prefix));
     return files->List(call, prefix, start_after, limit);
+  }
+  Result<FileListing> ListNames(Call& call, const std::string& prefix,
+                                const std::string& start_after, size_t limit) override {
+    MORAINE_ASSIGN(auto files, current_(call, prefix));
+    return io::ListNames(call, *files, prefix, start_after, limit);
   }
   Status Copy(Call& call, const std::string& from, const std::string& to) override {
     MORAINE_ASSIGN(auto files, current_(call, from));

@@ -14,6 +14,7 @@
 #include "moraine/io/local_folders.h"
 #include "moraine/io/local_listing.h"
 #include "moraine/io/local_path.h"
+#include "moraine/io/name_listing.h"
 
 namespace moraine::io {
 namespace {
@@ -155,7 +156,7 @@ class LocalWriter final : public Writer {
   int64_t writing_back_ = 0;  // and on their way to the disk
 };
 
-class LocalFileSystem final : public FileSystem, public StoreCopies {
+class LocalFileSystem final : public FileSystem, public StoreCopies, public NameListing {
  public:
   explicit LocalFileSystem(const LocalFileSystemOptions& options)
       : syncs_(options.syncs), folders_(options.syncs) {}
@@ -218,14 +219,11 @@ class LocalFileSystem final : public FileSystem, public StoreCopies {
 
   Result<FileListing> List(Call& call, const std::string& prefix, const std::string& start_after,
                            size_t limit) override {
-    MORAINE_TRY(call.Check());
-    MORAINE_ASSIGN(LocalPath at, ParseLocalPath(prefix));
-    std::string after;
-    if (!start_after.empty()) {
-      MORAINE_ASSIGN(LocalPath start, ParseLocalPath(start_after));
-      after = std::move(start.path);
-    }
-    return ListLocal(call, at, after, limit);
+    return List(call, prefix, start_after, limit, Told::kAll);
+  }
+  Result<FileListing> ListNames(Call& call, const std::string& prefix,
+                                const std::string& start_after, size_t limit) override {
+    return List(call, prefix, start_after, limit, Told::kNames);
   }
 
   /// A second name of the same file.
@@ -261,6 +259,18 @@ class LocalFileSystem final : public FileSystem, public StoreCopies {
   }
 
  private:
+  static Result<FileListing> List(Call& call, const std::string& prefix,
+                                  const std::string& start_after, size_t limit, Told told) {
+    MORAINE_TRY(call.Check());
+    MORAINE_ASSIGN(LocalPath at, ParseLocalPath(prefix));
+    std::string after;
+    if (!start_after.empty()) {
+      MORAINE_ASSIGN(LocalPath start, ParseLocalPath(start_after));
+      after = std::move(start.path);
+    }
+    return ListLocal(call, at, after, limit, told);
+  }
+
   Status Delete(Call& call, const std::string& location) {
     MORAINE_TRY(call.Check());
     MORAINE_ASSIGN(LocalPath at, ParseLocalPath(location));

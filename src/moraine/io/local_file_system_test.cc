@@ -13,6 +13,7 @@
 
 #include "moraine/base/executor.h"
 #include "moraine/io/allowed.h"
+#include "moraine/io/name_listing.h"
 
 namespace moraine::io {
 namespace {
@@ -37,7 +38,25 @@ class LocalFiles : public ::testing::Test {
     for (const FileInfo& file : listing->files) {
       names.push_back(file.location.substr(file.location.find(root_) + root_.size() + 1));
     }
+    CheckNames(prefix, after, limit, *listing);
     return names;
+  }
+
+  /// What is listed by name alone is the same.
+  void CheckNames(const std::string& prefix, const std::string& after, size_t limit,
+                  const FileListing& listing) {
+    auto names = ListNames(call_, *files_, prefix, after, limit);
+    ASSERT_TRUE(names.ok()) << names.status().ToString();
+    EXPECT_EQ(names->complete, listing.complete);
+    ASSERT_EQ(names->files.size(), listing.files.size());
+    for (size_t i = 0; i < listing.files.size(); ++i) {
+      const FileInfo& file = listing.files[i];
+      EXPECT_EQ(names->files[i].location, file.location);
+      const std::string path = file.location.substr(file.location.find(root_));
+      // To what a link leads has to be looked at anyway.
+      const bool is_link = std::filesystem::is_symlink(path);
+      EXPECT_EQ(names->files[i].modified_ms, is_link ? file.modified_ms : kNotTold) << path;
+    }
   }
 
   Call call_;
@@ -213,6 +232,9 @@ TEST_F(LocalFiles, FenceKeepsOutsidersOut) {
   }
   EXPECT_EQ(files.List(call_, At("alias"), "", 9).status().code(), Code::kPermissionDenied);
   EXPECT_EQ(files.List(call_, At("alias/escape/"), "", 9).status().code(), Code::kPermissionDenied);
+  EXPECT_TRUE(ListNames(call_, files, At("alias/"), "", 9).ok());
+  EXPECT_EQ(ListNames(call_, files, At("alias/escape/"), "", 9).status().code(),
+            Code::kPermissionDenied);
   std::vector<std::string> doomed = {At("alias/escape/secret"), At("alias/in/f"), At("out/secret")};
   std::vector<Status> got = files.DeleteMany(call_, doomed);
   EXPECT_EQ(got[0].code(), Code::kPermissionDenied);

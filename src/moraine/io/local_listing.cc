@@ -6,9 +6,11 @@
 #include <vector>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "moraine/io/errno_status.h"
+#include "moraine/io/name_listing.h"
 
 namespace moraine::io {
 namespace {
@@ -17,16 +19,19 @@ struct Entry {
   std::string name;  // a folder's ends in a slash, which is also where it sorts
   bool operator<(const Entry& other) const { return name < other.name; }
   bool is_folder() const { return name.ends_with('/'); }
+  bool is_link = false;  // to what it leads is not known
 };
 
 int64_t ModifiedMs(const struct stat& info) {
   return static_cast<int64_t>(info.st_mtim.tv_sec) * 1000 + info.st_mtim.tv_nsec / 1'000'000;
 }
 
+using Dir = std::unique_ptr<DIR, int (*)(DIR*)>;
+
 class Walk {
  public:
-  Walk(Call& call, const LocalPath& prefix, const std::string& start_after, size_t limit)
-      : call_(call), prefix_(prefix), start_after_(start_after), limit_(limit) {}
+  Walk(Call& call, const LocalPath& prefix, const std::string& start_after, size_t limit, Told told)
+      : call_(call), prefix_(prefix), start_after_(start_after), limit_(limit), told_(told) {}
 
   Result<FileListing> Run() {
     size_t slash = prefix_.path.rfind('/');
@@ -39,11 +44,16 @@ class Walk {
 
   /// Visits a folder (path with a slash at its end) in pages of bounded size.
   Status Folder(const std::string& folder) {
+    const Dir dir(::opendir(folder.c_str()), &::closedir);
+    if (dir == nullptr) {
+      if (errno == ENOENT || errno == ENOTDIR) return {};
+      return ErrnoStatus(errno, "list folder", folder);
+    }
     std::string after;
-    for (bool more = true; more && !full();) {
-      MORAINE_ASSIGN(auto entries, NextEntries(folder, after, &more));
+    for (bool more = true; more && !full(); ::rewinddir(dir.get())) {
+      MORAINE_ASSIGN(auto entries, NextEntries(dir.get(), folder, after, &more));
       for (const Entry& entry : entries) {
-        MORAINE_TRY(Visit(folder, entry));
+        MORAINE_TRY(Visit(::dirfd(dir.get()), folder, entry));
         if (full()) return {};
       }
       if (more) after = entries.back().name;
@@ -51,21 +61,27 @@ class Walk {
     return {};
   }
 
-  Status Visit(const std::string& folder, const Entry& entry) {
+  /// at: the open folder, from which a name is found without walking down to it.
+  Status Visit(int at, const std::string& folder, const Entry& entry) {
     MORAINE_TRY(call_.Check());
     std::string path = folder + entry.name;
     if (entry.is_folder()) return Folder(path);
+    if (told_ == Told::kNames && !entry.is_link) return Add(std::move(path), 0, kNotTold);
     struct stat info;
-    if (::stat(path.c_str(), &info) != 0) {
+    if (::fstatat(at, entry.name.c_str(), &info, 0) != 0) {
       if (errno == ENOENT || errno == ELOOP || errno == EACCES) return {};  // gone, or a dead link
       return ErrnoStatus(errno, "stat", path);
     }
     if (!S_ISREG(info.st_mode)) return {};
+    return Add(std::move(path), info.st_size, ModifiedMs(info));
+  }
+
+  Status Add(std::string path, int64_t size_bytes, int64_t modified_ms) {
     if (listing_.files.size() == limit_) {
       listing_.complete = false;
-      return {};
+    } else {
+      listing_.files.push_back({prefix_.scheme + path, size_bytes, modified_ms});
     }
-    listing_.files.push_back({prefix_.scheme + path, info.st_size, ModifiedMs(info)});
     return {};
   }
 
@@ -77,48 +93,46 @@ class Walk {
   }
 
   /// The smallest entries of the folder after a name, sorted; more says that others follow.
-  Result<std::vector<Entry>> NextEntries(const std::string& folder, const std::string& after,
-                                         bool* more) {
+  Result<std::vector<Entry>> NextEntries(DIR* dir, const std::string& folder,
+                                         const std::string& after, bool* more) {
     *more = false;
-    std::vector<Entry> heap;  // the largest on top
-    std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(folder.c_str()), &::closedir);
-    if (dir == nullptr) {
-      if (errno == ENOENT || errno == ENOTDIR) return heap;
-      return ErrnoStatus(errno, "list folder", folder);
-    }
+    std::vector<Entry> heap;  // the largest on top, once there are more than are kept
     const size_t keep = std::max<size_t>(limit_ + 1, 256);
     for (;;) {
       errno = 0;
-      const dirent* next = ::readdir(dir.get());
+      const dirent* next = ::readdir(dir);
       if (next == nullptr) break;
       Entry entry;
-      if (!Classify(folder, *next, &entry) || entry.name <= after) continue;
+      if (!Classify(dir, *next, &entry) || entry.name <= after) continue;
       if (!Matters(folder + entry.name, entry.is_folder())) continue;
-      if (heap.size() == keep) {
-        *more = true;
-        if (heap.front() < entry) continue;
-        std::pop_heap(heap.begin(), heap.end());
-        heap.pop_back();
+      if (heap.size() < keep) {
+        heap.push_back(std::move(entry));
+        continue;
       }
-      heap.push_back(std::move(entry));
+      if (!*more) std::make_heap(heap.begin(), heap.end());
+      *more = true;
+      if (heap.front() < entry) continue;
+      std::pop_heap(heap.begin(), heap.end());
+      heap.back() = std::move(entry);
       std::push_heap(heap.begin(), heap.end());
     }
     if (errno != 0) return ErrnoStatus(errno, "list folder", folder);
-    std::sort_heap(heap.begin(), heap.end());
+    std::sort(heap.begin(), heap.end());
     return heap;
   }
 
   /// Folders and (links to) files; links to folders and everything else are no part of a listing.
-  static bool Classify(const std::string& folder, const dirent& next, Entry* entry) {
+  static bool Classify(DIR* dir, const dirent& next, Entry* entry) {
     entry->name = next.d_name;
     if (entry->name == "." || entry->name == "..") return false;
     unsigned char type = next.d_type;
     if (type == DT_UNKNOWN) {
       struct stat info;
-      if (::lstat((folder + entry->name).c_str(), &info) != 0) return false;
+      if (::fstatat(::dirfd(dir), next.d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
       type = IFTODT(info.st_mode);
     }
     if (type == DT_DIR) entry->name += '/';
+    entry->is_link = type == DT_LNK;
     return type == DT_DIR || type == DT_REG || type == DT_LNK;
   }
 
@@ -126,14 +140,15 @@ class Walk {
   const LocalPath& prefix_;
   const std::string& start_after_;
   const size_t limit_;
+  const Told told_;
   FileListing listing_;
 };
 
 }  // namespace
 
 Result<FileListing> ListLocal(Call& call, const LocalPath& prefix, const std::string& start_after,
-                              size_t limit) {
-  return Walk(call, prefix, start_after, limit).Run();
+                              size_t limit, Told told) {
+  return Walk(call, prefix, start_after, limit, told).Run();
 }
 
 }  // namespace moraine::io

@@ -10,10 +10,12 @@
 
 namespace moraine::io {
 
+enum class Told { kAll, kNames };  ///< kNames: as name_listing.h has it, but for links
+
 /// The files whose path starts with prefix.path and sorts after start_after (a path, or "");
 /// locations are written with prefix.scheme. Memory: a few bytes per listed file and per name of
 /// one page.
 Result<FileListing> ListLocal(Call& call, const LocalPath& prefix, const std::string& start_after,
-                              size_t limit);
+                              size_t limit, Told told);
 
 }  // namespace moraine::io

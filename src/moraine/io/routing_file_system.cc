@@ -7,13 +7,14 @@
 
 #include "moraine/io/cloud_file_system.h"
 #include "moraine/io/file_copy.h"
+#include "moraine/io/name_listing.h"
 #include "moraine/io/s3_file_system.h"
 #include "moraine/io/s3_location.h"
 
 namespace moraine::io {
 namespace {
 
-class RoutingFileSystem final : public FileSystem, public StoreCopies {
+class RoutingFileSystem final : public FileSystem, public StoreCopies, public NameListing {
  public:
   RoutingFileSystem(std::unique_ptr<FileSystem> local, std::unique_ptr<FileSystem> s3,
                     std::map<CloudStore, std::unique_ptr<FileSystem>> others)
@@ -36,6 +37,11 @@ class RoutingFileSystem final : public FileSystem, public StoreCopies {
                            size_t limit) override {
     MORAINE_ASSIGN(FileSystem * files, Of(prefix));
     return files->List(call, prefix, start_after, limit);
+  }
+  Result<FileListing> ListNames(Call& call, const std::string& prefix,
+                                const std::string& start_after, size_t limit) override {
+    MORAINE_ASSIGN(FileSystem * files, Of(prefix));
+    return io::ListNames(call, *files, prefix, start_after, limit);
   }
   Status Copy(Call& call, const std::string& from, const std::string& to) override {
     MORAINE_ASSIGN(FileSystem * files, Of(from));

@@ -9,8 +9,10 @@
 #include <fmt/format.h>
 
 #include "moraine/io/location.h"
+#include "moraine/io/name_listing.h"
 #include "moraine/upkeep/body_json.h"
 #include "moraine/upkeep/file_list.h"
+#include "moraine/upkeep/listing_ahead.h"
 #include "moraine/upkeep/metadata_file.h"
 #include "moraine/upkeep/orphan_rules.h"
 #include "moraine/upkeep/path_key.h"
@@ -27,6 +29,7 @@ constexpr size_t kStrangersRead = 3;
 constexpr std::string_view kLogsOfOthers[] = {"/_delta_log/", "/.hoodie/"};
 // What a listed file takes while a page of a listing is made and held.
 constexpr int64_t kBytesPerListed = 600;
+constexpr int64_t kPagesHeld = 3;
 
 /// Walks the sorted set of what is reached, in step with keys that rise.
 class Reached {
@@ -108,8 +111,9 @@ class OrphanSearch {
     if (roots_.empty()) return InvalidArgument("a search for orphans names no folders");
     rules_.emplace(body_, metadata_);
     MORAINE_TRY(FindOwnMetadataFolders());
+    ListingAhead listing(call_, files_, Folders(), PageSize());
     MORAINE_TRY(Reach());
-    MORAINE_TRY(List());
+    MORAINE_TRY(List(listing));
     MORAINE_TRY(LookAtStragglers());
     MORAINE_TRY(LookAtStrangers());
     MORAINE_TRY(WriteList());
@@ -212,42 +216,71 @@ class OrphanSearch {
   }
 
   /// Compares while listing: the store's order is mostly that of the keys.
-  Status List() {
+  Status List(ListingAhead& listing) {
     MORAINE_ASSIGN(PathCursor sorted, reached_.Sort());
     Reached reached(std::move(sorted));
-    const size_t page = static_cast<size_t>(
-        std::clamp<int64_t>(options_.memory_bytes / 6 / kBytesPerListed, 1000, 100'000));
     std::string last;
-    for (const Root& root : roots_) {
-      std::string after;
-      for (bool more = true; more;) {
-        MORAINE_TRY(call_.Check());
-        MORAINE_ASSIGN(auto listing, files_.List(call_, root.folder, after, page));
-        for (const io::FileInfo& file : listing.files) {
-          MORAINE_TRY(Compare(file, root, &last, &reached));
-        }
-        if (progress_ != nullptr) progress_->files += static_cast<int64_t>(listing.files.size());
-        more = !listing.complete && !listing.files.empty();
-        if (more) after = listing.files.back().location;
+    for (;;) {
+      MORAINE_TRY(call_.Check());
+      MORAINE_ASSIGN(const auto page, listing.Next());
+      if (!page) return {};
+      for (const io::FileInfo& file : page->files) {
+        MORAINE_TRY(Compare(file, roots_[page->folder], &last, &reached));
       }
+      if (progress_ != nullptr) progress_->files += static_cast<int64_t>(page->files.size());
     }
-    return {};
+  }
+
+  std::vector<std::string> Folders() const {
+    std::vector<std::string> folders;
+    for (const Root& root : roots_) folders.push_back(root.folder);
+    return folders;
+  }
+
+  size_t PageSize() const {
+    return static_cast<size_t>(std::clamp<int64_t>(
+        options_.memory_bytes / 6 / kPagesHeld / kBytesPerListed, 1000, 100'000));
   }
 
   Status Compare(const io::FileInfo& file, const Root& root, std::string* last, Reached* reached) {
     ++result_.listed;
-    result_.listed_bytes += file.size_bytes;
     auto key = PathKey(file.location);
     // Named in a way that can't be compared, or not where it was asked for: left alone.
-    if (!key.ok() || !KeyIsBelow(*key, root.key) || file.modified_ms < 0 || file.size_bytes < 0) {
+    if (!key.ok() || !KeyIsBelow(*key, root.key)) {
       ++result_.spared;
       return {};
     }
-    if (*key < *last) return stragglers_.Add(*key, PackFile(file));
+    if (*key < *last) return AddStraggler(file, *key);
     MORAINE_ASSIGN(const bool live, reached->Has(*key));
     if (!live) MORAINE_TRY(Judge(file, *key, root));
     *last = std::move(*key);
     return {};
+  }
+
+  Status AddStraggler(const io::FileInfo& listed, std::string_view key) {
+    MORAINE_ASSIGN(const auto file, Described(listed));
+    return file ? stragglers_.Add(key, PackFile(*file)) : Status();
+  }
+
+  /// With its size and time, as the store tells them now; nullopt: it is gone, or they can't be
+  /// told, and it is left alone.
+  Result<std::optional<io::FileInfo>> Described(const io::FileInfo& listed) {
+    std::optional<io::FileInfo> file = listed;
+    if (listed.modified_ms == io::kNotTold) {
+      auto looked = files_.Stat(call_, listed.location);
+      const Code code = looked.status().code();
+      if (code == Code::kNotFound) return std::optional<io::FileInfo>();
+      if (code != Code::kPermissionDenied) MORAINE_TRY(looked.status());
+      if (looked.ok()) {
+        file->size_bytes = looked->size_bytes;
+        file->modified_ms = looked->modified_ms;
+      }
+    }
+    if (file->modified_ms < 0 || file->size_bytes < 0) {
+      ++result_.spared;
+      file.reset();
+    }
+    return file;
   }
 
   Status LookAtStragglers() {
@@ -269,7 +302,10 @@ class OrphanSearch {
     }
   }
 
-  Status Judge(const io::FileInfo& file, std::string_view key, const Root& root) {
+  Status Judge(const io::FileInfo& listed, std::string_view key, const Root& root) {
+    MORAINE_ASSIGN(const auto described, Described(listed));
+    if (!described) return {};
+    const io::FileInfo& file = *described;
     // What lies in a hidden folder, such as a quarantine, stays anyway.
     if (key.ends_with(".metadata.json") && !IsHidden(key.substr(root.key.size()))) {
       MORAINE_TRY(NoteForeign(file, key));
@@ -402,7 +438,7 @@ std::string OrphanResultToJson(const OrphanResult& result) {
   JsonWriter json(&out);
   json.BeginObject().Field("list", result.list).Field("orphans", result.orphans);
   json.Field("orphan-bytes", result.orphan_bytes).Field("listed", result.listed);
-  json.Field("listed-bytes", result.listed_bytes).Field("reached", result.reached);
+  json.Field("reached", result.reached);
   json.Field("young", result.young).Field("spared", result.spared);
   json.Field("listed-at-ms", result.listed_at_ms).Field("spilled-bytes", result.spilled_bytes);
   WriteStrings("examples", result.examples, &json);
@@ -420,7 +456,6 @@ Result<OrphanResult> OrphanResultFromJson(std::string_view text) {
   MORAINE_ASSIGN(result.orphans, CountOf(json, "orphans"));
   MORAINE_ASSIGN(result.orphan_bytes, CountOf(json, "orphan-bytes"));
   MORAINE_ASSIGN(result.listed, CountOf(json, "listed"));
-  MORAINE_ASSIGN(result.listed_bytes, CountOf(json, "listed-bytes"));
   MORAINE_ASSIGN(result.reached, CountOf(json, "reached"));
   MORAINE_ASSIGN(result.young, CountOf(json, "young"));
   MORAINE_ASSIGN(result.spared, CountOf(json, "spared"));

@@ -53,7 +53,6 @@ struct OrphanResult {
   int64_t orphans = 0;
   int64_t orphan_bytes = 0;
   int64_t listed = 0;
-  int64_t listed_bytes = 0;
   int64_t reached = 0;                ///< files that the table names, more than once counted again
   int64_t young = 0;                  ///< not reached, and younger than the limit
   int64_t spared = 0;                 ///< not reached, and kept by a rule

@@ -106,6 +106,12 @@ Result<FileListing> FaultyFileSystem::List(Call& call, const std::string& prefix
   return inner_.List(call, prefix, start_after, limit);
 }
 
+Result<FileListing> FaultyFileSystem::ListNames(Call& call, const std::string& prefix,
+                                                const std::string& start_after, size_t limit) {
+  if (auto fault = Next("list", prefix, Effect::kReads)) return fault->ToStatus();
+  return io::ListNames(call, inner_, prefix, start_after, limit);
+}
+
 std::vector<Status> FaultyFileSystem::DeleteMany(Call& call,
                                                  std::span<const std::string> locations) {
   auto fault = Next("delete", locations.empty() ? std::string() : locations[0], Effect::kChanges);

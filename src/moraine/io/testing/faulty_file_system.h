@@ -12,11 +12,12 @@
 #include "moraine/base/testing/faults.h"
 #include "moraine/base/testing/test_env.h"
 #include "moraine/io/file_system.h"
+#include "moraine/io/name_listing.h"
 
 namespace moraine::io {
 
 /// Thread-safe. The inner file system and the injector must outlive it and its files.
-class FaultyFileSystem final : public FileSystem {
+class FaultyFileSystem final : public FileSystem, public NameListing {
  public:
   FaultyFileSystem(FileSystem& inner, testing::FaultInjector& faults,
                    testing::SimClock* clock = nullptr)
@@ -28,6 +29,8 @@ class FaultyFileSystem final : public FileSystem {
   Result<FileInfo> Stat(Call& call, const std::string& location) override;
   Result<FileListing> List(Call& call, const std::string& prefix, const std::string& start_after,
                            size_t limit) override;
+  Result<FileListing> ListNames(Call& call, const std::string& prefix,
+                                const std::string& start_after, size_t limit) override;
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override;
 
  private:

@@ -123,6 +123,16 @@ Result<FileListing> MemoryFileSystem::List(Call& call, const std::string& prefix
   return listing;
 }
 
+Result<FileListing> MemoryFileSystem::ListNames(Call& call, const std::string& prefix,
+                                                const std::string& start_after, size_t limit) {
+  MORAINE_ASSIGN(auto listing, List(call, prefix, start_after, limit));
+  for (FileInfo& file : listing.files) {
+    file.size_bytes = 0;
+    file.modified_ms = kNotTold;
+  }
+  return listing;
+}
+
 std::vector<Status> MemoryFileSystem::DeleteMany(Call& call,
                                                  std::span<const std::string> locations) {
   std::vector<Status> outcomes;

@@ -10,11 +10,12 @@
 #include <vector>
 
 #include "moraine/io/file_system.h"
+#include "moraine/io/name_listing.h"
 
 namespace moraine::io {
 
 /// Thread-safe. Modification times come from the call's clock.
-class MemoryFileSystem final : public FileSystem {
+class MemoryFileSystem final : public FileSystem, public NameListing {
  public:
   Result<std::unique_ptr<RandomReader>> Open(Call& call, const std::string& location,
                                              std::optional<int64_t> known_size) override;
@@ -22,6 +23,8 @@ class MemoryFileSystem final : public FileSystem {
   Result<FileInfo> Stat(Call& call, const std::string& location) override;
   Result<FileListing> List(Call& call, const std::string& prefix, const std::string& start_after,
                            size_t limit) override;
+  Result<FileListing> ListNames(Call& call, const std::string& prefix,
+                                const std::string& start_after, size_t limit) override;
   std::vector<Status> DeleteMany(Call& call, std::span<const std::string> locations) override;
 
   /// All locations, as they were given, sorted.
