@@ -190,6 +190,25 @@ def unit(stage: Stage):
     stage.ctest("fast")
 
 
+def histories(stage: Stage):
+    """Seeds of the model checker beyond those of the unit tests, a share for each core."""
+    each = (20_000 if stage.full else 2_000) // CORES
+    binary = ROOT / "build/fast/src/moraine/maintenance/maintenance_test"
+
+    def share(number: int):
+        details = stage.folder / f"{number}.xml"
+        status = stage.run(binary, "--gtest_filter=RandomLives.EverySnapshotReadsItsRows", f"--gtest_output=xml:{details}", check=False,
+                           MORAINE_SEED=str(1_000 + number * each), MORAINE_SEEDS=str(each))
+        return status, details
+
+    with ThreadPoolExecutor(CORES) as pool:
+        for status, details in pool.map(share, range(CORES)):
+            if details.exists():
+                stage.read_junit(details, details.stem)
+            if status != 0 and not stage.counts.failed:
+                raise StageFailed(f"maintenance_test gave {status}")
+
+
 def stores(stage: Stage):
     for kind in ("postgresql", "mariadb"):
         try:
@@ -273,6 +292,7 @@ STAGES = [
     Stage("tidy", 2, "module directions, doors, effects, links, format", tidy),
     Stage("build", 30, "the shipped tree and all tests", build),
     Stage("unit", 5, "unit, case and fault tests", unit),
+    Stage("histories", 5, "thousands of random histories of tables, against a model", histories),
     Stage("stores", 20, "unit tests on PostgreSQL and MariaDB, and servers on them", stores),
     Stage("interop", 16, "PyIceberg, DuckDB and the binary as a black box", interop),
     Stage("kill", 12, "kill -9 under concurrent writers", kill),

@@ -1,5 +1,5 @@
 // Random histories against a model (testing/random_lives.h). MORAINE_SEED runs one seed and prints
-// its history; MORAINE_SEEDS runs so many.
+// its history; MORAINE_SEEDS runs so many, from MORAINE_SEED on.
 
 #include "moraine/maintenance/testing/random_lives.h"
 
@@ -40,15 +40,16 @@ TEST(RandomLives, EverySnapshotReadsItsRows) {
   const char* seeds = std::getenv("MORAINE_SEEDS");
   if (seeds != nullptr) count = std::stoull(seeds);
   if (seed != nullptr) first = std::stoull(seed);
-  if (seed != nullptr && seeds == nullptr) count = 1;
+  const bool one = seed != nullptr && seeds == nullptr;
+  if (one) count = 1;
   LivesReport sum;
   int64_t bad = 0;
   for (uint64_t i = first; i < first + count; ++i) {
     LivesOptions options;
-    options.quiet_end = seed != nullptr || i % 4 == 0;  // they take most of the time
+    options.quiet_end = one || i % 4 == 0;  // they take most of the time
     options.restless = i % 5 == 0;
     const LivesReport report = LiveRandomly(i, options);
-    if (seed != nullptr && seeds == nullptr) GTEST_LOG_(INFO) << Story(i, report);
+    if (one) GTEST_LOG_(INFO) << Story(i, report);
     sum.snapshots += report.snapshots;
     sum.deleted += report.deleted;
     sum.expired += report.expired;
