@@ -1,11 +1,14 @@
 #include "moraine/iceberg/data/parquet_writer.h"
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 #include <arrow/array.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
+#include <arrow/util/byte_size.h>
 #include <arrow/util/compression.h>
 #include <parquet/column_writer.h>
 #include <parquet/file_writer.h>
@@ -72,6 +75,7 @@ class Writer final : public ParquetWriter {
   Result<std::shared_ptr<parquet::WriterProperties>> Properties(const std::vector<bool>& plain);
   void IndexColumns();
   Status WriteUnguarded(Call& call, const arrow::RecordBatch& batch);
+  void OrderColumns(const arrow::RecordBatch& batch);
   Status WriteStep(const arrow::RecordBatch& batch);
   Status WriteColumn(TopColumn* column, std::shared_ptr<arrow::Array> values);
   Status CloseRowGroup();
@@ -84,6 +88,7 @@ class Writer final : public ParquetWriter {
   WriteOptions options_;
   arrow::MemoryPool* pool_;
   std::vector<TopColumn> columns_;
+  std::vector<size_t> largest_first_;  // indices into columns_
   std::vector<LeafColumn> leaves_;
   std::vector<LeafCounts> counts_;
   int64_t row_group_bytes_ = 0;
@@ -201,12 +206,28 @@ Status Writer::WriteColumn(TopColumn* column, std::shared_ptr<arrow::Array> valu
   });
 }
 
+// The threads of a step wait for its last column: that should be a small one.
+void Writer::OrderColumns(const arrow::RecordBatch& batch) {
+  std::vector<int64_t> bytes;
+  for (const TopColumn& column : columns_) {
+    bytes.push_back(
+        arrow::util::ReferencedBufferSize(*batch.column(column.index)).ValueOr(INT64_MAX));
+  }
+  largest_first_.resize(columns_.size());
+  std::iota(largest_first_.begin(), largest_first_.end(), size_t{0});
+  std::stable_sort(largest_first_.begin(), largest_first_.end(),
+                   [&](size_t a, size_t b) { return bytes[a] > bytes[b]; });
+}
+
 Status Writer::WriteStep(const arrow::RecordBatch& batch) {
   if (writer_ == nullptr) MORAINE_TRY(Begin(&batch));
-  if (row_group_ == nullptr) row_group_ = writer_->AppendBufferedRowGroup();
-  const auto write = [&](size_t i) {
-    return GuardFile(location_,
-                     [&] { return WriteColumn(&columns_[i], batch.column(columns_[i].index)); });
+  if (row_group_ == nullptr) {
+    row_group_ = writer_->AppendBufferedRowGroup();
+    OrderColumns(batch);
+  }
+  const auto write = [&](size_t place) {
+    TopColumn& column = columns_[largest_first_[place]];
+    return GuardFile(location_, [&] { return WriteColumn(&column, batch.column(column.index)); });
   };
   if (options_.executor == nullptr || options_.helpers == 0) {
     for (size_t i = 0; i < columns_.size(); ++i) MORAINE_TRY(write(i));
