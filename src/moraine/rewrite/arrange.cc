@@ -32,6 +32,7 @@ namespace {
 using tasks::Layout;
 
 constexpr size_t kQueuedBatches = 2;
+constexpr int64_t kMostRowsOfFile = int64_t{1} << 40;  // manifests may say anything
 constexpr int64_t kSampleRows = 64 * 1024;
 constexpr size_t kSampleFiles = 32;
 constexpr int64_t kRowGroupBytes = int64_t{160} << 20;
@@ -333,6 +334,9 @@ Status Arrange(Call& call, TaskRun* run) {
   std::atomic<int64_t> elsewhere = 0;
   RowSorterOptions options = SorterOptionsOf(run, keys->sort ? &*keys->sort : nullptr);
   if (keys->router != nullptr) options.sorted_keys = SortedKeys::kKeep;
+  for (const tasks::InputFile& input : run->task().rewrite) {
+    if (!range) options.expected_rows += std::min(input.file.record_count, kMostRowsOfFile);
+  }
   RowSorter sorter(std::move(options));
   MORAINE_TRY(ReadAll(
       call, run, source, &run->progress(),

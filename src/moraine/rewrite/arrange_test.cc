@@ -515,6 +515,37 @@ TEST(RowSorter, ManyRunsInSeveralRounds) {
   EXPECT_EQ(at, expected.size());
 }
 
+// How many rows are there when the first of them go to disk.
+int64_t RowsUntilARun(int64_t expected_rows) {
+  const std::vector<Field> fields = {iceberg::Required(1, "n", Type::Primitive(TypeKind::kLong))};
+  const SortKeys keys = SortKeys::Make(fields, AscendingBy({1})).value();
+  RowSorterOptions options;
+  options.keys = &keys;
+  options.memory_bytes = 256 << 10;
+  options.expected_rows = expected_rows;
+  options.pool = arrow::default_memory_pool();
+  RowSorter sorter(options);
+  Call call = iceberg::TestCall();
+  constexpr int64_t kRows = 100;
+  std::string json;
+  for (int64_t i = 0; i < kRows; ++i) json += fmt::format("{}[{}]", i > 0 ? "," : "", i);
+  for (size_t file = 0; sorter.runs() == 0 && sorter.rows() < 100'000; ++file) {
+    RowBatch batch{iceberg::MakeRows(fields, "[" + json + "]"), {file, 0, kRows, {}}};
+    const auto columns = keys.Extract(*batch.rows, options.pool).value();
+    EXPECT_TRUE(sorter.Add(call, batch, keys.Encode(columns, kRows, options.pool).value()).ok());
+  }
+  return sorter.rows();
+}
+
+TEST(RowSorter, FillsHalfOfTheMemoryWhereItKnowsThatNotAllFits) {
+  const int64_t unknown = RowsUntilARun(0);
+  EXPECT_EQ(RowsUntilARun(unknown), unknown);
+  const int64_t many = RowsUntilARun(10 * unknown);
+  EXPECT_GT(many, unknown / 3);
+  EXPECT_LT(many, unknown * 2 / 3);
+  EXPECT_EQ(RowsUntilARun(INT64_MAX), many);
+}
+
 TEST(RowSorter, SaysThatTheFolderForItsRunsIsNotThere) {
   const std::vector<Field> fields = {iceberg::Required(1, "n", Type::Primitive(TypeKind::kLong))};
   const SortKeys keys = SortKeys::Make(fields, AscendingBy({1})).value();

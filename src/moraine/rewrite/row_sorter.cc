@@ -19,6 +19,8 @@ namespace moraine::rewrite {
 namespace {
 
 constexpr int64_t kMaxBatchRows = 32 * 1024;
+// Times the memory that rows have to be expected to take before it is believed.
+constexpr double kSurelyMore = 1.1;
 // Rows that are gathered from a buffer at a time, column by column: the more there are, the more of
 // them lie side by side in the cache.
 constexpr int64_t kGatheredRows = 256 * 1024;
@@ -152,9 +154,18 @@ TakeOptions RowSorter::GatherOptions(TakeOptions take) const {
 
 MergeContext RowSorter::Context() const { return {file_.get(), &packer_, options_.keys, shape_}; }
 
+/// Whether not all rows fit: there is a run, or those to come are many, if they are like the ones
+/// that are there.
+bool RowSorter::WillSpill() const {
+  if (runs_ > 0) return true;
+  const int64_t of_row = PerRow(buffer_.bytes, buffer_.rows) + kSortBytesOfRow;
+  return static_cast<double>(options_.expected_rows) * static_cast<double>(of_row) >
+         kSurelyMore * static_cast<double>(options_.memory_bytes);
+}
+
 bool RowSorter::IsFull() const {
-  // Once it is known that not all fits, one buffer is filled while another is written.
-  const int64_t limit = runs_ > 0 ? options_.memory_bytes / 2 : options_.memory_bytes;
+  // Then one buffer is filled while another is written.
+  const int64_t limit = WillSpill() ? options_.memory_bytes / 2 : options_.memory_bytes;
   return buffer_.bytes + buffer_.rows * kSortBytesOfRow > limit;
 }
 

@@ -32,6 +32,7 @@ struct RowSorterOptions {
   SortedKeys sorted_keys = SortedKeys::kDrop;
   std::string spill_folder;  ///< "": the system's for temporary files
   int64_t memory_bytes = int64_t{128} << 20;
+  int64_t expected_rows = 0;               ///< that will be added, at most; 0: nobody knows
   int64_t batch_bytes = int64_t{4} << 20;  ///< of what comes out, about
   arrow::MemoryPool* pool = nullptr;
   Executor* helpers = nullptr;
@@ -79,6 +80,7 @@ class RowSorter {
   int64_t BlockBytes() const;
   TakeOptions GatherOptions(TakeOptions take) const;
   MergeContext Context() const;
+  bool WillSpill() const;
   bool IsFull() const;
 
   const RowSorterOptions options_;
